@@ -1,0 +1,11 @@
+/* kith/kith.h: all of kith. */
+#ifndef KITH_KITH_H
+#define KITH_KITH_H
+
+#include <kith/base.h>
+#include <kith/connection.h>
+#include <kith/process.h>
+#include <kith/queue.h>
+#include <kith/sync.h>
+
+#endif

@@ -1,0 +1,88 @@
+/* Codes, their names and sentences, and each thread's last particulars.
+ *
+ * The sentences of errno's codes are written here rather than taken from strerror: they say what the code means in this
+ * library, and strerror is neither thread-safe everywhere nor the same in every locale. */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+struct meaning {
+    int code;
+    const char *name;
+    const char *sentence;
+};
+
+static const struct meaning meanings[] = {
+    { 0, "OK", "success" },
+    { KITH_EEMPTY, "KITH_EEMPTY", "the queue held nothing in the time given" },
+    { KITH_EFULL, "KITH_EFULL", "the queue had no room in the time given" },
+    { KITH_ECLOSED, "KITH_ECLOSED", "the handle is closed" },
+    { KITH_EOWNERDEAD, "KITH_EOWNERDEAD", "acquired, but its owner before died while it held it" },
+    { KITH_EEOF, "KITH_EEOF", "the other side closed the connection" },
+    { KITH_ETRUNCATED, "KITH_ETRUNCATED", "the connection ended in the middle of a message" },
+    { -EPERM, "EPERM", "the caller may not do this" },
+    { -EINTR, "EINTR", "a signal handler interrupted the wait" },
+    { -EBADF, "EBADF", "the handle is not meant for this" },
+    { -ECHILD, "ECHILD", "not a child of this process, or reaped by somebody else" },
+    { -EAGAIN, "EAGAIN", "not now: the system is short of a resource, or the answer is not there yet" },
+    { -ENOMEM, "ENOMEM", "out of memory" },
+    { -EBUSY, "EBUSY", "somebody else is using it" },
+    { -EINVAL, "EINVAL", "an argument is not valid" },
+    { -ENFILE, "ENFILE", "the system has no file descriptor left" },
+    { -EMFILE, "EMFILE", "the process has no file descriptor left" },
+    { -EFBIG, "EFBIG", "the file size limit of the process forbids it" },
+    { -ENOSPC, "ENOSPC", "no space left" },
+    { -EPIPE, "EPIPE", "the other side is closed" },
+    { -EDEADLK, "EDEADLK", "the caller would wait for itself" },
+    { -EMSGSIZE, "EMSGSIZE", "the message is too long" },
+    { -EBADMSG, "EBADMSG", "what was received is no message" },
+    { -EOVERFLOW, "EOVERFLOW", "the value would pass its limit" },
+    { -ETIMEDOUT, "ETIMEDOUT", "the time given is over" },
+    { -ENOTSUP, "ENOTSUP", "the system does not support it" },
+    { -ENOSYS, "ENOSYS", "the kernel does not know this call" },
+    { -ESRCH, "ESRCH", "no such process" },
+    { -EACCES, "EACCES", "permission denied" },
+};
+
+static const struct meaning *find(int code)
+{
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
+        if (meanings[i].code == code)
+            return &meanings[i];
+    }
+    return NULL;
+}
+
+const char *kith_strerror(int code)
+{
+    const struct meaning *meaning = find(code);
+    if (meaning)
+        return meaning->sentence;
+    return code < 0 && code > -4096 ? "an error of the operating system" : "an unknown code";
+}
+
+const char *kith_error_name(int code)
+{
+    const struct meaning *meaning = find(code);
+    return meaning ? meaning->name : "UNKNOWN";
+}
+
+static _Thread_local char detail[256];
+
+const char *kith_error_detail(void)
+{
+    return detail;
+}
+
+int error_fail(int code, const char *format, ...)
+{
+    int saved = errno;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    errno = saved;
+    return code;
+}

@@ -1,0 +1,52 @@
+/* futex(2) and futex_waitv(2). Never the private forms: the words lie in memory that processes share. */
+#include "os/futex.h"
+
+#include "os/clock.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct timespec *absolute(int64_t deadline, struct timespec *at)
+{
+    if (deadline == OS_FOREVER)
+        return NULL;
+    at->tv_sec = (time_t)(deadline / 1000000000);
+    at->tv_nsec = (long)(deadline % 1000000000);
+    return at;
+}
+
+static int outcome(long result)
+{
+    if (result >= 0 || errno == EAGAIN)
+        return 0;
+    return -errno;
+}
+
+int os_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline)
+{
+    struct timespec at;
+    /* FUTEX_WAIT_BITSET takes an absolute instant of the monotonic clock; FUTEX_WAIT would take a duration. */
+    return outcome(
+        syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, absolute(deadline, &at), NULL, FUTEX_BITSET_MATCH_ANY));
+}
+
+int os_futex_wait_any(const struct os_futex_pair *pairs, size_t count, int64_t deadline)
+{
+    struct futex_waitv waiters[OS_FUTEX_ANY_MAX] = { 0 };
+    struct timespec at;
+    for (size_t i = 0; i < count; i++) {
+        waiters[i].val = pairs[i].expected;
+        waiters[i].uaddr = (uintptr_t)pairs[i].word;
+        waiters[i].flags = FUTEX_32;
+    }
+    return outcome(syscall(SYS_futex_waitv, waiters, (unsigned)count, 0, absolute(deadline, &at), CLOCK_MONOTONIC));
+}
+
+int os_futex_wake(_Atomic uint32_t *word, int count)
+{
+    long woken = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+    return woken < 0 ? 0 : (int)woken;
+}

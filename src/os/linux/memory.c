@@ -1,0 +1,81 @@
+/* mmap(2), memfd_create(2), fallocate(2). */
+#include "os/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+size_t os_page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static int map(void **address, void *at, int flags, int file, uint64_t offset, size_t size)
+{
+    void *got = mmap(at, size, PROT_READ | PROT_WRITE, flags, file, (off_t)offset);
+    if (got == MAP_FAILED)
+        return -errno;
+    *address = got;
+    return 0;
+}
+
+int os_memory_share(void **address, size_t size)
+{
+    return map(address, NULL, MAP_SHARED | MAP_ANONYMOUS, -1, 0, size);
+}
+
+int os_memory_file(const char *label)
+{
+    int file = memfd_create(label, MFD_CLOEXEC);
+    return file < 0 ? -errno : file;
+}
+
+int os_memory_back(int file, uint64_t offset, uint64_t size)
+{
+    /* Past the limit the kernel would not only refuse but also send SIGXFSZ, which ends the process. */
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && offset + size > limit.rlim_cur)
+        return -EFBIG;
+    while (fallocate(file, 0, (off_t)offset, (off_t)size) < 0) {
+        if (errno != EINTR)
+            return -errno;
+    }
+    return 0;
+}
+
+void os_memory_punch(int file, uint64_t offset, uint64_t size)
+{
+    while (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size) < 0 &&
+           errno == EINTR)
+        continue;
+}
+
+int os_memory_map(void **address, int file, uint64_t offset, size_t size)
+{
+    return map(address, NULL, MAP_SHARED, file, offset, size);
+}
+
+int os_memory_map_twice(void **address, int file, uint64_t offset, size_t size)
+{
+    /* Reserve the whole span first, so that nothing else can come to lie behind the first half. */
+    char *span = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (span == MAP_FAILED)
+        return -errno;
+    void *half;
+    int code = map(&half, span, MAP_SHARED | MAP_FIXED, file, offset, size);
+    if (code == 0)
+        code = map(&half, span + size, MAP_SHARED | MAP_FIXED, file, offset, size);
+    if (code < 0) {
+        munmap(span, 2 * size);
+        return code;
+    }
+    *address = span;
+    return 0;
+}
+
+void os_memory_unmap(void *address, size_t size)
+{
+    munmap(address, size);
+}

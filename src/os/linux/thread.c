@@ -1,0 +1,90 @@
+/* A thread's id and its list of robust words, asked for once; forgotten in the child of a fork, whose one thread has a new
+ * id. (The C library registers the list again in the child, at the same address.) */
+#include "os/thread.h"
+
+#include "os/robust.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+_Thread_local struct os_thread os_thread_known;
+
+int os_thread_learn(void)
+{
+    struct os_robust_list *list = NULL;
+    size_t size = 0;
+    if (syscall(SYS_get_robust_list, 0, &list, &size) < 0 || !list || size != sizeof *list)
+        return -ENOTSUP;
+    if (list->offset != -(long)offsetof(struct robust_word, next))
+        return -ENOTSUP;
+    os_thread_known.robust = list;
+    os_thread_known.id = (uint32_t)syscall(SYS_gettid);
+    return 0;
+}
+
+static void forget(void)
+{
+    os_thread_known.id = 0;
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget);
+}
+
+int os_at_fork(void (*in_child)(void))
+{
+    return -pthread_atfork(NULL, NULL, in_child);
+}
+
+/* The lowest bit of an entry tells priority-inheritance mutexes of the C library from others. Before an entry's next
+ * pointer lies its prev pointer; before the head, a word that the C library reserves for the same purpose. */
+static void **prev_of(void *entry)
+{
+    return (void **)((uintptr_t)entry & ~(uintptr_t)1) - 1;
+}
+
+void robust_link(struct os_thread *self, struct robust_word *word)
+{
+    struct os_robust_list *list = self->robust;
+    word->next = list->first;
+    word->prev = list;
+    *prev_of(list->first) = robust_entry(word);
+    robust_push(self, word);
+}
+
+void robust_unlink(struct os_thread *self, struct robust_word *word)
+{
+    (void)self;
+    *prev_of(word->next) = word->prev;
+    *(void *volatile *)((uintptr_t)word->prev & ~(uintptr_t)1) = word->next;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+void os_thread_yield(void)
+{
+    sched_yield();
+}
+
+int os_cpu_count(void)
+{
+    /* The mask is as long as the machine's possible CPUs: ask with more room until it fits. */
+    for (int cpus = 1024; cpus <= 1024 * 1024; cpus *= 2) {
+        cpu_set_t *set = CPU_ALLOC((size_t)cpus);
+        if (!set)
+            break;
+        size_t size = CPU_ALLOC_SIZE((size_t)cpus);
+        int count = sched_getaffinity(0, size, set) == 0 ? CPU_COUNT_S(size, set) : -1;
+        int reason = errno;
+        CPU_FREE(set);
+        if (count > 0)
+            return count;
+        if (reason != EINVAL)
+            break;
+    }
+    return 1;
+}

@@ -1,0 +1,55 @@
+/* What a thread knows of itself. */
+#ifndef KITH_SRC_OS_THREAD_H
+#define KITH_SRC_OS_THREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** The head of a thread's list of robust words: struct robust_list_head of <linux/futex.h>. See os/robust.h. */
+struct os_robust_list {
+    void *first; /* an entry, or this head when the list is empty */
+    long offset; /* from an entry to its word; the same for all */
+    void *pending;
+};
+
+struct os_thread {
+    struct os_robust_list *robust; /* the C library's, registered with the kernel */
+    uint32_t id;                   /* as the kernel knows it and robust words carry it; 0: not known yet */
+};
+
+/* initial-exec: one load instead of a call, on a path where that counts. */
+extern _Thread_local struct os_thread os_thread_known __attribute__((tls_model("initial-exec")));
+
+/** Fills os_thread_known. @return 0, or -ENOTSUP when this thread has no list of robust words of the known shape */
+int os_thread_learn(void);
+
+/** This thread. @return NULL when os_thread_learn fails */
+static inline struct os_thread *os_thread_self(void)
+{
+    if (__builtin_expect(os_thread_known.id == 0, 0) && os_thread_learn() < 0)
+        return NULL;
+    return &os_thread_known;
+}
+
+/** The CPUs this process may use, 1 or more. */
+int os_cpu_count(void);
+
+/** Tells the CPU that we wait in a loop. */
+static inline void os_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/** Lets another thread run. */
+void os_thread_yield(void);
+
+/** Has a function called in the child of every fork. Handlers run in the order of their registration.
+ *  @return 0 or -ENOMEM */
+int os_at_fork(void (*in_child)(void));
+
+#endif

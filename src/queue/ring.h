@@ -1,0 +1,78 @@
+/* The ring: messages in one run of bytes, and the two positions between which they lie.
+ *
+ * A position is one 64-bit word that holds how many messages and how many units of 8 bytes have gone past since the queue was
+ * made, both modulo. There are two: the tail, stored by putters, and the head, stored by getters. Storing one is the commit
+ * of a put or a get: what was copied before becomes a message, or room. All else is derived, so an owner that dies leaves
+ * nothing to repair.
+ *
+ * A record is a header of one unit, the message's size in bytes, and the message, rounded up to whole units. The memory is
+ * mapped twice in a row, so a record that wraps around the end is still in one piece.
+ */
+#ifndef KITH_SRC_QUEUE_RING_H
+#define KITH_SRC_QUEUE_RING_H
+
+#include <kith/queue.h>
+
+#include <stdint.h>
+#include <string.h>
+
+#define UNIT 8u
+
+typedef uint64_t position; /* messages in the upper 30 bits, units in the lower 34 */
+
+#define POSITION_UNITS_BITS 34
+#define POSITION_UNITS_MASK (((uint64_t)1 << POSITION_UNITS_BITS) - 1)
+#define POSITION_ITEMS_MASK KITH_QUEUE_ITEMS_MAX
+
+/** The most units between head and tail: half of what a position can tell apart. 64 GiB. */
+#define QUEUE_UNITS_MAX (((uint64_t)1 << (POSITION_UNITS_BITS - 1)))
+
+static inline uint64_t position_units(position at)
+{
+    return at & POSITION_UNITS_MASK;
+}
+
+static inline uint64_t units_between(uint64_t from, uint64_t to)
+{
+    return (to - from) & POSITION_UNITS_MASK;
+}
+
+static inline uint64_t items_between(position from, position to)
+{
+    return ((to >> POSITION_UNITS_BITS) - (from >> POSITION_UNITS_BITS)) & POSITION_ITEMS_MASK;
+}
+
+/** The position behind one more message of so many units. */
+static inline position position_after(position at, uint64_t units)
+{
+    uint64_t items = (at >> POSITION_UNITS_BITS) + 1; /* the shift back drops what overflows */
+    return items << POSITION_UNITS_BITS | ((at + units) & POSITION_UNITS_MASK);
+}
+
+/** How many units a message of size bytes takes, its header included. */
+static inline uint64_t record_units(uint64_t size)
+{
+    return 1 + (size + UNIT - 1) / UNIT;
+}
+
+static inline void record_write(char *record, const void *data, size_t size)
+{
+    uint64_t header = size;
+    memcpy(record, &header, sizeof header);
+    if (size > 0)
+        memcpy(record + UNIT, data, size);
+}
+
+static inline uint64_t record_size(const char *record)
+{
+    uint64_t header;
+    memcpy(&header, record, sizeof header);
+    return header;
+}
+
+static inline const char *record_data(const char *record)
+{
+    return record + UNIT;
+}
+
+#endif

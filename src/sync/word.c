@@ -1,0 +1,94 @@
+#include "sync/word.h"
+
+#include "os/futex.h"
+
+/* How often a busy word is looked at before its waiter goes to sleep: about the time that the spells take for which the
+ * queue owns one. */
+enum { SPINS = 100 };
+
+static int spins(void)
+{
+    static _Atomic int known = -1;
+    int count = atomic_load_explicit(&known, memory_order_relaxed);
+    if (count < 0) {
+        /* On one CPU the owner can't go on while we spin. */
+        count = os_cpu_count() > 1 ? SPINS : 0;
+        atomic_store_explicit(&known, count, memory_order_relaxed);
+    }
+    return count;
+}
+
+int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until, uint32_t waiters)
+{
+    int spin = spins();
+    uint32_t value = atomic_load_explicit(&word->value, memory_order_relaxed);
+    for (;;) {
+        uint32_t owner = value & ROBUST_OWNER;
+        if (owner == 0) {
+            uint32_t mine = self->id | (value & ROBUST_WAITERS) | waiters;
+            /* acquire: pairs with the release of the owner before; after its death, the kernel's own barriers. */
+            if (atomic_compare_exchange_weak_explicit(&word->value, &value, mine, memory_order_acquire,
+                                                      memory_order_relaxed))
+                return value & ROBUST_DIED ? KITH_EOWNERDEAD : 0;
+            continue;
+        }
+        if (owner == self->id)
+            return -EDEADLK;
+        if (spin > 0) {
+            spin--;
+            os_cpu_relax();
+            value = atomic_load_explicit(&word->value, memory_order_relaxed);
+            continue;
+        }
+        if (!(value & ROBUST_WAITERS)) {
+            if (!atomic_compare_exchange_weak_explicit(&word->value, &value, value | ROBUST_WAITERS,
+                                                       memory_order_relaxed, memory_order_relaxed))
+                continue;
+            value |= ROBUST_WAITERS;
+        }
+        int code = until == DEADLINE_PASSED ? -ETIMEDOUT : os_futex_wait(&word->value, value, until);
+        if (code < 0)
+            return code;
+        waiters = ROBUST_WAITERS;
+        value = atomic_load_explicit(&word->value, memory_order_relaxed);
+    }
+}
+
+void word_pass(struct robust_word *word)
+{
+    /* release: what the owner did is seen by who acquires next. Between the two calls nobody owns the word and a sleeper is
+     * owed: should we die here, the kernel finds the word in our slot and wakes one. */
+    atomic_exchange_explicit(&word->value, 0, memory_order_release);
+    os_futex_wake(&word->value, 1);
+}
+
+void word_notify(struct robust_word *word)
+{
+    /* Only "asleep" concerns us. An owner will look at the condition itself before it leaves anybody asleep; a word that is
+     * free without waiters has a woken thread on its way, or nobody at all. */
+    uint32_t asleep = ROBUST_WAITERS;
+    if (atomic_compare_exchange_strong_explicit(&word->value, &asleep, 0, memory_order_seq_cst, memory_order_seq_cst))
+        os_futex_wake(&word->value, 1);
+}
+
+int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline *patience)
+{
+    enum { PATIENCE = 1000000000, SLICE = 1000000 };
+    int64_t now = os_clock_now();
+    if (*patience == 0)
+        *patience = now + PATIENCE;
+    if (now >= *patience)
+        return error_fail(-EBUSY, "another process has been in the middle of its call for a second: is it stopped?");
+    /* In slices: a waiter of the condition may leave us asleep with the rest, see above. */
+    return word_acquire_slowly(self, word, now + SLICE, 0);
+}
+
+struct os_thread *word_thread(void)
+{
+    struct os_thread *self = os_thread_self();
+    if (unlikely(!self))
+        error_fail(-ENOTSUP,
+                   "the C library has registered no list of robust futexes for this thread, or one of another "
+                   "shape than glibc's: locks could not survive a death");
+    return self;
+}
