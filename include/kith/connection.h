@@ -38,7 +38,9 @@ KITH_API KITH_MUST_USE int kith_pipe(kith_connection **first, kith_connection **
 /** Sends one message.
  *
  *  Returns when the kernel has all of it; the other side may not have received it yet. When the timeout ends in the middle
- *  of a message, this end can send no more: the other side could not tell where the next message begins.
+ *  of a message, this end can send no more, in no process that has it: the other side could not tell where the next message
+ *  begins. It gets KITH_ETRUNCATED. So give large messages time; one of up to 16,384 bytes is sent as a whole or not at all,
+ *  unless the system's socket buffers (net.core.wmem_default) were made very small.
  *
  *  @param connection  an open end that may send
  *  @param data        the message, still the caller's afterwards. May be NULL when size is 0
@@ -46,9 +48,9 @@ KITH_API KITH_MUST_USE int kith_pipe(kith_connection **first, kith_connection **
  *  @param timeout     how long to wait for the other side to make room
  *  @return 0; -ETIMEDOUT when there was no room in time; -EPIPE when the other side is closed, or an earlier message was cut
  *          short; -EBADF when this end only receives; KITH_ECLOSED when this handle was closed, or belongs to the parent and
- *          was not named for this child; -EINTR when a signal handler that was installed without SA_RESTART ran before a
- *          byte was sent; -EINVAL when connection is NULL, data is NULL and size is not 0, the size is negative seen as
- *          ptrdiff_t, or the timeout is negative */
+ *          was not named for this child; -EINTR when a signal handler ran, with SA_RESTART or without, before a byte was
+ *          sent; -ENOMEM when the kernel has no memory for it; -EINVAL when connection is NULL, data is NULL and size is not
+ *          0, the size is negative seen as ptrdiff_t, or the timeout is negative */
 KITH_API KITH_MUST_USE int kith_connection_send(kith_connection *connection, const void *data, size_t size,
                                                 kith_timeout timeout);
 
@@ -61,11 +63,13 @@ KITH_API KITH_MUST_USE int kith_connection_send(kith_connection *connection, con
  *  @param timeout     how long to wait for the whole message
  *  @return 0; -ETIMEDOUT when it was not there in time; KITH_EEOF when the other side has closed and all is received;
  *          KITH_ETRUNCATED when it closed or died in the middle of a message; -EBADF when this end only sends; -EBADMSG when
- *          what came is no frame; KITH_ECLOSED, -EINTR and -EINVAL as for kith_connection_send; -ENOMEM when the message's
- *          memory can't be allocated (it can be received again, once there is memory) */
+ *          what came is no frame, now and ever after; KITH_ECLOSED and -EINVAL as for kith_connection_send; -EINTR when a
+ *          signal handler ran while waiting (what has come is kept); -ENOMEM when the message's memory can't be allocated
+ *          (it can be received again, once there is memory) */
 KITH_API KITH_MUST_USE int kith_connection_recv(kith_connection *connection, kith_bytes *message, kith_timeout timeout);
 
-/** Waits until there is something to receive: a message, a part of one, or the end.
+/** Waits until there is something to receive: a message, a part of one, or the end. While kith_connection_recv has kept a
+ *  part of a message, that is more of it.
  *  @return 1 when there is; 0 when there was nothing in time; -EBADF, KITH_ECLOSED, -EINTR, -EINVAL as for
  *          kith_connection_recv */
 KITH_API KITH_MUST_USE int kith_connection_poll(kith_connection *connection, kith_timeout timeout);

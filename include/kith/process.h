@@ -2,15 +2,17 @@
  *
  * A child is made by fork: it begins as a copy of its parent and runs the function given; what that returns is its exit code.
  * It has the queues, locks and semaphores that its parent had, the connections that are named for it, and no claim on its
- * parent's children.
+ * parent's children: the handles of those answer -ECHILD in it, and are only good for their names and ids. The same holds
+ * for a child that the program forks itself, but that one has all connections, and a fresh start otherwise: it is a
+ * "MainProcess" without a parent.
  *
  * At exit (when main returns or exit is called), a process first ends its daemons, then waits for its other children, as
  * Python's multiprocessing does. A child does the same when its function returns. _exit and death by a signal wait for
  * nobody: the daemons are ended all the same, by the kernel; the other children live on.
  *
  * The calls may be made from any thread. Two threads may join the same child. A process of which several threads run may
- * start children, with fork's own rule: until its function returns the child has but the one thread, and locks of other
- * libraries that another thread held stay held.
+ * start children, with fork's own rule: the child has but the one thread, and locks of other libraries that another thread
+ * held stay held.
  */
 #ifndef KITH_PROCESS_H
 #define KITH_PROCESS_H
@@ -39,7 +41,9 @@ typedef struct kith_process_options {
      *  given also becomes the kernel's name of the process (its first 15 bytes), which ps shows. */
     const char *name;
     /** Ends when its parent ends: by SIGTERM at the parent's exit, and SIGKILL when it does not heed it within two seconds;
-     *  by SIGKILL at once when the parent is killed. */
+     *  by SIGKILL at once when the parent is killed. In one that the first thread started the kernel sees to that, and sends
+     *  the signal also when that thread ends by pthread_exit and others go on; in one that another thread started, a thread
+     *  of the library's own watches the parent. */
     int daemon;
     /** The connections that the child keeps: connection_count of them. All others of this process are closed in the child.
      *  May be NULL when connection_count is 0. */
@@ -50,8 +54,10 @@ typedef struct kith_process_options {
 /** Starts a child that runs main(argument) and ends.
  *
  *  stdout and stderr are flushed before, so that the child does not write the parent's text again, and flushed in the child
- *  when main returns. The child then ends by _exit: functions registered with atexit before the fork do not run in it. A
- *  stream that the child opened is the child's to close.
+ *  when main returns. The child then ends by _exit: functions registered with atexit before the fork do not run in it (they
+ *  do when main calls exit). A stream that the child opened is the child's to close.
+ *
+ *  When the result is not 0, main has not run, not even for a moment.
  *
  *  @param process   receives the handle; release it with kith_process_close after it ended. NULL: no handle is wanted; the
  *                   child is reaped and freed by the library
@@ -60,8 +66,9 @@ typedef struct kith_process_options {
  *  @param options   NULL for the defaults
  *  @return 0; -EINVAL when main is NULL, a connection is NULL or connections is NULL and connection_count is not 0;
  *          KITH_ECLOSED when a connection is closed; -EAGAIN when the system allows no more processes; -ENOMEM; -EMFILE or
- *          -ENFILE when no file descriptor is left for the sentinel; -EPERM in a daemon, which may not have children of its
- *          own (nobody would end them) */
+ *          -ENFILE when no file descriptor is left: a child takes one, its start one more, and the first child a third;
+ *          -EPERM in a daemon, which may not have children of its own (nobody would end them); -ENOSYS on Linux before 5.3
+ *          (it takes 5.4) */
 KITH_API KITH_MUST_USE int kith_process_start(kith_process **process, kith_process_main main, void *argument,
                                               const kith_process_options *options);
 
@@ -69,7 +76,8 @@ KITH_API KITH_MUST_USE int kith_process_start(kith_process **process, kith_proce
  *  kith_process_set_name; "" when process is NULL */
 KITH_API const char *kith_process_name(const kith_process *process);
 
-/** Changes the name that this process uses for another or for itself. The name is copied.
+/** Changes the name that this process uses for another or for itself. The name is copied. Neither what ps shows follows it,
+ *  nor the lines that this process logs.
  *  @return 0; -EINVAL when process or name is NULL; -ENOMEM */
 KITH_API int kith_process_set_name(kith_process *process, const char *name);
 
@@ -86,8 +94,8 @@ KITH_API int kith_process_is_daemon(const kith_process *process);
  *  @param process  a child, or the parent; may be joined many times
  *  @param timeout  how long to wait
  *  @return 0 when it has ended; -ETIMEDOUT when it has not in time; -EDEADLK for this process itself; -ECHILD for a handle
- *          that a child inherited: only the process that started it can join it; -EINTR when a signal handler that was
- *          installed without SA_RESTART ran while waiting; -EINVAL when process is NULL or the timeout is negative */
+ *          that a child inherited: only the process that started it can join it; -EINTR when a signal handler ran while
+ *          waiting, with SA_RESTART or without; -EINVAL when process is NULL or the timeout is negative */
 KITH_API KITH_MUST_USE int kith_process_join(kith_process *process, kith_timeout timeout);
 
 /** @return 1 when the process still runs, else 0; -ECHILD for a handle that a child inherited; -EINVAL when process is NULL */
@@ -114,7 +122,8 @@ KITH_API int kith_process_sentinel(const kith_process *process);
 
 /** Releases the handle of a child that has ended. NULL is fine. kith_process_current and kith_process_parent are not to be
  *  closed, and no other thread may use the handle any more.
- *  @return 0; -EBUSY while the child runs: join it first; -EPERM for the current or the parent process */
+ *  @return 0, also for a handle that a child inherited: it frees its copy; -EBUSY while the child runs: join it first; -EPERM
+ *          for the current or the parent process */
 KITH_API int kith_process_close(kith_process *process);
 
 /** The children of this process that still run; those that have ended are reaped on the way.

@@ -7,7 +7,8 @@
  *  - Messages of one putter keep their order. Any number of processes and threads may put and get at the same time.
  *  - Bounded by items, by bytes, by both, or not at all.
  *  - While both sides are busy, a message costs no system call. Who waits sleeps in the kernel.
- *  - Memory follows what is queued, and goes back to the system as the queue drains.
+ *  - Memory follows what is queued, and goes back to the system as the queue drains. Only where it would be asked for again
+ *    at once, time after time, it is kept, until a getter has waited for a second.
  *  - Nothing named: the memory dies with the last process that has the queue.
  *
  * A queue is made before the processes that use it are started; they inherit it, and go on using it when the process that

@@ -12,7 +12,7 @@ _Static_assert(sizeof(struct queue_shared) <= RINGS_OFFSET, "the rings begin beh
 
 /* Memory is taken a chunk at a time as a ring fills for the first time: what is never used is never there. */
 #define BACK_MIN ((uint64_t)64 * 1024)
-#define BACK_MAX ((uint64_t)4 * 1024 * 1024)
+#define BACK_MAX ((uint64_t)1024 * 1024)
 
 /* A ring that getters drain and putters have left is given back in pieces of this many bytes. */
 #define RELEASE_CHUNK ((uint64_t)1024 * 1024)
@@ -20,7 +20,8 @@ _Static_assert(sizeof(struct queue_shared) <= RINGS_OFFSET, "the rings begin beh
 /* The biggest ring that a queue keeps however little is in it: 2 MiB. */
 #define KEEP_MIN 3u
 
-/* A ring that is grown again so soon after it was given up, in nanoseconds, is kept the next time. */
+/* A ring that is grown again so soon, in nanoseconds, after one was given up is kept from then on, until a getter finds nothing to
+ * do: new memory for the same messages again and again would cost more than moving them. */
 #define REGRET 1000000000
 
 /* Every queue begins shortly before both numbers in a position overflow, so that no test can miss it. */
@@ -301,6 +302,10 @@ void chain_release(struct os_thread *self, struct chain *chain, position from, p
     struct queue_shared *shared = chain->shared;
     uint32_t ring = atomic_load_explicit(&shared->first, memory_order_relaxed);
     uint64_t end = atomic_load_explicit(&shared->rings[ring].end, memory_order_acquire);
+    if (end == position_units(to)) {
+        chain_follow(chain);
+        return;
+    }
     if (end != RING_OPEN) {
         release_read(chain, ring, end, from, to);
         return;

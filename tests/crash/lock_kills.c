@@ -1,0 +1,228 @@
+/* Kill torture of the lock and the semaphores: workers are killed by SIGKILL at random instants and replaced.
+ *
+ *   - A lock guards two counters that must be equal. Who is told KITH_EOWNERDEAD repairs them; who is not must find them
+ *     equal. So a death that is not reported, or a lock that two own, shows.
+ *   - A semaphore whose units have owners lets two in at a time. Never more are inside, and at the end all units are back.
+ *   - A plain semaphore is released by two workers and acquired by two. A killed worker loses at most one unit.
+ *   - Nobody hangs.
+ *
+ * usage: lock_kills [KILLS [SEED]]   KILLS a part; the seed is printed, and replays the choices. Output is TAP. */
+#include "random.h"
+
+#include <kith/kith.h>
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WORKERS = 4, UNITS = 2, PATIENCE = 30 };
+
+struct ledger {
+    _Atomic uint64_t progress;
+    _Atomic bool stop;
+    _Atomic uint32_t wrong;
+    _Atomic uint32_t reported; /* deaths that KITH_EOWNERDEAD told of */
+    uint64_t first, second;    /* guarded by the lock */
+    _Atomic bool inside[WORKERS];
+    _Atomic uint32_t deaths; /* odd while a worker is being killed: what it left in "inside" is not true */
+    _Atomic uint64_t released, acquired;
+};
+
+static struct ledger *ledger;
+static kith_lock *lock;
+static kith_semaphore *semaphore;
+
+static void must(int code, const char *what)
+{
+    if (code < 0) {
+        fprintf(stderr, "%s: %s: %s\n", what, kith_strerror(code), kith_error_detail());
+        _exit(2);
+    }
+}
+
+/* ---- what the workers do ---- */
+
+static int use_lock(void *argument)
+{
+    (void)argument;
+    while (!atomic_load(&ledger->stop)) {
+        int code = kith_lock_acquire(lock, KITH_FOREVER);
+        if (code == KITH_EOWNERDEAD) {
+            atomic_fetch_add(&ledger->reported, 1);
+            ledger->second = ledger->first;
+        } else {
+            must(code, "acquire");
+        }
+        if (ledger->first != ledger->second)
+            atomic_fetch_add(&ledger->wrong, 1);
+        ledger->first++;
+        atomic_signal_fence(memory_order_seq_cst); /* so that a kill can fall between the two */
+        ledger->second++;
+        must(kith_lock_release(lock), "release");
+        atomic_fetch_add(&ledger->progress, 1);
+    }
+    return 0;
+}
+
+static int use_owned_semaphore(void *argument)
+{
+    uintptr_t me = (uintptr_t)argument;
+    while (!atomic_load(&ledger->stop)) {
+        int code = kith_semaphore_acquire(semaphore, KITH_FOREVER);
+        if (code == KITH_EOWNERDEAD)
+            atomic_fetch_add(&ledger->reported, 1);
+        else
+            must(code, "acquire");
+        atomic_store(&ledger->inside[me], true);
+        uint32_t deaths = atomic_load(&ledger->deaths);
+        int inside = 0;
+        for (int i = 0; i < WORKERS; i++)
+            inside += atomic_load(&ledger->inside[i]);
+        if (inside > UNITS && deaths % 2 == 0 && deaths == atomic_load(&ledger->deaths))
+            atomic_fetch_add(&ledger->wrong, 1);
+        atomic_store(&ledger->inside[me], false);
+        must(kith_semaphore_release(semaphore), "release");
+        atomic_fetch_add(&ledger->progress, 1);
+    }
+    return 0;
+}
+
+static int use_plain_semaphore(void *argument)
+{
+    bool releases = (uintptr_t)argument % 2 == 0;
+    while (!atomic_load(&ledger->stop)) {
+        if (releases) {
+            if (kith_semaphore_value(semaphore) > 100)
+                continue;
+            must(kith_semaphore_release(semaphore), "release");
+            atomic_fetch_add(&ledger->released, 1);
+        } else {
+            int code = kith_semaphore_acquire(semaphore, KITH_MS(100));
+            if (code == -ETIMEDOUT)
+                continue;
+            must(code, "acquire");
+            atomic_fetch_add(&ledger->acquired, 1);
+        }
+        atomic_fetch_add(&ledger->progress, 1);
+    }
+    return 0;
+}
+
+/* ---- the killer ---- */
+
+static void pause_for(uint64_t nanoseconds)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = (long)nanoseconds }, NULL);
+}
+
+static bool gets_on(void)
+{
+    uint64_t since = atomic_load(&ledger->progress);
+    for (int i = 0; i < PATIENCE * 10000; i++) {
+        if (atomic_load(&ledger->progress) > since)
+            return true;
+        pause_for(100000);
+    }
+    return false;
+}
+
+static kith_process *start(kith_process_main work, int worker)
+{
+    kith_process *process;
+    must(kith_process_start(&process, work, (void *)(uintptr_t)worker, NULL), "start");
+    return process;
+}
+
+static void end(kith_process *process)
+{
+    must(kith_process_kill(process), "kill");
+    must(kith_process_join(process, KITH_FOREVER), "join");
+    must(kith_process_close(process), "close");
+}
+
+/** @return whether nobody hung */
+static bool torture(kith_process_main work, int kills, uint64_t *random)
+{
+    kith_process *workers[WORKERS];
+    bool alive = true;
+    for (int i = 0; i < WORKERS; i++)
+        workers[i] = start(work, i);
+    for (int i = 0; i < kills && alive; i++) {
+        alive = gets_on();
+        pause_for(random_below(random, 300000));
+        int worker = (int)random_below(random, WORKERS);
+        atomic_fetch_add(&ledger->deaths, 1);
+        end(workers[worker]);
+        atomic_store(&ledger->inside[worker], false);
+        atomic_fetch_add(&ledger->deaths, 1);
+        workers[worker] = start(work, worker);
+    }
+    alive = alive && gets_on();
+    atomic_store(&ledger->stop, true);
+    for (int i = 0; i < WORKERS; i++) {
+        alive = alive && kith_process_join(workers[i], KITH_SECONDS(PATIENCE)) == 0;
+        end(workers[i]);
+    }
+    printf("# %llu rounds, %u deaths reported, %u wrong%s\n", (unsigned long long)ledger->progress, ledger->reported,
+           ledger->wrong, alive ? "" : "; WEDGED");
+    return alive && !ledger->wrong;
+}
+
+static bool lock_part(int kills, uint64_t *random)
+{
+    must(kith_lock_new(&lock), "new");
+    bool good = torture(use_lock, kills, random) && ledger->reported <= (uint32_t)kills;
+    kith_lock_free(lock);
+    return good;
+}
+
+static bool owned_part(int kills, uint64_t *random)
+{
+    must(kith_semaphore_new(&semaphore, UNITS, &(kith_semaphore_options){ .owned = 1 }), "new");
+    bool good = torture(use_owned_semaphore, kills, random) && kith_semaphore_value(semaphore) == UNITS &&
+                ledger->reported <= (uint32_t)kills;
+    kith_semaphore_free(semaphore);
+    return good;
+}
+
+static bool plain_part(int kills, uint64_t *random)
+{
+    must(kith_semaphore_new(&semaphore, 0, NULL), "new");
+    bool good = torture(use_plain_semaphore, kills, random);
+    int64_t missing = (int64_t)(ledger->released - ledger->acquired) - kith_semaphore_value(semaphore);
+    printf("# %llu released, %llu acquired, %lld missing\n", (unsigned long long)ledger->released,
+           (unsigned long long)ledger->acquired, (long long)missing);
+    good = good && missing <= kills && missing >= -kills;
+    kith_semaphore_free(semaphore);
+    return good;
+}
+
+int main(int count, char **arguments)
+{
+    static const struct {
+        const char *name;
+        bool (*run)(int kills, uint64_t *random);
+    } parts[] = { { "lock", lock_part }, { "semaphore with owners", owned_part }, { "semaphore", plain_part } };
+    enum { PARTS = sizeof parts / sizeof *parts };
+    int kills = count > 1 ? atoi(arguments[1]) : 70;
+    uint64_t seed = count > 2 ? strtoull(arguments[2], NULL, 0) : (uint64_t)time(NULL);
+    int failed = 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("1..%d\n# seed %llu\n", PARTS, (unsigned long long)seed);
+    for (int i = 0; i < PARTS; i++) {
+        ledger = mmap(NULL, sizeof *ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (ledger == MAP_FAILED)
+            return 2;
+        uint64_t random = seed + (uint64_t)i;
+        bool good = parts[i].run(kills, &random);
+        printf("%sok %d - %d kills, %s\n", good ? "" : "not ", i + 1, kills, parts[i].name);
+        failed += !good;
+        munmap(ledger, sizeof *ledger);
+    }
+    return failed > 0;
+}
