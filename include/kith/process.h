@@ -2,9 +2,9 @@
  *
  * A child is made by fork: it begins as a copy of its parent and runs the function given; what that returns is its exit code.
  * It has the queues, locks and semaphores that its parent had, the connections that are named for it, and no claim on its
- * parent's children: the handles of those answer -ECHILD in it, and are only good for their names and ids. The same holds
- * for a child that the program forks itself, but that one has all connections, and a fresh start otherwise: it is a
- * "MainProcess" without a parent.
+ * parent's children: the handles of those answer -ECHILD in it, and are only good for their names and ids. A child that the
+ * program forks itself has no claim on them either; it has all connections, the name of its parent, and no
+ * kith_process_parent.
  *
  * At exit (when main returns or exit is called), a process first ends its daemons, then waits for its other children, as
  * Python's multiprocessing does. A child does the same when its function returns. _exit and death by a signal wait for
@@ -30,7 +30,8 @@ struct kith_connection;
 /** A process: a child, this process itself, or its parent. */
 typedef struct kith_process kith_process;
 
-/** What a child runs.
+/** What a child runs. It is left by return or exit, never by longjmp or a C++ exception: where that would lead is the
+ *  parent's.
  *  @param argument  the one given to kith_process_start; the child's own copy, as all memory that is not shared
  *  @return the child's exit code, 0 to 255: only the low 8 bits are kept */
 typedef int (*kith_process_main)(void *argument);
@@ -84,7 +85,7 @@ KITH_API int kith_process_set_name(kith_process *process, const char *name);
 /** The process's id. @return the id, also after it ended; -EINVAL when process is NULL */
 KITH_API pid_t kith_process_pid(const kith_process *process);
 
-/** The id of the process that started it. @return the id; 0 for the parent of a parent, which is not known; -EINVAL */
+/** The id of the process that started it. @return the id, also after that one ended; -EINVAL when process is NULL */
 KITH_API pid_t kith_process_parent_pid(const kith_process *process);
 
 /** @return 1 when it is a daemon, else 0; -EINVAL when process is NULL */
@@ -122,8 +123,8 @@ KITH_API int kith_process_sentinel(const kith_process *process);
 
 /** Releases the handle of a child that has ended. NULL is fine. kith_process_current and kith_process_parent are not to be
  *  closed, and no other thread may use the handle any more.
- *  @return 0, also for a handle that a child inherited: it frees its copy; -EBUSY while the child runs: join it first; -EPERM
- *          for the current or the parent process */
+ *  @return 0, also for a sibling's handle that a child inherited: it frees its copy; -EBUSY while the child runs: join it
+ *          first; -EPERM for the current process, its parent, and theirs */
 KITH_API int kith_process_close(kith_process *process);
 
 /** The children of this process that still run; those that have ended are reaped on the way.
@@ -131,11 +132,12 @@ KITH_API int kith_process_close(kith_process *process);
  *                   those of children that were started without a handle become the caller's to close.
  *                   May be NULL when capacity is 0
  *  @param capacity  in elements
- *  @return how many there are, which may be more than capacity; -EINVAL */
+ *  @return how many there are, which may be more than capacity, in the order of their starts; -EINVAL when children is NULL
+ *          and capacity is not 0 */
 KITH_API int kith_process_active_children(kith_process **children, size_t capacity);
 
-/** This process. @return its handle, which lives as long as the process; never NULL. In a process that kith did not start, the
- *  name is "MainProcess" */
+/** This process. @return its handle, which lives as long as the process; never NULL. The first process's name is
+ *  "MainProcess". In a child, the handle that its parent had of itself is that of kith_process_parent */
 KITH_API kith_process *kith_process_current(void);
 
 /** The process that started this one by kith_process_start: its name, pid, sentinel; it can be joined.

@@ -57,10 +57,11 @@ KITH_API KITH_MUST_USE int kith_queue_new(kith_queue **queue, const kith_queue_o
  *  @param size     its length in bytes, 0 to KITH_QUEUE_MESSAGE_MAX
  *  @param timeout  how long to wait for room
  *  @return 0; KITH_EFULL when there was no room in time; -EMSGSIZE when this queue can never hold so much; KITH_ECLOSED after
- *          kith_queue_close; -EINTR when a signal handler that was installed without SA_RESTART ran while waiting; -ENOMEM,
- *          -ENOSPC or -EFBIG when memory for it can't be had; -EBUSY when another putter kept the queue for a second past
- *          the timeout (it is stopped, or copies gigabytes); -EINVAL when queue is NULL, data is NULL and size is not 0, the
- *          size is negative seen as ptrdiff_t, or the timeout is negative. Whatever it is but 0: nothing was put */
+ *          kith_queue_close; -EINTR when a signal handler ran while waiting (one installed with SA_RESTART only if there is
+ *          a timeout); -ENOMEM, -ENOSPC or -EFBIG when memory for it can't be had; -EBUSY when another putter kept the
+ *          queue for a second past the timeout (it is stopped, or copies gigabytes); -EINVAL when queue is NULL, data is
+ *          NULL and size is not 0, the size is negative seen as ptrdiff_t, or the timeout is negative. Whatever it is but
+ *          0: nothing was put */
 KITH_API KITH_MUST_USE int kith_queue_put(kith_queue *queue, const void *data, size_t size, kith_timeout timeout);
 
 /** Takes the message at the queue's head and copies it to a buffer of the caller's.

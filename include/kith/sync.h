@@ -33,8 +33,8 @@ KITH_API KITH_MUST_USE int kith_lock_new(kith_lock **lock);
  *  @param lock     a lock
  *  @param timeout  how long to wait
  *  @return 0 or KITH_EOWNERDEAD: this thread owns it now. -ETIMEDOUT: another owned it all that time (with KITH_NOWAIT:
- *          now). -EDEADLK: this thread owns it already and would wait for itself. -EINTR: a signal handler that was
- *          installed without SA_RESTART ran while waiting. -EINVAL: lock is NULL or the timeout is negative */
+ *          now). -EDEADLK: this thread owns it already and would wait for itself. -EINTR: a signal handler ran while waiting
+ *          (one installed with SA_RESTART only if there is a timeout). -EINVAL: lock is NULL or the timeout is negative */
 KITH_API KITH_MUST_USE int kith_lock_acquire(kith_lock *lock, kith_timeout timeout);
 
 /** Releases the lock and lets one waiter have it.

@@ -1,4 +1,54 @@
-/* Processes, as the floors above see them: a child is known by its id and by a handle that is a pollable descriptor. */
+/* Processes, as the floors above see them: a child is known by its sentinel, a descriptor that becomes readable when it
+ * ends. Unlike an id, it never comes to mean another process. */
 #ifndef KITH_SRC_OS_PROCESS_H
 #define KITH_SRC_OS_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/** Forks. @return 0 in the child; its id in the parent; -EAGAIN or -ENOMEM */
+pid_t os_process_fork(void);
+
+/** Has functions called around every fork of this process: before it, in the parent after it, and in the child.
+ *  @return 0 or -ENOMEM */
+int os_process_around_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
+
+/** Opens the sentinel of a process: of this one, or of a child that nobody can have reaped. Closed on exec.
+ *  @return a descriptor, or -EMFILE, -ENFILE, -ENOMEM; -ENOSYS on Linux before 5.3 */
+int os_process_open(pid_t pid);
+
+/** Sends a signal. @return 0, also when the process has ended; -EPERM */
+int os_process_signal(int sentinel, int number);
+
+/** Looks whether a child has ended and, if so, lets the kernel forget it.
+ *  @param exit_code  receives what it gave to exit, or the negative number of the signal that killed it
+ *  @return 1 when it has ended; 0 while it runs; -ECHILD when it has ended but somebody else was told of it */
+int os_process_reap(int sentinel, int *exit_code);
+
+/** Kills a child that is known by nothing but its id, and reaps it. */
+void os_process_discard(pid_t pid);
+
+/** Sets the name that ps shows; the system may cut it. */
+void os_process_set_title(const char *title);
+
+/** Whether the calling thread is the one that this process began with. */
+bool os_process_in_first_thread(void);
+
+/** Has the kernel, or a thread of its own, kill this process when its parent ends; at once when it has ended already.
+ *  @param parent           the parent's sentinel
+ *  @param by_first_thread  whether the thread that forked us was the parent's first
+ *  @return 0, or -EAGAIN when a thread was needed and could not be had */
+int os_process_end_with(int parent, bool by_first_thread);
+
+/* A gate holds a child back until its parent has written it down. */
+
+/** Makes a gate, shut, before the fork. Closed on exec. @return a descriptor, or -EMFILE, -ENFILE, -ENOMEM */
+int os_gate_new(void);
+
+/** Lets the child pass, and closes the gate's descriptor on this side. */
+void os_gate_lift(int gate);
+
+/** Waits at the gate, and closes it behind. @return true when it was lifted; false when the parent ended first */
+bool os_gate_pass(int gate, int parent);
+
 #endif

@@ -14,11 +14,11 @@
 struct kith_queue {
     struct chain chain;
     bool closed;
-    _Atomic int spins; /* how long getting or putting spins before it sleeps; this process's experience */
+    _Atomic int spins, stride; /* how long to wait awake, and how closely to look: this process's experience */
 };
 
-/* Waiting for the other side spins between so many rounds. A round is a look at the other side's position and a pause. */
-enum { SPINS_MIN = 10, SPINS_MAX = 2000 };
+/* Waiting for the other side spins for so many pauses, about 15 ns each, and looks at its position every so many of them. */
+enum { SPINS_MIN = 10, SPINS_MAX = 2000, LONG_SPIN_EVERY = 16, STRIDE_MAX = 128, AT_ONCE = 8 };
 
 /* An idle getter sleeps so long, in nanoseconds, before it gives back the memory of a busy time. */
 #define IDLE 1000000000
@@ -57,23 +57,35 @@ static bool has_room_for_sleepers(const struct queue_shared *shared)
 
 /* ---- waiting ---- */
 
-/** Waits a little for the other side to move on: sleeping and being woken takes longer than many a message. Spins longer
- *  where that has paid, and less where it has not; and long, now and then, to find out whether it would pay again. */
+/** Waits a little for the other side to move on: sleeping and being woken takes longer than many a message. Spins longer where
+ *  that has paid, and less where it has not; and long, now and then, to find out whether it would pay again.
+ *
+ *  How often it looks is learnt, too. If the other side moves on at once, sooner than it could have answered us, it is in full
+ *  flow, and every look takes the line with its position away from it: so the next look is later, and finds more than one
+ *  message. If not, somebody may be waiting for somebody, and the looks are closer. */
 static void spin_while(struct kith_queue *queue, const _Atomic position *other, position seen)
 {
-    enum { LONG_SPIN_EVERY = 16 };
     static _Thread_local unsigned waits;
     int usual = atomic_load_explicit(&queue->spins, memory_order_relaxed);
     if (usual == 0) /* one CPU: the other side can't move on while we spin */
         return;
+    int stride = atomic_load_explicit(&queue->stride, memory_order_relaxed);
     int rounds = ++waits % LONG_SPIN_EVERY == 0 ? SPINS_MAX : usual;
-    while (rounds > 0 && atomic_load_explicit(other, memory_order_relaxed) == seen) {
-        rounds--;
-        os_cpu_relax();
-    }
-    usual = rounds > 0 ? usual * 2 : usual / 2;
+    int waited = 0;
+    bool moved = false;
+    do {
+        for (int i = 0; i < stride; i++)
+            os_cpu_relax();
+        waited += stride;
+        moved = atomic_load_explicit(other, memory_order_relaxed) != seen;
+    } while (!moved && waited < rounds);
+    usual = moved ? usual * 2 : usual / 2;
     usual = usual < SPINS_MIN ? SPINS_MIN : usual > SPINS_MAX ? SPINS_MAX : usual;
     atomic_store_explicit(&queue->spins, usual, memory_order_relaxed);
+    bool in_flow = moved && (waited == stride || waited <= AT_ONCE);
+    stride = in_flow ? stride * 2 : stride / 2;
+    stride = stride < 1 ? 1 : stride > STRIDE_MAX ? STRIDE_MAX : stride;
+    atomic_store_explicit(&queue->stride, stride, memory_order_relaxed);
 }
 
 static bool entered(int code)
@@ -415,6 +427,7 @@ int kith_queue_new(kith_queue **queue, const kith_queue_options *options)
     shared->max_units = max_bytes && max_bytes / UNIT < QUEUE_UNITS_MAX ? max_bytes / UNIT : QUEUE_UNITS_MAX;
     shared->bounded = max_items || max_bytes;
     atomic_init(&made->spins, os_cpu_count() > 1 ? SPINS_MAX : 0);
+    atomic_init(&made->stride, 1);
     *queue = made;
     return 0;
 }

@@ -1,0 +1,291 @@
+/* Messages over a connected socket.
+ *
+ * Sending is all or nothing: a message that is begun is finished, or the direction is shut, for a receiver could not find the
+ * next one behind half a message. Receiving can stop anywhere and go on later; what has come is kept in the handle. No byte
+ * is read that belongs to the next message: that one may be for another process, and poll must see it. */
+#include "connection/connection.h"
+
+#include "base/deadline.h"
+#include "os/poll.h"
+#include "os/socket.h"
+#include "process/forks.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How much memory a message gets before any of it has come. */
+#define FIRST_CAPACITY ((size_t)1 << 20)
+
+/* ---- the handle ---- */
+
+kith_connection *connection_new(void)
+{
+    kith_connection *connection = calloc(1, sizeof *connection);
+    if (connection)
+        connection->socket = -1;
+    return connection;
+}
+
+/* Under forks_block, or in a child that has no other thread yet. */
+static void shut(kith_connection *connection)
+{
+    close(connection->socket);
+    connection->socket = -1;
+    free(connection->data);
+    connection->data = NULL;
+}
+
+static void drop(kith_connection *connection)
+{
+    shut(connection);
+    connection->dropped = true;
+}
+
+void connection_open(kith_connection *connection, int socket, bool sends, bool receives)
+{
+    connection->socket = socket;
+    connection->sends = sends;
+    connection->receives = receives;
+    connection->heirloom = (struct heirloom){ .owner = connection, .drop = drop };
+    inherit_add(&connection->heirloom);
+}
+
+static int check_open(const kith_connection *connection)
+{
+    if (!connection)
+        return error_fail(-EINVAL, "connection is NULL");
+    if (connection->dropped)
+        return error_fail(KITH_ECLOSED, "this connection was not handed to this process: name it in "
+                                        "kith_process_options.connections");
+    if (connection->socket < 0)
+        return error_fail(KITH_ECLOSED, "this connection was closed");
+    return 0;
+}
+
+int kith_connection_fd(const kith_connection *connection)
+{
+    int code = check_open(connection);
+    return code < 0 ? code : connection->socket;
+}
+
+int kith_connection_close(kith_connection *connection)
+{
+    if (!connection)
+        return error_fail(-EINVAL, "connection is NULL");
+    if (connection->socket < 0)
+        return 0;
+    forks_block();
+    inherit_remove(&connection->heirloom);
+    shut(connection);
+    forks_allow();
+    return 0;
+}
+
+void kith_connection_free(kith_connection *connection)
+{
+    if (!connection)
+        return;
+    kith_connection_close(connection);
+    free(connection);
+}
+
+/* Waits until the socket is ready. @return 0, -ETIMEDOUT, -EINTR, -ENOMEM */
+static int await(const kith_connection *connection, enum os_poll_for what, deadline until)
+{
+    if (deadline_passed(until))
+        return -ETIMEDOUT;
+    return os_poll(connection->socket, what, until);
+}
+
+/* ---- sending ---- */
+
+/* @param sent  receives how much of header and data the kernel has, also after a failure */
+static int send_all(kith_connection *connection, const void *data, size_t size, deadline until, size_t *sent)
+{
+    unsigned char header[FRAME_HEADER_MAX];
+    size_t header_size = frame_encode(header, size);
+    size_t total = header_size + size;
+    *sent = 0;
+    while (*sent < total) {
+        size_t from_header = *sent < header_size ? *sent : header_size;
+        size_t from_data = *sent - from_header;
+        ptrdiff_t step = os_socket_send(connection->socket, header + from_header, header_size - from_header,
+                                        (const char *)data + from_data, size - from_data);
+        if (step > 0) {
+            *sent += (size_t)step;
+            continue;
+        }
+        int code = step == -EAGAIN ? await(connection, OS_POLL_WRITE, until) : (int)step;
+        if (code < 0 && !(code == -EINTR && *sent > 0))
+            return code;
+    }
+    return 0;
+}
+
+static int check_send(const kith_connection *connection, const void *data, size_t size)
+{
+    int code = check_open(connection);
+    if (code < 0)
+        return code;
+    if (!connection->sends)
+        return error_fail(-EBADF, "this end only receives: it is the first of a one-way pipe");
+    if (!data && size)
+        return error_fail(-EINVAL, "data is NULL, but size is %zu", size);
+    if (size > PTRDIFF_MAX)
+        return error_fail(-EINVAL, "a size of %zu bytes: no object is so large; was it negative?", size);
+    if (connection->cut)
+        return error_fail(-EPIPE,
+                          "an earlier message on this end was cut short, so no more can follow it: make another "
+                          "pipe, and give large messages time");
+    return 0;
+}
+
+int kith_connection_send(kith_connection *connection, const void *data, size_t size, kith_timeout timeout)
+{
+    deadline until;
+    int code = deadline_from(timeout, &until);
+    if (code == 0)
+        code = check_send(connection, data, size);
+    if (code < 0)
+        return code;
+    size_t sent;
+    code = send_all(connection, data, size, until, &sent);
+    if (code == 0)
+        return 0;
+    if (sent > 0) {
+        os_socket_end_sending(connection->socket);
+        connection->cut = true;
+        return error_fail(code, "a message of %zu bytes was cut short, and this end can send no more: %s", size,
+                          kith_strerror(code));
+    }
+    return error_fail(code, "nothing of a message of %zu bytes was sent: %s", size, kith_strerror(code));
+}
+
+/* ---- receiving ---- */
+
+/* Receives up to size bytes and adds their number to have.
+ * @return 0; -EAGAIN when nothing is there; KITH_EEOF, KITH_ETRUNCATED; another negative errno */
+static int receive(kith_connection *connection, void *buffer, size_t size, size_t *have)
+{
+    ptrdiff_t got = os_socket_receive(connection->socket, buffer, size);
+    if (got < 0)
+        return (int)got;
+    if (got == 0)
+        return connection->header_have == 0 ? KITH_EEOF : KITH_ETRUNCATED;
+    *have += (size_t)got;
+    return 0;
+}
+
+static int receive_header(kith_connection *connection)
+{
+    for (;;) {
+        int missing = frame_decode(connection->header, connection->header_have, &connection->size);
+        if (missing <= 0)
+            return missing;
+        int code = receive(connection, connection->header + connection->header_have, (size_t)missing,
+                           &connection->header_have);
+        if (code < 0)
+            return code;
+    }
+}
+
+/* Makes room for more of the message, twice as much as before. An empty message has memory, too. */
+static int grow(kith_connection *connection)
+{
+    size_t capacity = connection->capacity ? connection->capacity : FIRST_CAPACITY / 2;
+    capacity = connection->size / 2 < capacity ? connection->size : 2 * capacity;
+    void *data = realloc(connection->data, capacity ? capacity : 1);
+    if (!data)
+        return -ENOMEM;
+    connection->data = data;
+    connection->capacity = capacity;
+    return 0;
+}
+
+static int receive_message(kith_connection *connection)
+{
+    int code = receive_header(connection);
+    while (code == 0 && (connection->have < connection->size || !connection->data)) {
+        if (connection->have == connection->capacity)
+            code = grow(connection);
+        else
+            code = receive(connection, connection->data + connection->have, connection->capacity - connection->have,
+                           &connection->have);
+    }
+    return code;
+}
+
+static void hand_over(kith_connection *connection, kith_bytes *message)
+{
+    *message = (kith_bytes){ connection->data, connection->size };
+    connection->header_have = 0;
+    connection->data = NULL;
+    connection->capacity = 0;
+    connection->have = 0;
+}
+
+static int check_receive(const kith_connection *connection)
+{
+    int code = check_open(connection);
+    if (code < 0)
+        return code;
+    if (!connection->receives)
+        return error_fail(-EBADF, "this end only sends: it is the second of a one-way pipe");
+    return 0;
+}
+
+/* The particulars of a failed kith_connection_recv. */
+static int explain(const kith_connection *connection, int code)
+{
+    if (code == KITH_EEOF)
+        return error_fail(code, "the other side has closed, and all it sent was received");
+    if (code == -EBADMSG && connection->header_have == FRAME_HEADER_MAX)
+        return error_fail(code, "a message was announced that is longer than any memory");
+    if (code == -EBADMSG)
+        return error_fail(code,
+                          "no message begins with these bytes (%02x %02x %02x %02x): the other side does not write "
+                          "frames, or another process has received a part",
+                          connection->header[0], connection->header[1], connection->header[2], connection->header[3]);
+    if (connection->have == 0)
+        return error_fail(code, "no whole message: %s", kith_strerror(code));
+    return error_fail(code, "%zu of a message's %zu bytes have come: %s", connection->have, connection->size,
+                      kith_strerror(code));
+}
+
+int kith_connection_recv(kith_connection *connection, kith_bytes *message, kith_timeout timeout)
+{
+    deadline until;
+    int code = deadline_from(timeout, &until);
+    if (code == 0)
+        code = check_receive(connection);
+    if (code < 0)
+        return code;
+    if (!message)
+        return error_fail(-EINVAL, "message is NULL: give the address of a kith_bytes");
+    while ((code = receive_message(connection)) == -EAGAIN) {
+        code = await(connection, OS_POLL_READ, until);
+        if (code < 0)
+            break;
+    }
+    if (code < 0)
+        return explain(connection, code);
+    hand_over(connection, message);
+    return 0;
+}
+
+int kith_connection_poll(kith_connection *connection, kith_timeout timeout)
+{
+    deadline until;
+    int code = deadline_from(timeout, &until);
+    if (code == 0)
+        code = check_receive(connection);
+    if (code < 0)
+        return code;
+    code = os_poll(connection->socket, OS_POLL_READ, until);
+    if (code == 0)
+        return 1;
+    if (code == -ETIMEDOUT)
+        return 0;
+    return error_fail(code, "waiting for a message: %s", kith_strerror(code));
+}

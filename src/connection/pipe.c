@@ -1,0 +1,43 @@
+/* kith_pipe: two connections whose sockets are each other's peers. */
+#include "base/error.h"
+#include "connection/connection.h"
+#include "os/socket.h"
+#include "process/forks.h"
+
+#include <errno.h>
+
+static int open_both(kith_connection *first, kith_connection *second, bool one_way)
+{
+    int ends[2];
+    int code = os_socket_pair(ends);
+    if (code < 0)
+        return code;
+    connection_open(first, ends[0], !one_way, true);
+    connection_open(second, ends[1], true, !one_way);
+    if (one_way)
+        os_socket_end_sending(ends[0]);
+    return 0;
+}
+
+int kith_pipe(kith_connection **first, kith_connection **second, const kith_pipe_options *options)
+{
+    if (!first || !second)
+        return error_fail(-EINVAL, "%s is NULL: give the address of a kith_connection pointer",
+                          first ? "second" : "first");
+    kith_connection *one = connection_new();
+    kith_connection *other = connection_new();
+    int code = one && other ? 0 : -ENOMEM;
+    if (code == 0) {
+        forks_block();
+        code = open_both(one, other, options && options->one_way);
+        forks_allow();
+    }
+    if (code < 0) {
+        kith_connection_free(one);
+        kith_connection_free(other);
+        return error_fail(code, "no pipe: %s", kith_strerror(code));
+    }
+    *first = one;
+    *second = other;
+    return 0;
+}

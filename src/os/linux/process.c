@@ -1,0 +1,134 @@
+/* fork(2), pidfd_open(2), waitid(2), prctl(2). The sentinels are pidfds. */
+#include "os/process.h"
+
+#include "os/poll.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+pid_t os_process_fork(void)
+{
+    pid_t pid = fork();
+    return pid < 0 ? -errno : pid;
+}
+
+int os_process_around_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void))
+{
+    return -pthread_atfork(before, in_parent, in_child);
+}
+
+int os_process_open(pid_t pid)
+{
+    /* The kernel opens all pidfds with close-on-exec. */
+    long sentinel = syscall(SYS_pidfd_open, pid, 0);
+    return sentinel < 0 ? -errno : (int)sentinel;
+}
+
+int os_process_signal(int sentinel, int number)
+{
+    if (syscall(SYS_pidfd_send_signal, sentinel, number, NULL, 0) == 0 || errno == ESRCH)
+        return 0;
+    return -errno;
+}
+
+int os_process_reap(int sentinel, int *exit_code)
+{
+    siginfo_t status = { 0 };
+    while (waitid(P_PIDFD, (id_t)sentinel, &status, WEXITED | WNOHANG) < 0) {
+        if (errno != EINTR)
+            return -ECHILD;
+    }
+    if (status.si_pid == 0)
+        return 0;
+    *exit_code = status.si_code == CLD_EXITED ? status.si_status : -status.si_status;
+    return 1;
+}
+
+void os_process_discard(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
+void os_process_set_title(const char *title)
+{
+    prctl(PR_SET_NAME, title);
+}
+
+bool os_process_in_first_thread(void)
+{
+    return syscall(SYS_gettid) == getpid();
+}
+
+static void *outlive_nobody(void *parent)
+{
+    struct pollfd one = { .fd = (int)(intptr_t)parent, .events = POLLIN };
+    while (poll(&one, 1, -1) < 0)
+        continue;
+    /* A program that closes all its descriptors, as some do to become a service, has cut itself loose. */
+    if (one.revents & POLLIN)
+        kill(getpid(), SIGKILL);
+    return NULL;
+}
+
+static int watch(int parent)
+{
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0)
+        return -EAGAIN;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    /* The program's signal handlers are not to run in a thread that it does not know of. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    int code = -pthread_create(&thread, &attributes, outlive_nobody, (void *)(intptr_t)parent);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return code;
+}
+
+int os_process_end_with(int parent, bool by_first_thread)
+{
+    /* The kernel sends this signal when the thread that forked us ends: the first one does so with its process, as a rule;
+     * of others one can't say. */
+    int code = 0;
+    if (by_first_thread)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    else
+        code = watch(parent);
+    /* The parent may have ended before. */
+    if (os_poll(parent, OS_POLL_READ, 0) == 0)
+        kill(getpid(), SIGKILL);
+    return code;
+}
+
+int os_gate_new(void)
+{
+    int gate = eventfd(0, EFD_CLOEXEC);
+    return gate < 0 ? -errno : gate;
+}
+
+void os_gate_lift(int gate)
+{
+    eventfd_write(gate, 1);
+    close(gate);
+}
+
+bool os_gate_pass(int gate, int parent)
+{
+    struct pollfd both[] = { { .fd = gate, .events = POLLIN }, { .fd = parent, .events = POLLIN } };
+    while (poll(both, 2, -1) < 0)
+        continue;
+    close(gate);
+    return both[0].revents;
+}

@@ -1,0 +1,55 @@
+/* The children of this process: one list, in the order of their starts, that forks_block guards.
+ *
+ * A child is on it from before its fork until its handle is closed, or, when nobody holds a handle, until it is found to
+ * have ended.
+ */
+#ifndef KITH_SRC_PROCESS_CHILDREN_H
+#define KITH_SRC_PROCESS_CHILDREN_H
+
+#include "base/deadline.h"
+#include "process/record.h"
+
+/** Writes down a child that is about to be forked.
+ *  @param held  whether the caller will hold a handle
+ *  @return 0; -ENOMEM, -EMFILE, -ENFILE, -ENOSYS with a detail */
+int children_add(struct kith_process **child, const kith_process_options *options, bool held);
+
+/** Takes the forked child in and lets it go; kills it when that fails.
+ *  @return 0; -EMFILE, -ENFILE, -ENOMEM with a detail */
+int children_admit(struct kith_process *child, pid_t pid);
+
+/** Undoes children_add. */
+void children_remove(struct kith_process *child);
+
+/** Looks whether a child has ended. */
+bool child_ended(struct kith_process *child);
+
+/** Waits until a child has ended. @return 0; -ETIMEDOUT, -EINTR or -ENOMEM without a detail */
+int child_wait(struct kith_process *child, deadline until);
+
+/** How it ended. @return 0; -EAGAIN while it runs; -ECHILD when that is not known */
+int child_exit_code(struct kith_process *child, int *code);
+
+/** Gives the handle back. @return 0; -EBUSY while it runs */
+int child_close(struct kith_process *child);
+
+/** As kith_process_active_children. */
+int children_active(struct kith_process **children, size_t capacity);
+
+/** From now on no record is freed, until the process ends: so they can be gone through and waited for without
+ *  forks_block. */
+void children_keep(void);
+
+/** Goes through the children that run and are daemons, or are none; after children_keep.
+ *  @param child  the one before; NULL for the first
+ *  @return the next one, or NULL */
+struct kith_process *children_next(struct kith_process *child, bool daemon);
+
+/** Ends the daemons, and waits for the others, as a process does before it ends itself. */
+void children_end(void);
+
+/** In a new process: forgets the children of its parent.
+ *  @param self  the one that this process has become; left to the caller. May be NULL */
+void children_forget(struct kith_process *self);
+
+#endif

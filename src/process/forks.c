@@ -1,0 +1,54 @@
+#include "process/forks.h"
+
+#include "os/process.h"
+#include "process/children.h"
+#include "process/self.h"
+
+#include <pthread.h>
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static unsigned generation;
+static int watching; /* the result of os_process_around_fork */
+
+/* What the child of the fork that this thread makes will be; NULL when kith does not make that fork. */
+static _Thread_local struct kith_process *becoming;
+
+void forks_block(void)
+{
+    pthread_mutex_lock(&mutex);
+}
+
+void forks_allow(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
+unsigned forks_generation(void)
+{
+    return generation;
+}
+
+static void begin_child(void)
+{
+    generation++;
+    children_forget(becoming);
+    self_become(becoming);
+    becoming = NULL;
+    forks_allow();
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    watching = os_process_around_fork(forks_block, forks_allow, begin_child);
+    self_become(NULL);
+}
+
+pid_t forks_child(struct kith_process *child)
+{
+    if (watching < 0)
+        return watching;
+    becoming = child;
+    pid_t pid = os_process_fork();
+    becoming = NULL;
+    return pid;
+}
