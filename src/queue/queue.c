@@ -123,7 +123,7 @@ static int put_wait(struct os_thread *self, struct queue_shared *shared, uint64_
     monitor_retire(self, put);
     int code = has_room_for_sleepers(shared) ? 0 : monitor_sleep(put, until);
     if (code == 0)
-        return monitor_return(self, put, until);
+        return monitor_enter(self, put, until);
     robust_pending(self, NULL);
     return code;
 }
@@ -245,7 +245,7 @@ static int get_wait(struct os_thread *self, struct kith_queue *queue, deadline u
     int code = is_empty(shared) ? monitor_sleep(get, nap) : 0;
     bool idle = code == -ETIMEDOUT && nap != until;
     if (code == 0 || idle) {
-        code = monitor_return(self, get, until);
+        code = monitor_enter(self, get, until);
         if (idle && entered(code)) {
             robust_pending(self, &shared->put.word);
             chain_release_idle(self, &queue->chain);

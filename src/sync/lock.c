@@ -35,7 +35,7 @@ int kith_lock_acquire(kith_lock *lock, kith_timeout timeout)
         return -ENOTSUP;
     robust_pending(self, &lock->word);
     if (unlikely(!word_try_acquire(self, &lock->word)))
-        code = word_acquire_slowly(self, &lock->word, until, 0);
+        code = word_acquire_slowly(self, &lock->word, until);
     if (likely(code == 0 || code == KITH_EOWNERDEAD))
         robust_link(self, &lock->word);
     robust_pending(self, NULL);
@@ -58,7 +58,7 @@ int kith_lock_release(kith_lock *lock)
     robust_pending(self, &lock->word);
     robust_unlink(self, &lock->word);
     if (unlikely(!word_try_release(self, &lock->word)))
-        word_pass(&lock->word);
+        word_release_to_waiter(&lock->word);
     robust_pending(self, NULL);
     return 0;
 }

@@ -12,20 +12,15 @@ static int settle(struct os_thread *self, struct monitor *monitor, int code)
     return code;
 }
 
-int monitor_enter_slowly(struct os_thread *self, struct monitor *monitor, deadline until, uint32_t waiters)
+int monitor_enter_slowly(struct os_thread *self, struct monitor *monitor, deadline until)
 {
-    return settle(self, monitor, word_acquire_slowly(self, &monitor->word, until, waiters));
+    return settle(self, monitor, word_acquire_slowly(self, &monitor->word, until));
 }
 
 int monitor_enter_late(struct os_thread *self, struct monitor *monitor, deadline *patience)
 {
     robust_pending(self, &monitor->word);
     return settle(self, monitor, word_acquire_late(self, &monitor->word, patience));
-}
-
-int monitor_return(struct os_thread *self, struct monitor *monitor, deadline until)
-{
-    return monitor_enter_slowly(self, monitor, until, ROBUST_WAITERS);
 }
 
 void monitor_leave_asleep(struct monitor *monitor)
@@ -43,5 +38,5 @@ void monitor_retire(struct os_thread *self, struct monitor *monitor)
 
 int monitor_sleep(struct monitor *monitor, deadline until)
 {
-    return os_futex_wait(&monitor->word.value, ROBUST_WAITERS, until);
+    return os_futex_wait(&monitor->word.value, WORD_ASLEEP, until);
 }

@@ -12,7 +12,7 @@
 struct monitor {
     _Alignas(CACHE_LINE) struct robust_word word;
     /* On a line of its own that seldom changes. Written by those inside: 1 before they leave anybody asleep, 0 when they enter
-     * and nobody waits. If it is 0 while somebody is asleep, a woken thread is on its way inside and will see to it. */
+     * and nobody waits. */
     _Alignas(CACHE_LINE) _Atomic uint32_t asleep;
 };
 
@@ -43,11 +43,9 @@ void monitor_leave_asleep(struct monitor *monitor);
 void monitor_retire(struct os_thread *self, struct monitor *monitor);
 
 /** Goes to sleep, after monitor_retire and another look at the condition.
- *  @return 0 when woken, or when there was reason not to sleep: enter again by monitor_return. -ETIMEDOUT, -EINTR */
+ *  @return 0 when woken, or when there was reason not to sleep: then enter, come what may, for nobody else was called. -ETIMEDOUT,
+ *  -EINTR */
 int monitor_sleep(struct monitor *monitor, deadline until);
-
-/** Enters again after monitor_sleep. @return as monitor_enter */
-int monitor_return(struct os_thread *self, struct monitor *monitor, deadline until);
 
 /** Wakes a waiter, if one sleeps: the condition has just become true, by a sequentially consistent store. The word is in the
  *  slot. */
@@ -55,13 +53,13 @@ static inline void monitor_notify(struct monitor *monitor);
 
 /* ---- the short ways, inline ---- */
 
-int monitor_enter_slowly(struct os_thread *self, struct monitor *monitor, deadline until, uint32_t waiters);
+int monitor_enter_slowly(struct os_thread *self, struct monitor *monitor, deadline until);
 
 static inline int monitor_enter(struct os_thread *self, struct monitor *monitor, deadline until)
 {
     robust_pending(self, &monitor->word);
     if (unlikely(!word_try_acquire(self, &monitor->word)))
-        return monitor_enter_slowly(self, monitor, until, 0);
+        return monitor_enter_slowly(self, monitor, until);
     if (unlikely(atomic_load_explicit(&monitor->asleep, memory_order_relaxed)))
         atomic_store_explicit(&monitor->asleep, 0, memory_order_relaxed);
     robust_push(self, &monitor->word);

@@ -119,8 +119,8 @@ static int give_unit_back(struct os_thread *self, kith_semaphore *semaphore)
 static int sleep_for_unit(kith_semaphore *semaphore, deadline until)
 {
     if (!semaphore->owned)
-        return os_futex_wait(&semaphore->guard.value, ROBUST_WAITERS, until);
-    struct os_futex_pair pairs[1 + KITH_SEMAPHORE_OWNED_MAX] = { { &semaphore->guard.value, ROBUST_WAITERS } };
+        return os_futex_wait(&semaphore->guard.value, WORD_ASLEEP, until);
+    struct os_futex_pair pairs[1 + KITH_SEMAPHORE_OWNED_MAX] = { { &semaphore->guard.value, WORD_ASLEEP } };
     for (uint32_t i = 0; i < semaphore->owned; i++) {
         struct robust_word *unit = &semaphore->units[i];
         uint32_t value = atomic_load_explicit(&unit->value, memory_order_seq_cst);
@@ -132,13 +132,13 @@ static int sleep_for_unit(kith_semaphore *semaphore, deadline until)
 }
 
 /** Acquires the guard. What an owner that died had half done is one store, made or not made: nothing to repair. */
-static int enter(struct os_thread *self, kith_semaphore *semaphore, deadline until, uint32_t waiters)
+static int enter(struct os_thread *self, kith_semaphore *semaphore, deadline until)
 {
     deadline patience = 0;
     robust_pending(self, &semaphore->guard);
-    if (likely(!waiters && word_try_acquire(self, &semaphore->guard)))
+    if (likely(word_try_acquire(self, &semaphore->guard)))
         return 0;
-    int code = word_acquire_slowly(self, &semaphore->guard, until, waiters);
+    int code = word_acquire_slowly(self, &semaphore->guard, until);
     while (code == -ETIMEDOUT && available(semaphore))
         code = word_acquire_late(self, &semaphore->guard, &patience);
     return code == KITH_EOWNERDEAD ? 0 : code;
@@ -160,7 +160,7 @@ static void leave(struct os_thread *self, kith_semaphore *semaphore)
 /** Waits until there is a unit, and stays the guard's owner. */
 static int enter_with_unit(struct os_thread *self, kith_semaphore *semaphore, deadline until)
 {
-    int code = enter(self, semaphore, until, 0);
+    int code = enter(self, semaphore, until);
     while (code == 0 && !available(semaphore)) {
         if (deadline_passed(until)) {
             leave(self, semaphore);
@@ -170,7 +170,7 @@ static int enter_with_unit(struct os_thread *self, kith_semaphore *semaphore, de
         if (!available(semaphore))
             code = sleep_for_unit(semaphore, until);
         if (code == 0)
-            code = enter(self, semaphore, until, ROBUST_WAITERS);
+            code = enter(self, semaphore, until);
     }
     return code;
 }

@@ -18,14 +18,14 @@ static int spins(void)
     return count;
 }
 
-int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until, uint32_t waiters)
+int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until)
 {
     int spin = spins();
     uint32_t value = atomic_load_explicit(&word->value, memory_order_relaxed);
     for (;;) {
         uint32_t owner = value & ROBUST_OWNER;
         if (owner == 0) {
-            uint32_t mine = self->id | (value & ROBUST_WAITERS) | waiters;
+            uint32_t mine = self->id | (value & ROBUST_WAITERS);
             /* acquire: pairs with the release of the owner before; after its death, the kernel's own barriers. */
             if (atomic_compare_exchange_weak_explicit(&word->value, &value, mine, memory_order_acquire,
                                                       memory_order_relaxed))
@@ -49,26 +49,39 @@ int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadli
         int code = until == DEADLINE_PASSED ? -ETIMEDOUT : os_futex_wait(&word->value, value, until);
         if (code < 0)
             return code;
-        waiters = ROBUST_WAITERS;
         value = atomic_load_explicit(&word->value, memory_order_relaxed);
     }
 }
 
+/** Releases the word, leaving in it what tells of sleepers, and wakes one. If there is none, it is free altogether: who was
+ *  about to sleep on another value finds that it has changed. */
+static void wake_one(struct robust_word *word, uint32_t left)
+{
+    if (os_futex_wake(&word->value, 1) == 0)
+        atomic_compare_exchange_strong_explicit(&word->value, &left, 0, memory_order_relaxed, memory_order_relaxed);
+}
+
+void word_release_to_waiter(struct robust_word *word)
+{
+    /* release: what the owner did is seen by who acquires next. */
+    atomic_exchange_explicit(&word->value, ROBUST_WAITERS, memory_order_release);
+    wake_one(word, ROBUST_WAITERS);
+}
+
 void word_pass(struct robust_word *word)
 {
-    /* release: what the owner did is seen by who acquires next. Between the two calls nobody owns the word and a sleeper is
-     * owed: should we die here, the kernel finds the word in our slot and wakes one. */
-    atomic_exchange_explicit(&word->value, 0, memory_order_release);
-    os_futex_wake(&word->value, 1);
+    atomic_exchange_explicit(&word->value, WORD_CALLED, memory_order_release);
+    wake_one(word, WORD_CALLED);
 }
 
 void word_notify(struct robust_word *word)
 {
-    /* Only "asleep" concerns us. An owner will look at the condition itself before it leaves anybody asleep; a word that is
-     * free without waiters has a woken thread on its way, or nobody at all. */
-    uint32_t asleep = ROBUST_WAITERS;
-    if (atomic_compare_exchange_strong_explicit(&word->value, &asleep, 0, memory_order_seq_cst, memory_order_seq_cst))
-        os_futex_wake(&word->value, 1);
+    /* Only "asleep" concerns us. An owner will look at the condition itself before it leaves anybody asleep; who has been called
+     * will come, or the kernel calls another. */
+    uint32_t asleep = WORD_ASLEEP;
+    if (atomic_compare_exchange_strong_explicit(&word->value, &asleep, WORD_CALLED, memory_order_seq_cst,
+                                                memory_order_seq_cst))
+        wake_one(word, WORD_CALLED);
 }
 
 int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline *patience)
@@ -80,7 +93,7 @@ int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline
     if (now >= *patience)
         return error_fail(-EBUSY, "another process has been in the middle of its call for a second: is it stopped?");
     /* In slices: a waiter of the condition may leave us asleep with the rest, see above. */
-    return word_acquire_slowly(self, word, now + SLICE, 0);
+    return word_acquire_slowly(self, word, now + SLICE);
 }
 
 struct os_thread *word_thread(void)

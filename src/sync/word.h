@@ -1,11 +1,15 @@
 /* Owning a robust word: the ground of every lock here.
  *
  * A word is free (0), or carries its owner's thread id; ROBUST_WAITERS beside either says that somebody may sleep on it. Who
- * finds it owned spins a little, sets ROBUST_WAITERS and sleeps. Who releases it with ROBUST_WAITERS set owes one sleeper a
- * wake-up. A woken thread acquires with ROBUST_WAITERS set, as it can't know who else sleeps, and so inherits the debt.
+ * finds it owned spins a little, sets ROBUST_WAITERS and sleeps. Who releases it with ROBUST_WAITERS set wakes one sleeper.
  *
- * The debt survives any death: whoever may owe a wake-up has the word in its thread's slot (os/robust.h), and the kernel
- * wakes a sleeper in its place. An owner that dies leaves ROBUST_DIED, and who acquires the word next is told.
+ * ROBUST_WAITERS stays as long as anybody may sleep: owners come and go with it, and it is taken off only when a wake-up has
+ * found nobody. So it does not matter what becomes of a thread that was woken. Were it taken off for the woken thread to
+ * set again, as is common, that thread could be killed on its way while another, that knows of no sleepers, owns the
+ * word: and the rest would sleep for ever.
+ *
+ * Whoever is about to wake somebody has the word in its thread's slot (os/robust.h): should it die first, the kernel wakes a
+ * sleeper in its place. An owner that dies leaves ROBUST_DIED, and who acquires the word next is told.
  */
 #ifndef KITH_SRC_SYNC_WORD_H
 #define KITH_SRC_SYNC_WORD_H
@@ -17,9 +21,8 @@
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 /** Acquires a word that was not free at the first attempt. The word is in the slot and stays there.
- *  @param waiters  ROBUST_WAITERS when this thread has slept on the word since it last owned it, else 0
  *  @return 0; KITH_EOWNERDEAD, which means acquired; -ETIMEDOUT, -EINTR; -EDEADLK when this thread owns it already */
-int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until, uint32_t waiters);
+int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until);
 
 /** Acquires the word if it is free and nobody sleeps on it: one compare and swap. The word is in the slot. */
 static inline bool word_try_acquire(struct os_thread *self, struct robust_word *word)
@@ -38,29 +41,36 @@ static inline bool word_try_release(struct os_thread *self, struct robust_word *
 }
 
 /** Releases the word and wakes one sleeper. The word is in the slot. */
-void word_pass(struct robust_word *word);
+void word_release_to_waiter(struct robust_word *word);
 
-/* A word may also guard a condition that its users wait for: units of a semaphore, messages of a queue. Then there is a third
- * state: nobody owns the word, and it carries ROBUST_WAITERS: "asleep". All who wait sleep on it, whether they waited for the
- * word or for the condition, because when it was last released the condition did not hold.
+/* A word may also guard a condition that its users wait for: units of a semaphore, messages of a queue. Then it has two more
+ * states without an owner:
+ *   asleep (WORD_ASLEEP): the condition did not hold when the word was last released. All who wait sleep on it, whether they
+ *     waited for the word or for the condition. Who waits for the condition goes to sleep on this value.
+ *   called (WORD_CALLED): the condition holds and one sleeper has been woken for it; others may sleep. It is also what the
+ *     death of an owner leaves, who may have died between making the condition true and saying so.
  *
- * Who makes the condition true from outside, without owning the word, calls word_notify: it takes ROBUST_WAITERS off and
- * wakes one. From then on the debt goes from hand to hand: the woken one acquires with ROBUST_WAITERS set, does its work, and
- * on releasing either passes the word to the next, because the condition still holds, or leaves the rest asleep. So everybody
- * who waits on such a word must be waiting for the same condition.
+ * Who makes the condition true from outside, without owning the word, calls word_notify, which turns "asleep" into "called"
+ * and wakes one. The woken one acquires the word, does its work, and on releasing either calls the next, because the
+ * condition still holds, or leaves the rest asleep. So everybody who waits on such a word must wait for the same condition.
  *
  * Lost wake-ups: a waiter stores "asleep" and then looks at the condition again; a notifier makes the condition true and then
  * looks for "asleep"; all four accesses are sequentially consistent, so one of them sees the other. Between a waiter's look
- * and its sleep the notifier's compare and swap changes the word, and futex refuses to sleep. */
+ * and its sleep the notifier changes the word, and futex refuses to sleep. */
+#define WORD_ASLEEP ROBUST_WAITERS
+#define WORD_CALLED (ROBUST_WAITERS | ROBUST_DIED)
+
+/** Releases the word and calls one sleeper: the condition holds. The word is in the slot. */
+void word_pass(struct robust_word *word);
 
 /** Releases the word with all sleepers left asleep: the condition does not hold. The word is in the slot. Look at the
  *  condition again afterwards, and call word_notify if it holds. */
 static inline void word_leave_asleep(struct robust_word *word)
 {
-    atomic_exchange_explicit(&word->value, ROBUST_WAITERS, memory_order_seq_cst);
+    atomic_exchange_explicit(&word->value, WORD_ASLEEP, memory_order_seq_cst);
 }
 
-/** Wakes a sleeper, if all are asleep: the condition has just become true, by a sequentially consistent store. The word is in
+/** Calls a sleeper, if all are asleep: the condition has just become true, by a sequentially consistent store. The word is in
  *  the slot. */
 void word_notify(struct robust_word *word);
 
