@@ -1,13 +1,13 @@
 /* kith/base.h: what every other header needs: visibility, version, error codes, timeouts, bytes, logging.
  *
- * Results. Calls return int: 0 or a count on success, a negative code on failure. Where errno has the meaning, the code is
- * the negated errno (-ENOMEM, -EINVAL, -ETIMEDOUT); beyond it there are the KITH_E codes below. Outputs are written on
- * success only. Nothing in the library prints, exits or aborts; what it has to say beyond the code is in
+ * Results. Calls return int: 0 or a count on success, a negative code on failure. Where errno has the meaning, the code
+ * is the negated errno (-ENOMEM, -EINVAL, -ETIMEDOUT); beyond it there are the KITH_E codes below. Outputs are written
+ * on success only. Nothing in the library prints, exits or aborts; what it has to say beyond the code is in
  * kith_error_detail(), and in the log for those who switch it on.
  *
- * Threads and processes. Every call may be made from any thread unless its comment says otherwise, and from a process made
- * by kith_process_start or fork. No call but kith_version, kith_strerror and kith_error_name may be made in a signal
- * handler.
+ * Threads and processes. Every call may be made from any thread unless its comment says otherwise, and from a process
+ * made by kith_process_start or fork. No call but kith_version, kith_strerror and kith_error_name may be made in a
+ * signal handler.
  */
 #ifndef KITH_BASE_H
 #define KITH_BASE_H
@@ -37,7 +37,8 @@ extern "C" {
 /** The version of the library that runs, "MAJOR.MINOR.PATCH"; KITH_VERSION is the one compiled against. */
 KITH_API const char *kith_version(void);
 
-/* ---- errors ---------------------------------------------------------------------------------------------------------- */
+/* ---- errors
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /** Codes for what errno has no word for. They never collide with a negated errno. */
 enum kith_error {
@@ -63,10 +64,11 @@ KITH_API const char *kith_error_name(int code);
  *          thread's next failure. After a successful call it still tells of the failure before. */
 KITH_API const char *kith_error_detail(void);
 
-/* ---- time ------------------------------------------------------------------------------------------------------------ */
+/* ---- time
+ * ------------------------------------------------------------------------------------------------------------ */
 
-/** How long to wait, in nanoseconds: zero or more, or KITH_FOREVER. Other negative values give -EINVAL. The clock is the
- *  monotonic one; a wait that a spurious wake-up interrupts goes on for what is left. */
+/** How long to wait, in nanoseconds: zero or more, or KITH_FOREVER. Other negative values give -EINVAL. The clock is
+ *  the monotonic one; a wait that a spurious wake-up interrupts goes on for what is left. */
 typedef int64_t kith_timeout;
 
 #define KITH_FOREVER ((kith_timeout)-1)
@@ -74,7 +76,8 @@ typedef int64_t kith_timeout;
 #define KITH_SECONDS(seconds) ((kith_timeout)((seconds)*1e9))
 #define KITH_MS(milliseconds) ((kith_timeout)(milliseconds)*1000000)
 
-/* ---- bytes ----------------------------------------------------------------------------------------------------------- */
+/* ---- bytes
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /** A message that the library allocated and the caller owns. Give it back with kith_bytes_free. */
 typedef struct kith_bytes {
@@ -85,7 +88,8 @@ typedef struct kith_bytes {
 /** Frees the data and sets it to {NULL, 0}. NULL and {NULL, 0} are fine. */
 KITH_API void kith_bytes_free(kith_bytes *bytes);
 
-/* ---- logging --------------------------------------------------------------------------------------------------------- */
+/* ---- logging
+ * --------------------------------------------------------------------------------------------------------- */
 
 /** How much the library tells on stderr. A child inherits its parent's level. */
 typedef enum kith_log_level {
@@ -96,12 +100,13 @@ typedef enum kith_log_level {
     KITH_LOG_DEBUG = 4    /**< decisions inside: rings grown and given back */
 } kith_log_level;
 
-/** Logs everything up to this level to stderr, a line each: "[INFO/Process-1] message", as multiprocessing's log_to_stderr does.
+/** Logs everything up to this level to stderr, a line each: "[INFO/Process-1] message", as multiprocessing's
+ * log_to_stderr does.
  *  @return 0, or -EINVAL when the level is none of kith_log_level */
 KITH_API int kith_log_to_stderr(kith_log_level level);
 
-/** Writes a line of the program's own to the same log, when the level is on. A line is one write; longer than 1,000 bytes
- *  is cut. */
+/** Writes a line of the program's own to the same log, when the level is on. A line is one write; longer than 1,000
+ *  bytes is cut. */
 KITH_API void kith_log(kith_log_level level, const char *format, ...) KITH_PRINTF(2, 3);
 
 #ifdef __cplusplus

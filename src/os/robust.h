@@ -1,15 +1,15 @@
 /* Words that the kernel cleans up after a death.
  *
  * Linux keeps, for each thread, a list of the futex words that it owns (get_robust_list(2), and
- * Documentation/locking/robust-futexes.rst of the kernel). When the thread ends, in whatever way, the kernel walks the list;
- * in each word that still carries the thread's id it replaces the id by ROBUST_DIED, and wakes one waiter if the word
- * has ROBUST_WAITERS. Beside the list there is one slot, "pending", for the word that the thread is just acquiring or
- * releasing. It is treated like the list, and more: when the word in it carries no id at all, the kernel wakes one
+ * Documentation/locking/robust-futexes.rst of the kernel). When the thread ends, in whatever way, the kernel walks the
+ * list; in each word that still carries the thread's id it replaces the id by ROBUST_DIED, and wakes one waiter if the
+ * word has ROBUST_WAITERS. Beside the list there is one slot, "pending", for the word that the thread is just acquiring
+ * or releasing. It is treated like the list, and more: when the word in it carries no id at all, the kernel wakes one
  * waiter. So a thread that was woken, or was about to wake another, and dies first, hands the wake-up on.
  *
- * There is but one list a thread, and the C library has it for its robust mutexes. We share it: same list, and entries of
- * the same shape at the same distance from their words (glibc's pthread_mutex_t: the word at 0, the list's prev and next
- * pointers at 24 and 32).
+ * There is but one list a thread, and the C library has it for its robust mutexes. We share it: same list, and entries
+ * of the same shape at the same distance from their words (glibc's pthread_mutex_t: the word at 0, the list's prev and
+ * next pointers at 24 and 32).
  *
  * A thread may use the slot or the list only between its own calls, never in a signal handler.
  */
@@ -26,8 +26,8 @@
 #define ROBUST_DIED 0x40000000u    /* the owner died; set by the kernel, cleared by the next owner */
 #define ROBUST_WAITERS 0x80000000u /* somebody may sleep on the word */
 
-/** A word with its place on the list. Shared between processes; all zero is free. prev and next mean something only to the
- *  owner: they are addresses in its memory. */
+/** A word with its place on the list. Shared between processes; all zero is free. prev and next mean something only to
+ *  the owner: they are addresses in its memory. */
 struct robust_word {
     _Atomic uint32_t value;
     uint32_t reserved[5];
@@ -42,8 +42,8 @@ static inline void *robust_entry(struct robust_word *word)
     return &word->next;
 }
 
-/* The kernel reads the list and the slot of a thread only when that thread has ended, so what matters is the order in which
- * the thread's own stores were made; a signal fence keeps the compiler to it. */
+/* The kernel reads the list and the slot of a thread only when that thread has ended, so what matters is the order in
+ * which the thread's own stores were made; a signal fence keeps the compiler to it. */
 
 /** Puts the word in the slot, or empties the slot when word is NULL. */
 static inline void robust_pending(struct os_thread *self, struct robust_word *word)
@@ -53,8 +53,8 @@ static inline void robust_pending(struct os_thread *self, struct robust_word *wo
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/** Puts the word first on the list. For spells in which the thread touches no other entry of its list, and takes this one
- *  off again by robust_pop. The word must be in the slot. */
+/** Puts the word first on the list. For spells in which the thread touches no other entry of its list, and takes this
+ *  one off again by robust_pop. The word must be in the slot. */
 static inline void robust_push(struct os_thread *self, struct robust_word *word)
 {
     word->next = self->robust->first;

@@ -12,8 +12,8 @@ int os_socket_pair(int ends[2]);
 void os_socket_end_sending(int socket);
 
 /** Sends as much as there is room for: the head, and behind it the body. Raises no SIGPIPE.
- *  @return how many bytes of both were sent, 1 or more; -EAGAIN when there is no room; -EPIPE when the other side is gone;
- *          -ENOMEM; another negated errno */
+ *  @return how many bytes of both were sent, 1 or more; -EAGAIN when there is no room; -EPIPE when the other side is
+ *          gone; -ENOMEM; another negated errno */
 ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const void *body, size_t body_size);
 
 /** Receives what is there.

@@ -1,7 +1,7 @@
 /* The children of this process: one list, in the order of their starts, that forks_block guards.
  *
- * A child is on it from before its fork until its handle is closed, or, when nobody holds a handle, until it is found to
- * have ended.
+ * A child is on it from before its fork until its handle is closed, or, when nobody holds a handle, until it is found
+ * to have ended.
  */
 #ifndef KITH_SRC_PROCESS_CHILDREN_H
 #define KITH_SRC_PROCESS_CHILDREN_H

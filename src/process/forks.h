@@ -1,9 +1,9 @@
 /* Forks, and what they must not catch half done.
  *
- * A child begins as a copy of this process, with the one thread that forked. A list that another thread was just changing
- * would stay half changed in it, and a lock that another thread held would stay locked. So whatever of this floor, or of
- * those above, a child finds in its copy is changed between forks_block and forks_allow; and every fork, also one of the
- * program's own, waits for that.
+ * A child begins as a copy of this process, with the one thread that forked. A list that another thread was just
+ * changing would stay half changed in it, and a lock that another thread held would stay locked. So whatever of this
+ * floor, or of those above, a child finds in its copy is changed between forks_block and forks_allow; and every fork,
+ * also one of the program's own, waits for that.
  */
 #ifndef KITH_SRC_PROCESS_FORKS_H
 #define KITH_SRC_PROCESS_FORKS_H

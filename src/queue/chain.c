@@ -20,8 +20,8 @@ _Static_assert(sizeof(struct queue_shared) <= RINGS_OFFSET, "the rings begin beh
 /* The biggest ring that a queue keeps however little is in it: 2 MiB. */
 #define KEEP_MIN 3u
 
-/* A ring that is grown again so soon, in nanoseconds, after one was given up is kept from then on, until a getter finds nothing to
- * do: new memory for the same messages again and again would cost more than moving them. */
+/* A ring that is grown again so soon, in nanoseconds, after one was given up is kept from then on, until a getter finds
+ * nothing to do: new memory for the same messages again and again would cost more than moving them. */
 #define REGRET 1000000000
 
 /* Every queue begins shortly before both numbers in a position overflow, so that no test can miss it. */
@@ -204,8 +204,8 @@ int chain_make_room(struct chain *chain, uint64_t units)
     for (;;) {
         uint32_t last = chain_last(shared);
         struct ring *ring = &shared->rings[last];
-        /* In this order: when the first ring is the last one, the head that we see lies in it. acquire: pairs with the getters'
-         * stores; they have copied out what lies before the head. */
+        /* In this order: when the first ring is the last one, the head that we see lies in it. acquire: pairs with the
+         * getters' stores; they have copied out what lies before the head. */
         uint32_t first = atomic_load_explicit(&shared->first, memory_order_acquire);
         position head = shared->head_seen = atomic_load_explicit(&shared->head, memory_order_acquire);
         uint64_t queued = units_between(position_units(head), position_units(tail));
@@ -254,7 +254,8 @@ void chain_follow(struct chain *chain)
     }
 }
 
-/** Gives back what was read, from one record to the next, of a ring that no putter will ever touch again, chunk by chunk. */
+/** Gives back what was read, from one record to the next, of a ring that no putter will ever touch again, chunk by
+ * chunk. */
 static void release_read(struct chain *chain, uint32_t ring, uint64_t end, position from, position to)
 {
     uint64_t mask = ring_units(ring) - 1;
@@ -277,8 +278,8 @@ static void release_read(struct chain *chain, uint32_t ring, uint64_t end, posit
         os_memory_punch(chain->file, offset + start * UNIT, (stop - start) * UNIT);
 }
 
-/** Has putters go on in a smaller ring, one that holds four times what is queued, if there is one and none of them is at it
- *  right now; else the next get tries again. */
+/** Has putters go on in a smaller ring, one that holds four times what is queued, if there is one and none of them is
+ *  at it right now; else the next get tries again. */
 static void chain_shrink(struct os_thread *self, struct chain *chain, uint32_t ring)
 {
     struct queue_shared *shared = chain->shared;

@@ -1,9 +1,9 @@
 /* The chain: rings of growing size in one sparse file of memory, so that a queue takes the memory of what is queued.
  *
- * Ring k has RING_BASE << k bytes at a place of its own in the file. Putters work in the last ring of the chain, getters in
- * the first; most of the time that is the same one. When it is full and the queue may hold more, a putter links a
- * bigger ring behind it, and getters go there once they have drained it. What getters leave behind is given back to the
- * system. Positions run on from ring to ring.
+ * Ring k has RING_BASE << k bytes at a place of its own in the file. Putters work in the last ring of the chain,
+ * getters in the first; most of the time that is the same one. When it is full and the queue may hold more, a putter
+ * links a bigger ring behind it, and getters go there once they have drained it. What getters leave behind is given
+ * back to the system. Positions run on from ring to ring.
  *
  * Linking is one store: the old ring's end. A ring that is not in the chain belongs to the owner of the putters' side.
  */
@@ -27,8 +27,8 @@ struct ring {
     uint64_t backed;                      /* units from the ring's start that have memory. Putters only */
 };
 
-/** What all processes share of a queue. It begins the file; the rings follow. Fields are grouped by who writes them, each
- *  group on cache lines of its own. */
+/** What all processes share of a queue. It begins the file; the rings follow. Fields are grouped by who writes them,
+ *  each group on cache lines of its own. */
 struct queue_shared {
     /* never changes */
     uint64_t max_items;
@@ -89,16 +89,16 @@ static inline char *ring_record(struct chain *chain, uint32_t ring, char *memory
     return memory + index * UNIT;
 }
 
-/** For the owner of the putters' side, when the limit says no: makes room for a record at the tail, by looking at the head
- *  again, by giving the ring memory, by linking another ring.
+/** For the owner of the putters' side, when the limit says no: makes room for a record at the tail, by looking at the
+ *  head again, by giving the ring memory, by linking another ring.
  *  @return 0: the limit says yes now; KITH_EFULL: the bounds say no; -ENOMEM, -ENOSPC, -EFBIG with the detail */
 int chain_make_room(struct chain *chain, uint64_t units);
 
 /** For the owner of the getters' side: goes on to the ring where the head lies, and gives those before it back. */
 void chain_follow(struct chain *chain);
 
-/** For the owner of the getters' side, in a ring beyond the base, when the head has moved on: gives memory back that is not
- *  needed any more. The slot has the putters' word. */
+/** For the owner of the getters' side, in a ring beyond the base, when the head has moved on: gives memory back that is
+ *  not needed any more. The slot has the putters' word. */
 void chain_release(struct os_thread *self, struct chain *chain, position from, position to);
 
 /** As chain_release, when nobody has put anything for a while: what was kept for a busy time goes, too. */

@@ -1,10 +1,10 @@
 /* The queue: one side for putters, one for getters, and how they wait for each other.
  *
- * Each side is a monitor: its lock makes one putter, or one getter, at a time; its condition is room, or messages. The one who
- * is inside works on the ring (ring.h) and commits by one store of its position, then notifies the other side.
+ * Each side is a monitor: its lock makes one putter, or one getter, at a time; its condition is room, or messages. The
+ * one who is inside works on the ring (ring.h) and commits by one store of its position, then notifies the other side.
  *
- * From its commit on, a caller owes the other side a wake-up. That debt is in the thread's slot, while its own side is on the
- * thread's list: so whatever kills it, the kernel releases the side, and wakes a sleeper of the other. */
+ * From its commit on, a caller owes the other side a wake-up. That debt is in the thread's slot, while its own side is
+ * on the thread's list: so whatever kills it, the kernel releases the side, and wakes a sleeper of the other. */
 #include <kith/queue.h>
 
 #include "queue/chain.h"
@@ -17,7 +17,8 @@ struct kith_queue {
     _Atomic int spins, stride; /* how long to wait awake, and how closely to look: this process's experience */
 };
 
-/* Waiting for the other side spins for so many pauses, about 15 ns each, and looks at its position every so many of them. */
+/* Waiting for the other side spins for so many pauses, about 15 ns each, and looks at its position every so many of
+ * them. */
 enum { SPINS_MIN = 10, SPINS_MAX = 2000, LONG_SPIN_EVERY = 16, STRIDE_MAX = 128, AT_ONCE = 8 };
 
 /* An idle getter sleeps so long, in nanoseconds, before it gives back the memory of a busy time. */
@@ -57,12 +58,13 @@ static bool has_room_for_sleepers(const struct queue_shared *shared)
 
 /* ---- waiting ---- */
 
-/** Waits a little for the other side to move on: sleeping and being woken takes longer than many a message. Spins longer where
- *  that has paid, and less where it has not; and long, now and then, to find out whether it would pay again.
+/** Waits a little for the other side to move on: sleeping and being woken takes longer than many a message. Spins
+ *  longer where that has paid, and less where it has not; and long, now and then, to find out whether it would pay
+ *  again.
  *
- *  How often it looks is learnt, too. If the other side moves on at once, sooner than it could have answered us, it is in full
- *  flow, and every look takes the line with its position away from it: so the next look is later, and finds more than one
- *  message. If not, somebody may be waiting for somebody, and the looks are closer. */
+ *  How often it looks is learnt, too. If the other side moves on at once, sooner than it could have answered us, it is
+ *  in full flow, and every look takes the line with its position away from it: so the next look is later, and finds
+ *  more than one message. If not, somebody may be waiting for somebody, and the looks are closer. */
 static void spin_while(struct kith_queue *queue, const _Atomic position *other, position seen)
 {
     static _Thread_local unsigned waits;

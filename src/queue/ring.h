@@ -1,12 +1,12 @@
 /* The ring: messages in one run of bytes, and the two positions between which they lie.
  *
- * A position is one 64-bit word that holds how many messages and how many units of 8 bytes have gone past since the queue was
- * made, both modulo. There are two: the tail, stored by putters, and the head, stored by getters. Storing one is the commit
- * of a put or a get: what was copied before becomes a message, or room. All else is derived, so an owner that dies leaves
- * nothing to repair.
+ * A position is one 64-bit word that holds how many messages and how many units of 8 bytes have gone past since the
+ * queue was made, both modulo. There are two: the tail, stored by putters, and the head, stored by getters. Storing one
+ * is the commit of a put or a get: what was copied before becomes a message, or room. All else is derived, so an owner
+ * that dies leaves nothing to repair.
  *
- * A record is a header of one unit, the message's size in bytes, and the message, rounded up to whole units. The memory is
- * mapped twice in a row, so a record that wraps around the end is still in one piece.
+ * A record is a header of one unit, the message's size in bytes, and the message, rounded up to whole units. The memory
+ * is mapped twice in a row, so a record that wraps around the end is still in one piece.
  */
 #ifndef KITH_SRC_QUEUE_RING_H
 #define KITH_SRC_QUEUE_RING_H

@@ -1,7 +1,9 @@
-/* A monitor: a robust word that guards a condition (sync/word.h), for those who notify far more often than anybody sleeps.
+/* A monitor: a robust word that guards a condition (sync/word.h), for those who notify far more often than anybody
+ * sleeps.
  *
- * It adds a hint, so that a notifier need not read the busy word, and puts the word on the thread's list for as long as a
- * thread is inside, so that the slot is free for the monitor that it notifies. One stands on either side of a queue. */
+ * It adds a hint, so that a notifier need not read the busy word, and puts the word on the thread's list for as long as
+ * a thread is inside, so that the slot is free for the monitor that it notifies. One stands on either side of a queue.
+ * */
 #ifndef KITH_SRC_SYNC_MONITOR_H
 #define KITH_SRC_SYNC_MONITOR_H
 
@@ -11,8 +13,8 @@
 
 struct monitor {
     _Alignas(CACHE_LINE) struct robust_word word;
-    /* On a line of its own that seldom changes. Written by those inside: 1 before they leave anybody asleep, 0 when they enter
-     * and nobody waits. */
+    /* On a line of its own that seldom changes. Written by those inside: 1 before they leave anybody asleep, 0 when
+     * they enter and nobody waits. */
     _Alignas(CACHE_LINE) _Atomic uint32_t asleep;
 };
 
@@ -20,8 +22,8 @@ struct monitor {
  *  @return 0 or KITH_EOWNERDEAD: inside. -ETIMEDOUT, -EINTR, -EDEADLK: not inside, and the slot is empty */
 static inline int monitor_enter(struct os_thread *self, struct monitor *monitor, deadline until);
 
-/** After the deadline: as word_acquire_late. @return as monitor_enter; -ETIMEDOUT: look whether it is still worth it, and try
- *  again; -EBUSY: patience is over */
+/** After the deadline: as word_acquire_late. @return as monitor_enter; -ETIMEDOUT: look whether it is still worth it,
+ *  and try again; -EBUSY: patience is over */
 int monitor_enter_late(struct os_thread *self, struct monitor *monitor, deadline *patience);
 
 /** Leaves if nobody waits. The word stays in the slot. @return false when somebody waits: still inside. Decide by the
@@ -34,21 +36,21 @@ static inline void monitor_pass(struct monitor *monitor)
     word_pass(&monitor->word);
 }
 
-/** After monitor_leave said false: the condition does not hold. Leaves, with all who wait asleep. The word stays in the slot.
- *  If the condition can become true from outside, look at it again now, and call monitor_notify if it holds. */
+/** After monitor_leave said false: the condition does not hold. Leaves, with all who wait asleep. The word stays in the
+ *  slot. If the condition can become true from outside, look at it again now, and call monitor_notify if it holds. */
 void monitor_leave_asleep(struct monitor *monitor);
 
-/** From inside, to wait for the condition: leaves, with all others asleep. Look at the condition again, and call monitor_sleep
- *  if it does not hold. The word is in the slot. */
+/** From inside, to wait for the condition: leaves, with all others asleep. Look at the condition again, and call
+ *  monitor_sleep if it does not hold. The word is in the slot. */
 void monitor_retire(struct os_thread *self, struct monitor *monitor);
 
 /** Goes to sleep, after monitor_retire and another look at the condition.
- *  @return 0 when woken, or when there was reason not to sleep: then enter, come what may, for nobody else was called. -ETIMEDOUT,
- *  -EINTR */
+ *  @return 0 when woken, or when there was reason not to sleep: then enter, come what may, for nobody else was called.
+ *  -ETIMEDOUT, -EINTR */
 int monitor_sleep(struct monitor *monitor, deadline until);
 
-/** Wakes a waiter, if one sleeps: the condition has just become true, by a sequentially consistent store. The word is in the
- *  slot. */
+/** Wakes a waiter, if one sleeps: the condition has just become true, by a sequentially consistent store. The word is
+ *  in the slot. */
 static inline void monitor_notify(struct monitor *monitor);
 
 /* ---- the short ways, inline ---- */

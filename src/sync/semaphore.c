@@ -1,9 +1,9 @@
-/* The semaphore: units, and a robust word that guards the condition "there is a unit" (sync/word.h). Who acquires takes a unit
- * as the guard's owner; who releases gives it back from outside and notifies.
+/* The semaphore: units, and a robust word that guards the condition "there is a unit" (sync/word.h). Who acquires takes
+ * a unit as the guard's owner; who releases gives it back from outside and notifies.
  *
- * Without owners the units are a number. With owners each unit is a robust word of its own, on the list of the thread that has
- * it, so the kernel gives it back when that thread ends. Its ROBUST_WAITERS is always set, and those who wait for a unit
- * sleep on the guard and on all units at once (futex_waitv(2)): so a death wakes one of them. */
+ * Without owners the units are a number. With owners each unit is a robust word of its own, on the list of the thread
+ * that has it, so the kernel gives it back when that thread ends. Its ROBUST_WAITERS is always set, and those who wait
+ * for a unit sleep on the guard and on all units at once (futex_waitv(2)): so a death wakes one of them. */
 #include <kith/sync.h>
 
 #include "os/futex.h"
@@ -79,8 +79,8 @@ static int take(struct os_thread *self, kith_semaphore *semaphore)
     struct robust_word *unit = semaphore->units;
     while (has_owner(unit))
         unit++;
-    /* The kernel passes over a word on the list that does not carry the thread's id: linked first and taken then, it is still
-     * free after a death in between. */
+    /* The kernel passes over a word on the list that does not carry the thread's id: linked first and taken then, it is
+     * still free after a death in between. */
     robust_link(self, unit);
     uint32_t before = atomic_exchange_explicit(&unit->value, self->id | ROBUST_WAITERS, memory_order_acquire);
     return before & ROBUST_DIED ? KITH_EOWNERDEAD : 0;
@@ -103,7 +103,8 @@ static int give_unit_back(struct os_thread *self, kith_semaphore *semaphore)
         struct robust_word *unit = &semaphore->units[i];
         if ((atomic_load_explicit(&unit->value, memory_order_relaxed) & ROBUST_OWNER) != self->id)
             continue;
-        /* In the slot meanwhile: a death before the store gives the unit back; one after it wakes a sleeper on the unit. */
+        /* In the slot meanwhile: a death before the store gives the unit back; one after it wakes a sleeper on the
+         * unit. */
         robust_pending(self, unit);
         robust_unlink(self, unit);
         atomic_store_explicit(&unit->value, 0, memory_order_seq_cst);

@@ -53,8 +53,8 @@ int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadli
     }
 }
 
-/** Releases the word, leaving in it what tells of sleepers, and wakes one. If there is none, it is free altogether: who was
- *  about to sleep on another value finds that it has changed. */
+/** Releases the word, leaving in it what tells of sleepers, and wakes one. If there is none, it is free altogether: who
+ *  was about to sleep on another value finds that it has changed. */
 static void wake_one(struct robust_word *word, uint32_t left)
 {
     if (os_futex_wake(&word->value, 1) == 0)
@@ -76,8 +76,8 @@ void word_pass(struct robust_word *word)
 
 void word_notify(struct robust_word *word)
 {
-    /* Only "asleep" concerns us. An owner will look at the condition itself before it leaves anybody asleep; who has been called
-     * will come, or the kernel calls another. */
+    /* Only "asleep" concerns us. An owner will look at the condition itself before it leaves anybody asleep; who has
+     * been called will come, or the kernel calls another. */
     uint32_t asleep = WORD_ASLEEP;
     if (atomic_compare_exchange_strong_explicit(&word->value, &asleep, WORD_CALLED, memory_order_seq_cst,
                                                 memory_order_seq_cst))

@@ -1,15 +1,16 @@
 /* Owning a robust word: the ground of every lock here.
  *
- * A word is free (0), or carries its owner's thread id; ROBUST_WAITERS beside either says that somebody may sleep on it. Who
- * finds it owned spins a little, sets ROBUST_WAITERS and sleeps. Who releases it with ROBUST_WAITERS set wakes one sleeper.
+ * A word is free (0), or carries its owner's thread id; ROBUST_WAITERS beside either says that somebody may sleep on
+ * it. Who finds it owned spins a little, sets ROBUST_WAITERS and sleeps. Who releases it with ROBUST_WAITERS set wakes
+ * one sleeper.
  *
- * ROBUST_WAITERS stays as long as anybody may sleep: owners come and go with it, and it is taken off only when a wake-up has
- * found nobody. So it does not matter what becomes of a thread that was woken. Were it taken off for the woken thread to
- * set again, as is common, that thread could be killed on its way while another, that knows of no sleepers, owns the
- * word: and the rest would sleep for ever.
+ * ROBUST_WAITERS stays as long as anybody may sleep: owners come and go with it, and it is taken off only when a
+ * wake-up has found nobody. So it does not matter what becomes of a thread that was woken. Were it taken off for the
+ * woken thread to set again, as is common, that thread could be killed on its way while another, that knows of no
+ * sleepers, owns the word: and the rest would sleep for ever.
  *
- * Whoever is about to wake somebody has the word in its thread's slot (os/robust.h): should it die first, the kernel wakes a
- * sleeper in its place. An owner that dies leaves ROBUST_DIED, and who acquires the word next is told.
+ * Whoever is about to wake somebody has the word in its thread's slot (os/robust.h): should it die first, the kernel
+ * wakes a sleeper in its place. An owner that dies leaves ROBUST_DIED, and who acquires the word next is told.
  */
 #ifndef KITH_SRC_SYNC_WORD_H
 #define KITH_SRC_SYNC_WORD_H
@@ -43,20 +44,21 @@ static inline bool word_try_release(struct os_thread *self, struct robust_word *
 /** Releases the word and wakes one sleeper. The word is in the slot. */
 void word_release_to_waiter(struct robust_word *word);
 
-/* A word may also guard a condition that its users wait for: units of a semaphore, messages of a queue. Then it has two more
- * states without an owner:
- *   asleep (WORD_ASLEEP): the condition did not hold when the word was last released. All who wait sleep on it, whether they
- *     waited for the word or for the condition. Who waits for the condition goes to sleep on this value.
- *   called (WORD_CALLED): the condition holds and one sleeper has been woken for it; others may sleep. It is also what the
- *     death of an owner leaves, who may have died between making the condition true and saying so.
+/* A word may also guard a condition that its users wait for: units of a semaphore, messages of a queue. Then it has two
+ * more states without an owner:
+ *   asleep (WORD_ASLEEP): the condition did not hold when the word was last released. All who wait sleep on it, whether
+ *     they waited for the word or for the condition. Who waits for the condition goes to sleep on this value.
+ *   called (WORD_CALLED): the condition holds and one sleeper has been woken for it; others may sleep. It is also what
+ *     the death of an owner leaves, who may have died between making the condition true and saying so.
  *
- * Who makes the condition true from outside, without owning the word, calls word_notify, which turns "asleep" into "called"
- * and wakes one. The woken one acquires the word, does its work, and on releasing either calls the next, because the
- * condition still holds, or leaves the rest asleep. So everybody who waits on such a word must wait for the same condition.
+ * Who makes the condition true from outside, without owning the word, calls word_notify, which turns "asleep" into
+ * "called" and wakes one. The woken one acquires the word, does its work, and on releasing either calls the next,
+ * because the condition still holds, or leaves the rest asleep. So everybody who waits on such a word must wait for the
+ * same condition.
  *
- * Lost wake-ups: a waiter stores "asleep" and then looks at the condition again; a notifier makes the condition true and then
- * looks for "asleep"; all four accesses are sequentially consistent, so one of them sees the other. Between a waiter's look
- * and its sleep the notifier changes the word, and futex refuses to sleep. */
+ * Lost wake-ups: a waiter stores "asleep" and then looks at the condition again; a notifier makes the condition true
+ * and then looks for "asleep"; all four accesses are sequentially consistent, so one of them sees the other. Between a
+ * waiter's look and its sleep the notifier changes the word, and futex refuses to sleep. */
 #define WORD_ASLEEP ROBUST_WAITERS
 #define WORD_CALLED (ROBUST_WAITERS | ROBUST_DIED)
 
@@ -70,17 +72,18 @@ static inline void word_leave_asleep(struct robust_word *word)
     atomic_exchange_explicit(&word->value, WORD_ASLEEP, memory_order_seq_cst);
 }
 
-/** Calls a sleeper, if all are asleep: the condition has just become true, by a sequentially consistent store. The word is in
- *  the slot. */
+/** Calls a sleeper, if all are asleep: the condition has just become true, by a sequentially consistent store. The word
+ *  is in the slot. */
 void word_notify(struct robust_word *word);
 
 /** After the deadline: tries for a moment more to get a word whose owner is in the middle of its call.
  *  @param patience  0 at first; keeps when patience ends, a second later
- *  @return 0 or KITH_EOWNERDEAD: acquired; -ETIMEDOUT: look whether it is still worth it, and try again; -EBUSY: patience
- *          is over */
+ *  @return 0 or KITH_EOWNERDEAD: acquired; -ETIMEDOUT: look whether it is still worth it, and try again; -EBUSY:
+ *          patience is over */
 int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline *patience);
 
-/** This thread, for a call that is about to use robust words. @return NULL with the detail set; the call gives -ENOTSUP */
+/** This thread, for a call that is about to use robust words. @return NULL with the detail set; the call gives -ENOTSUP
+ * */
 struct os_thread *word_thread(void);
 
 #endif

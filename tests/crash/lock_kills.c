@@ -1,8 +1,9 @@
 /* Kill torture of the lock and the semaphores: workers are killed by SIGKILL at random instants and replaced.
  *
- *   - A lock guards two counters that must be equal. Who is told KITH_EOWNERDEAD repairs them; who is not must find them
- *     equal. So a death that is not reported, or a lock that two own, shows.
- *   - A semaphore whose units have owners lets two in at a time. Never more are inside, and at the end all units are back.
+ *   - A lock guards two counters that must be equal. Who is told KITH_EOWNERDEAD repairs them; who is not must find
+ *     them equal. So a death that is not reported, or a lock that two own, shows.
+ *   - A semaphore whose units have owners lets two in at a time. Never more are inside, and at the end all units are
+ *     back.
  *   - A plain semaphore is released by two workers and acquired by two. A killed worker loses at most one unit.
  *   - Nobody hangs.
  *

@@ -1,5 +1,5 @@
-/* Kill torture of the queue: putters and getters are killed by SIGKILL at random instants and replaced, and at the end every
- * message is accounted for.
+/* Kill torture of the queue: putters and getters are killed by SIGKILL at random instants and replaced, and at the end
+ * every message is accounted for.
  *
  * All that is checked lies in shared memory, which outlives the killed. A putter notes which message it is about to put
  * ("begun") and which put has returned ("confirmed"). A getter receives into shared memory and then marks the message
@@ -9,8 +9,8 @@
  *   - messages of one putter reached each getter in order;
  *   - nobody hung: someone always got on within the watchdog's patience.
  *
- * usage: queue_kills [KILLS [SEED]]   KILLS a configuration; the seed is printed, and replays the choices (who, when), as far
- * as the scheduler lets it. Output is TAP. */
+ * usage: queue_kills [KILLS [SEED]]   KILLS a configuration; the seed is printed, and replays the choices (who, when),
+ * as far as the scheduler lets it. Output is TAP. */
 #include "random.h"
 
 #include <kith/kith.h>

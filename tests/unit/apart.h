@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/** For functions that run in another process than the test, where cmocka's assertions don't work: says what is not so, and
- *  returns 1 from the function. */
+/** For functions that run in another process than the test, where cmocka's assertions don't work: says what is not so,
+ *  and returns 1 from the function. */
 #define EXPECT(condition) EXPECT_OR(condition, return 1)
 
 /** The same, and does something else instead of returning. */

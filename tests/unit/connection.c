@@ -1,6 +1,6 @@
 /* kith/connection.h: messages, their edges, and what becomes of them when the other side goes. Both ends are
- * in one process, and nothing here starts children: so it also runs under a valgrind that does not know pidfd_open. What
- * goes on between processes, and when the process has reached its limits, is in connection_family.c. */
+ * in one process, and nothing here starts children: so it also runs under a valgrind that does not know pidfd_open.
+ * What goes on between processes, and when the process has reached its limits, is in connection_family.c. */
 #include "alarms.h"
 #include "family.h"
 #include "refuse.h"

@@ -1,5 +1,5 @@
-/* kith/connection.h: pipes between processes: messages of 100 MB, who has which end, who notices whose death; and what happens
- * at the limits of a process. */
+/* kith/connection.h: pipes between processes: messages of 100 MB, who has which end, who notices whose death; and what
+ * happens at the limits of a process. */
 #include "alarms.h"
 #include "family.h"
 #include "refuse.h"

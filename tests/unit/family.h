@@ -1,9 +1,9 @@
 /* What the tests of processes are made of.
  *
- * Children and test wait for each other by pipes: the test lets a child go on through `go`, and hears what it has to say
- * through `said`. The third, `living`, tells when the last of several processes has ended: they have its writing end, and the
- * test gives its own away. Whatever a test leaves behind, the teardown ends, or takes for a mistake: children, zombies,
- * descriptors.
+ * Children and test wait for each other by pipes: the test lets a child go on through `go`, and hears what it has to
+ * say through `said`. The third, `living`, tells when the last of several processes has ended: they have its writing
+ * end, and the test gives its own away. Whatever a test leaves behind, the teardown ends, or takes for a mistake:
+ * children, zombies, descriptors.
  */
 #ifndef KITH_TESTS_UNIT_FAMILY_H
 #define KITH_TESTS_UNIT_FAMILY_H

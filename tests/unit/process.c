@@ -1,5 +1,5 @@
-/* kith/process.h: children, while they run and when they have ended. What happens at the end of a process that has children is
- * in process_end.c, and what happens when the system refuses something in process_refusal.c. */
+/* kith/process.h: children, while they run and when they have ended. What happens at the end of a process that has
+ * children is in process_end.c, and what happens when the system refuses something in process_refusal.c. */
 #include "alarms.h"
 #include "family.h"
 

@@ -1,5 +1,5 @@
-/* kith/queue.h: order, bounds, waiting, sizes, memory, bad input, and what happens when the system refuses. Children are made by
- * fork here, so that this test stands on its own; deaths at random instants are in tests/crash. */
+/* kith/queue.h: order, bounds, waiting, sizes, memory, bad input, and what happens when the system refuses. Children
+ * are made by fork here, so that this test stands on its own; deaths at random instants are in tests/crash. */
 #include "apart.h"
 #include "cmocka_kith.h"
 #include "refuse.h"

@@ -1,7 +1,7 @@
 /* Has the kernel refuse a system call, as it does when it runs out of something.
  *
- * By a seccomp filter: it can't be taken back, and holds for the calling thread and all processes and threads that this one
- * starts from then on. So it is for processes that end with their test: see apart.h.
+ * By a seccomp filter: it can't be taken back, and holds for the calling thread and all processes and threads that this
+ * one starts from then on. So it is for processes that end with their test: see apart.h.
  */
 #ifndef KITH_TESTS_REFUSE_H
 #define KITH_TESTS_REFUSE_H
@@ -20,8 +20,8 @@ static inline int refuse_install(struct sock_filter *filter, size_t length)
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-/** From now on the system call of this number (SYS_clone) fails with this errno when the low half of its argument (0 is the
- *  first) has this value. May be called several times.
+/** From now on the system call of this number (SYS_clone) fails with this errno when the low half of its argument (0 is
+ *  the first) has this value. May be called several times.
  *  @return 0; -1 where the kernel has no such filters, or a sanitizer or valgrind is in the way */
 static inline int refuse_when(long number, unsigned argument, unsigned value, int error)
 {

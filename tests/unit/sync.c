@@ -194,8 +194,8 @@ static void lock_serialises_threads(void **state)
     kith_lock_free(lock);
 }
 
-/* Locks of ours and of the C library share one list per thread: taken in one order and given back in another, among robust
- * mutexes, all must still be released by a death. */
+/* Locks of ours and of the C library share one list per thread: taken in one order and given back in another, among
+ * robust mutexes, all must still be released by a death. */
 struct mixed {
     kith_lock *locks[3];
     pthread_mutex_t *mutex;

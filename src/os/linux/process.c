@@ -99,8 +99,8 @@ static int watch(int parent)
 
 int os_process_end_with(int parent, bool by_first_thread)
 {
-    /* The kernel sends this signal when the thread that forked us ends: the first one does so with its process, as a rule;
-     * of others one can't say. */
+    /* The kernel sends this signal when the thread that forked us ends: the first one does so with its process, as a
+     * rule; of others one can't say. */
     int code = 0;
     if (by_first_thread)
         prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,5 +1,5 @@
-/* A thread's id and its list of robust words, asked for once; forgotten in the child of a fork, whose one thread has a new
- * id. (The C library registers the list again in the child, at the same address.) */
+/* A thread's id and its list of robust words, asked for once; forgotten in the child of a fork, whose one thread has a
+ * new id. (The C library registers the list again in the child, at the same address.) */
 #include "os/thread.h"
 
 #include "os/robust.h"

@@ -1,0 +1,37 @@
+# Doors onto tools/ and Meson: each target does its own set-up first. `make help` lists them.
+.PHONY: help build demo check bench install format clean
+.NOTPARALLEL:
+
+help:
+	@echo 'make demo      the main job: digests /usr/include and /usr/share with several processes'
+	@echo 'make check     all tests and lints; ends with the line "N passed, N failed"'
+	@echo 'make bench     the same workload on kith and on its peers'
+	@echo 'make build     the library and the examples, into build/'
+	@echo 'make install   the library, its headers and kith.pc (DESTDIR is heeded)'
+	@echo 'make format    clang-format over all C and C++ files'
+	@echo 'make clean     removes what was built'
+
+build:
+	@tools/setup build
+	@ninja -C build
+
+demo: build
+	@tools/demo build
+
+check:
+	@tools/setup check
+	@tools/check
+
+bench:
+	@tools/setup bench
+	@ninja -C build-bench bench
+
+install: build
+	@meson install -C build --no-rebuild
+
+format:
+	@tools/setup check
+	@tools/sources | xargs -0 clang-format -i
+
+clean:
+	rm -rf build build-*

@@ -1,0 +1,132 @@
+"""Runs the small examples and compares what they print with what the Python programs print that they are made after.
+
+usage: small.py FOLDER_OF_THE_PROGRAMS
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+from tap import equal, run, run_all, test
+
+folder = sys.argv[1]
+
+
+def output_of(name, *arguments):
+    """Runs an example that must end well, and returns its lines."""
+    status, out, err = run(os.path.join(folder, name), *arguments)
+    equal((status, err), (0, b""))
+    return out.decode().splitlines()
+
+
+def match(pattern, line):
+    found = re.fullmatch(pattern, line)
+    if not found:
+        raise AssertionError("expected %r\nbut saw %r" % (pattern, line))
+    return found.groups()
+
+
+@test
+def process():
+    """process: parent and child tell each other's ids."""
+    lines = output_of("process")
+    equal(len(lines), 2)
+    parent_line, child_line = sorted(lines, key=lambda line: "孩子" not in line)
+    parent, child = match(r"我是老爹\((\d+)\),俺孩子是\((\d+)\)", parent_line)
+    equal(child_line, "我是子进程(%s),俺老爹是(%s)" % (child, parent))
+    assert parent != child
+
+
+@test
+def queue():
+    """queue: one message from the child."""
+    equal(output_of("queue"), ["['hello', 88, b'World!']"])
+
+
+@test
+def pipe():
+    """pipe: one message from the child."""
+    equal(output_of("pipe"), ["['hello', 45, b'World!']"])
+
+
+@test
+def lock():
+    """lock: a line from each of a hundred processes."""
+    equal(output_of("lock"), ["Hello World!"] * 100)
+
+
+@test
+def pipe_until_eof():
+    """pipe_until_eof: ten numbers, and the end."""
+    lines = output_of("pipe_until_eof")
+    (parent,) = match(r"主程序執行 (\d+)", lines[0])
+    match(r"子程序執行 \d+ 父程序 " + parent, lines[1])
+    equal(lines[2:], ["out pipe : %d" % i for i in range(10)] + ["主程序結束 " + parent])
+
+
+@test
+def queue_bounded():
+    """queue_bounded: five numbers through a queue of two, then the getter gives up."""
+    lines = output_of("queue_bounded", "3")  # long enough for the putter to start, on whatever machine
+    match(r"parent process run \d+ ", lines[0])
+    introductions = [line for line in lines if re.fullmatch(r"subprocess (getter|putter) : \d+", line)]
+    equal(sorted(line.split()[1] for line in introductions), ["getter", "putter"])
+    got = [match(r"subprocess getter : get value (0\.\d{6})", line)[0] for line in lines if " get value " in line]
+    put = [match(r"subprocess putter : put value (0\.\d{6})", line)[0] for line in lines if " put value " in line]
+    equal(len(put), 5)
+    equal(got, put)
+    equal(len(lines), 1 + 2 + 5 + 5)
+
+
+single = "接收到的信息为:{'message': '这是一条测试的消息'}"
+batch = ["接收到的信息为:第 %d 次循环,发送的消息为:%d" % (i, i) for i in range(20)]
+
+
+@test
+def send_all():
+    """send_all: twenty messages and one; then the receiver is terminated."""
+    # What is terminated may not have printed its last lines: it has the pause for that. A short pause is nearly always
+    # enough; where it was not, the next is longer. Whatever the pause, nothing may come twice or out of order.
+    for pause in "0.01", "0.1", "1":
+        lines = output_of("send_all", pause)
+        from_batch = [line for line in lines if line != single]
+        equal(from_batch, batch[:len(from_batch)])
+        assert lines.count(single) <= 1, lines
+        if len(lines) == 21:
+            return
+    raise AssertionError("21 lines expected, but saw %r" % lines)
+
+
+def end_group(program):
+    """Ends a program and all it started, by the signal of Ctrl-C."""
+    os.killpg(program.pid, signal.SIGINT)
+    program.wait(timeout=60)
+
+
+@test
+def sender_receiver():
+    """sender_receiver: one message; then both parent and receiver go on waiting."""
+    program = subprocess.Popen([os.path.join(folder, "sender_receiver")], stdout=subprocess.PIPE,
+                               start_new_session=True)
+    try:
+        equal(program.stdout.readline().decode(), single + "\n")
+        equal(program.poll(), None)
+    finally:
+        end_group(program)
+    equal(program.stdout.read(), b"")
+    equal(program.returncode, -signal.SIGINT)
+
+
+@test
+def bad_arguments():
+    """send_all and queue_bounded: a bad argument is told, and is status 2."""
+    for name in "send_all", "queue_bounded":
+        for arguments in ["x"], ["-1"], ["1", "2"], [""], ["nan"]:
+            status, out, err = run(os.path.join(folder, name), *arguments)
+            equal((status, out), (2, b""))
+            assert err.startswith(b"usage: "), err
+
+
+run_all()
