@@ -17,8 +17,8 @@ _Static_assert(sizeof(struct queue_shared) <= RINGS_OFFSET, "the rings begin beh
 /* A ring that getters drain and putters have left is given back in pieces of this many bytes. */
 #define RELEASE_CHUNK ((uint64_t)1024 * 1024)
 
-/* The biggest ring that a queue keeps however little is in it: 2 MiB. */
-#define KEEP_MIN 3u
+/* Rings up to this one, 1 MiB, are kept however little is in them. */
+#define KEEP_MIN 2u
 
 /* A ring that is grown again so soon, in nanoseconds, after one was given up is kept from then on, until a getter finds
  * nothing to do: new memory for the same messages again and again would cost more than moving them. */
@@ -158,7 +158,6 @@ static int ring_prepare(struct chain *chain, uint32_t ring, uint64_t units)
 {
     struct ring *shared = &chain->shared->rings[ring];
     shared->begin = position_units(atomic_load_explicit(&chain->shared->tail, memory_order_relaxed));
-    shared->backed = 0;
     atomic_store_explicit(&shared->end, RING_OPEN, memory_order_relaxed);
     if (!ring_memory(chain, ring))
         return -ENOMEM;
@@ -237,6 +236,19 @@ int chain_make_room(struct chain *chain, uint64_t units)
 
 /* ---- getters: called by the owner of their side ---- */
 
+/** Gives memory of a ring back that no putter can touch now: it is closed, or free with the putters' side in our hands. */
+static void ring_punch(struct chain *chain, uint32_t ring, uint64_t offset, uint64_t size)
+{
+    chain->shared->rings[ring].backed =
+        0; /* first, so that a death in between leaves nothing that is thought to be there */
+    os_memory_punch(chain->file, ring_offset(ring) + offset, size);
+}
+
+static bool ring_kept(const struct queue_shared *shared, uint32_t ring)
+{
+    return ring == 0 || ring <= atomic_load_explicit(&shared->keep, memory_order_relaxed);
+}
+
 void chain_follow(struct chain *chain)
 {
     struct queue_shared *shared = chain->shared;
@@ -245,9 +257,9 @@ void chain_follow(struct chain *chain)
     /* acquire: pairs with ring_link. */
     while (atomic_load_explicit(&shared->rings[ring].end, memory_order_acquire) == head) {
         uint32_t next = shared->rings[ring].next;
-        /* While it still is the first ring no putter takes it. The base ring stays warm. */
-        if (ring > 0)
-            os_memory_punch(chain->file, ring_offset(ring), ring_bytes(ring));
+        /* While it still is the first ring no putter takes it. */
+        if (!ring_kept(shared, ring))
+            ring_punch(chain, ring, 0, ring_bytes(ring));
         /* release: pairs with the acquire in rings_in_use; from here on the ring is the putters' again. */
         atomic_store_explicit(&shared->first, next, memory_order_release);
         ring = next;
@@ -269,33 +281,36 @@ static void release_read(struct chain *chain, uint32_t ring, uint64_t end, posit
     /* What is left to read may have wrapped around into the first of these chunks: then leave it for later. */
     if (((start - after) & mask) < units_between(position_units(to), end))
         return;
-    uint64_t offset = ring_offset(ring);
     if (start > stop) {
-        os_memory_punch(chain->file, offset + start * UNIT, (mask + 1 - start) * UNIT);
+        ring_punch(chain, ring, start * UNIT, (mask + 1 - start) * UNIT);
         start = 0;
     }
     if (stop > start)
-        os_memory_punch(chain->file, offset + start * UNIT, (stop - start) * UNIT);
+        ring_punch(chain, ring, start * UNIT, (stop - start) * UNIT);
 }
 
-/** Has putters go on in a smaller ring, one that holds four times what is queued, if there is one and none of them is
- *  at it right now; else the next get tries again. */
-static void chain_shrink(struct os_thread *self, struct chain *chain, uint32_t ring)
+/** Has putters go on in a smaller ring, one that holds so many units, if there is one. The putters' side is in our hands. */
+static void chain_shrink(struct chain *chain, uint32_t ring, uint64_t units)
 {
     struct queue_shared *shared = chain->shared;
-    struct robust_word *word = &shared->put.word;
-    if (!word_try_acquire(self, word))
+    uint32_t smaller = ring_find(shared, 0, units);
+    if (smaller >= ring || ring_prepare(chain, smaller, 0) < 0)
         return;
-    position head = atomic_load_explicit(&shared->head, memory_order_relaxed);
-    position tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
-    uint32_t smaller = ring_find(shared, 0, 4 * units_between(position_units(head), position_units(tail)));
-    if (smaller < ring && ring_prepare(chain, smaller, 0) == 0) {
-        ring_link(shared, ring, smaller);
-        shared->shrunk_at = os_clock_now();
-    }
-    if (!word_try_release(self, word))
-        word_pass(word);
+    ring_link(shared, ring, smaller);
+    shared->shrunk_at = os_clock_now();
     chain_follow(chain);
+}
+
+/** Takes the putters' side in hand if none of them is at it right now; else the next get tries again. */
+static bool putters_hold(struct os_thread *self, struct queue_shared *shared)
+{
+    return word_try_acquire(self, &shared->put.word);
+}
+
+static void putters_let_go(struct os_thread *self, struct queue_shared *shared)
+{
+    if (!word_try_release(self, &shared->put.word))
+        word_pass(&shared->put.word);
 }
 
 void chain_release(struct os_thread *self, struct chain *chain, position from, position to)
@@ -308,20 +323,35 @@ void chain_release(struct os_thread *self, struct chain *chain, position from, p
         return;
     }
     if (end != RING_OPEN) {
-        release_read(chain, ring, end, from, to);
+        if (!ring_kept(shared, ring))
+            release_read(chain, ring, end, from, to);
         return;
     }
-    if (ring <= atomic_load_explicit(&shared->keep, memory_order_relaxed))
-        return;
     position tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
-    if (units_between(position_units(to), position_units(tail)) <= ring_units(ring) / 8)
-        chain_shrink(self, chain, ring);
+    uint64_t queued = units_between(position_units(to), position_units(tail));
+    if (ring <= KEEP_MIN || queued > ring_units(ring) / 8 || !putters_hold(self, shared))
+        return;
+    /* Four times what is queued and one message like this one: enough not to grow again for the next one. But nothing at all
+     * for nothing queued, if that message filled most of the ring. */
+    uint64_t wanted = 4 * (queued + units_between(position_units(from), position_units(to)));
+    chain_shrink(chain, ring, queued == 0 && wanted > ring_units(ring) / 2 ? 1 : wanted);
+    putters_let_go(self, shared);
 }
 
 void chain_release_idle(struct os_thread *self, struct chain *chain)
 {
-    position head = atomic_load_explicit(&chain->shared->head, memory_order_relaxed);
-    atomic_store_explicit(&chain->shared->keep, 0, memory_order_relaxed);
-    chain_release(self, chain, head, head);
-    atomic_store_explicit(&chain->shared->keep, KEEP_MIN, memory_order_relaxed);
+    struct queue_shared *shared = chain->shared;
+    if (!putters_hold(self, shared))
+        return;
+    uint32_t first = atomic_load_explicit(&shared->first, memory_order_relaxed);
+    atomic_store_explicit(&shared->keep, 0, memory_order_relaxed);
+    if (first > 0 && atomic_load_explicit(&shared->rings[first].end, memory_order_relaxed) == RING_OPEN)
+        chain_shrink(chain, first, 1);
+    uint32_t used = rings_in_use(shared);
+    for (uint32_t ring = 1; ring < RINGS; ring++) {
+        if (!(used & 1u << ring) && shared->rings[ring].backed > 0)
+            ring_punch(chain, ring, 0, ring_bytes(ring));
+    }
+    atomic_store_explicit(&shared->keep, KEEP_MIN, memory_order_relaxed);
+    putters_let_go(self, shared);
 }

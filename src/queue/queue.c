@@ -19,7 +19,7 @@ struct kith_queue {
 
 /* Waiting for the other side spins for so many pauses, about 15 ns each, and looks at its position every so many of
  * them. */
-enum { SPINS_MIN = 10, SPINS_MAX = 2000, LONG_SPIN_EVERY = 16, STRIDE_MAX = 128, AT_ONCE = 8 };
+enum { SPINS_MIN = 10, SPINS_MAX = 2000, LONG_SPIN_EVERY = 16, STRIDE_MAX = 128, AT_ONCE = 8, YIELDS = 8 };
 
 /* An idle getter sleeps so long, in nanoseconds, before it gives back the memory of a busy time. */
 #define IDLE 1000000000
@@ -58,36 +58,52 @@ static bool has_room_for_sleepers(const struct queue_shared *shared)
 
 /* ---- waiting ---- */
 
-/** Waits a little for the other side to move on: sleeping and being woken takes longer than many a message. Spins
- *  longer where that has paid, and less where it has not; and long, now and then, to find out whether it would pay
- *  again.
+/** How many messages the other side has moved on by. */
+static uint64_t moved_by(const _Atomic position *other, position seen)
+{
+    return items_between(seen, atomic_load_explicit(other, memory_order_relaxed));
+}
+
+/** Looks at the other side's position every so many pauses, as long as that has paid before.
  *
- *  How often it looks is learnt, too. If the other side moves on at once, sooner than it could have answered us, it is
- *  in full flow, and every look takes the line with its position away from it: so the next look is later, and finds
- *  more than one message. If not, somebody may be waiting for somebody, and the looks are closer. */
-static void spin_while(struct kith_queue *queue, const _Atomic position *other, position seen)
+ *  How often it looks is learnt, too. If the other side moves on at once, sooner than it could have answered us, or by
+ *  several messages, it is in full flow, and every look takes the line with its position away from it: so the next look
+ *  is later, and finds more. If not, somebody may be waiting for an answer, and the looks are closer. */
+static bool spin_while(struct kith_queue *queue, const _Atomic position *other, position seen)
 {
     static _Thread_local unsigned waits;
     int usual = atomic_load_explicit(&queue->spins, memory_order_relaxed);
     if (usual == 0) /* one CPU: the other side can't move on while we spin */
-        return;
+        return false;
     int stride = atomic_load_explicit(&queue->stride, memory_order_relaxed);
-    int rounds = ++waits % LONG_SPIN_EVERY == 0 ? SPINS_MAX : usual;
+    int rounds =
+        ++waits % LONG_SPIN_EVERY == 0 ? SPINS_MAX : usual; /* now and then, to see whether it would pay again */
     int waited = 0;
-    bool moved = false;
+    uint64_t moved = 0;
     do {
         for (int i = 0; i < stride; i++)
             os_cpu_relax();
         waited += stride;
-        moved = atomic_load_explicit(other, memory_order_relaxed) != seen;
+        moved = moved_by(other, seen);
     } while (!moved && waited < rounds);
     usual = moved ? usual * 2 : usual / 2;
     usual = usual < SPINS_MIN ? SPINS_MIN : usual > SPINS_MAX ? SPINS_MAX : usual;
     atomic_store_explicit(&queue->spins, usual, memory_order_relaxed);
-    bool in_flow = moved && (waited == stride || waited <= AT_ONCE);
+    bool in_flow = moved && (waited <= AT_ONCE || (waited == stride && moved > 1));
     stride = in_flow ? stride * 2 : stride / 2;
     stride = stride < 1 ? 1 : stride > STRIDE_MAX ? STRIDE_MAX : stride;
     atomic_store_explicit(&queue->stride, stride, memory_order_relaxed);
+    return moved > 0;
+}
+
+/** Waits a little, awake, for the other side to move on: sleeping and being woken takes longer than many a message. First
+ *  in the hope that it runs on another CPU, then in the hope that it is waiting for this one. */
+static void wait_awake(struct kith_queue *queue, const _Atomic position *other, position seen)
+{
+    if (spin_while(queue, other, seen))
+        return;
+    for (int i = 0; i < YIELDS && !moved_by(other, seen); i++)
+        os_thread_yield();
 }
 
 static bool entered(int code)
@@ -162,7 +178,7 @@ static int put_enter(struct os_thread *self, struct kith_queue *queue, uint64_t 
                 spun = true;
                 position seen = shared->head_seen;
                 put_leave(self, shared);
-                spin_while(queue, &shared->head, seen);
+                wait_awake(queue, &shared->head, seen);
                 code = monitor_enter(self, &shared->put, until);
             } else {
                 code = put_wait(self, shared, units, until);
@@ -287,7 +303,7 @@ static int get_enter(struct os_thread *self, struct kith_queue *queue, deadline 
                 spun = true;
                 position seen = shared->tail_seen;
                 get_leave(self, shared);
-                spin_while(queue, &shared->tail, seen);
+                wait_awake(queue, &shared->tail, seen);
                 code = monitor_enter(self, &shared->get, until);
             } else {
                 code = get_wait(self, queue, until);
