@@ -1,0 +1,44 @@
+/* bench/transports.c: every transport that bench knows of. Those whose libraries were missing stay in the list, so that the
+ * tables can say so. */
+#include "transport.h"
+
+#include <string.h>
+
+#ifdef HAVE_BOOST
+extern const struct transport boost_transport;
+#define BOOST (&boost_transport)
+#else
+#define BOOST NULL
+#endif
+
+#ifdef HAVE_ZEROMQ
+extern const struct transport zeromq_transport;
+#define ZEROMQ (&zeromq_transport)
+#else
+#define ZEROMQ NULL
+#endif
+
+extern const struct transport kith_queue_transport, kith_pipe_transport, pipe_transport, unix_stream_transport,
+    unix_seqpacket_transport, posix_mq_transport, sysv_msg_transport, vyukov_transport;
+
+const struct known transports[] = {
+    { "kith-queue", "kith queue", KIND_KITH, &kith_queue_transport },
+    { "kith-pipe", "kith pipe", KIND_KITH, &kith_pipe_transport },
+    { "boost", "Boost message_queue", KIND_PEER, BOOST },
+    { "zeromq", "ZeroMQ ipc PUSH/PULL", KIND_PEER, ZEROMQ },
+    { "pipe", "pipe(2)", KIND_PEER, &pipe_transport },
+    { "unix-stream", "Unix SOCK_STREAM", KIND_PEER, &unix_stream_transport },
+    { "unix-seqpacket", "Unix SOCK_SEQPACKET", KIND_PEER, &unix_seqpacket_transport },
+    { "posix-mq", "POSIX mq", KIND_PEER, &posix_mq_transport },
+    { "sysv-msg", "System V msg", KIND_PEER, &sysv_msg_transport },
+    { "vyukov", "bare Vyukov ring", KIND_CEILING, &vyukov_transport },
+    { NULL, NULL, KIND_PEER, NULL },
+};
+
+const struct known *transport_find(const char *name)
+{
+    for (const struct known *known = transports; known->name; known++)
+        if (strcmp(known->name, name) == 0)
+            return known;
+    return NULL;
+}

@@ -1,0 +1,343 @@
+/* Kills a process after a given number of instructions, while others wait for what it was about to do.
+ *
+ * The actor is a child that is traced: it runs up to the call under test, then executes instruction by instruction, and is
+ * killed by SIGKILL where the test says. Bystanders are children that wait for something; a round goes on when they are
+ * asleep in the kernel, which /proc tells. Nothing here waits by sleeping: every wait is for a state, with a watchdog.
+ *
+ * Everything runs on one CPU, where the library does not spin before it sleeps, so the same number of instructions ends at
+ * the same place each time. What spinning leaves out are loads of the same words. */
+#ifndef KITH_TESTS_CRASH_STEPPER_H
+#define KITH_TESTS_CRASH_STEPPER_H
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+enum { MESSAGE = 1016, BYSTANDERS = 3, PATIENCE = 5, STEPS_MAX = 1000000 };
+
+/** What a process is to do, and what came of it. In shared memory, so that it outlives the process. */
+struct call {
+    uint32_t number;   /* of the message that it is to put; else 0 */
+    _Atomic bool over; /* the call has returned */
+    int code;          /* and returned this */
+    size_t size;       /* of the message that it got; else 0 */
+    unsigned char message[MESSAGE];
+};
+
+/** @return what the library's call returned */
+typedef int role(struct call *call);
+
+/** The processes of one round. */
+static struct {
+    struct call *calls; /* the actor's, then the bystanders' */
+    pid_t actor;
+    bool asleep; /* the actor is, in the kernel, in the middle of a step */
+    bool slept;  /* it has been asleep in this round */
+    long steps;
+    char where[200];
+    pid_t bystanders[BYSTANDERS];
+    int count;         /* of bystanders */
+    const char *wrong; /* the first thing that was not as it must be */
+} round_now;
+
+static struct call *actor_call(void)
+{
+    return &round_now.calls[0];
+}
+
+static struct call *bystander_call(int i)
+{
+    return &round_now.calls[1 + i];
+}
+
+static void expect(bool condition, const char *otherwise)
+{
+    if (!condition && !round_now.wrong)
+        round_now.wrong = otherwise;
+}
+
+/* ---- waiting for a state ---- */
+
+static int64_t now(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return at.tv_sec * (int64_t)1000000000 + at.tv_nsec;
+}
+
+/** Lets others run between two looks; a little longer when they seem to need it. */
+static void rest(long looks)
+{
+    if (looks < 100)
+        sched_yield();
+    else
+        nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+}
+
+/** @return whether the state came about while the watchdog was patient; false at once when the round has failed already */
+static bool eventually(bool (*state)(void))
+{
+    int64_t end = now() + PATIENCE * (int64_t)1000000000;
+    for (long looks = 0; !round_now.wrong; looks++) {
+        if (state())
+            return true;
+        if (now() > end)
+            return false;
+        rest(looks);
+    }
+    return false;
+}
+
+/** Whether the process sleeps in futex or futex_waitv: not on its way there, and not woken already. */
+static bool in_futex(pid_t pid)
+{
+    char path[40], text[40] = "";
+    snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    ssize_t length = read(file, text, sizeof text - 1); /* "running", or the number of the system call it blocks in */
+    close(file);
+    long number;
+    if (length <= 0 || sscanf(text, "%ld", &number) != 1)
+        return false;
+#ifdef SYS_futex_waitv
+    if (number == SYS_futex_waitv)
+        return true;
+#endif
+    return number == SYS_futex;
+}
+
+/* ---- bystanders ---- */
+
+static bool is_asleep(int bystander)
+{
+    return !atomic_load(&bystander_call(bystander)->over) && in_futex(round_now.bystanders[bystander]);
+}
+
+static int sleepers(void)
+{
+    int count = 0;
+    for (int i = 0; i < round_now.count; i++)
+        count += !atomic_load(&bystander_call(i)->over);
+    return count;
+}
+
+static bool all_over(void)
+{
+    return sleepers() == 0;
+}
+
+/** Each bystander is through or asleep: with the actor dead, nothing moves any more. */
+static bool all_settled(void)
+{
+    for (int i = 0; i < round_now.count; i++) {
+        if (!atomic_load(&bystander_call(i)->over) && !is_asleep(i))
+            return false;
+    }
+    return true;
+}
+
+static bool newest_sleeps(void)
+{
+    return is_asleep(round_now.count - 1);
+}
+
+/** Starts a bystander, and waits until it sleeps. */
+static void bystander_start(role *body)
+{
+    int i = round_now.count;
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        bystander_call(i)->code = body(bystander_call(i));
+        atomic_store(&bystander_call(i)->over, true);
+        _exit(0);
+    }
+    expect(pid > 0, "no process for a bystander");
+    if (pid < 0)
+        return;
+    round_now.bystanders[round_now.count++] = pid;
+    expect(eventually(newest_sleeps), "a bystander that finds nothing does not go to sleep");
+}
+
+static void bystanders_end(void)
+{
+    for (int i = 0; i < round_now.count; i++) {
+        kill(round_now.bystanders[i], SIGKILL);
+        waitpid(round_now.bystanders[i], NULL, 0);
+    }
+    round_now.count = 0;
+}
+
+/* ---- the actor ---- */
+
+/** Starts the actor, and waits until it stands before the call under test. */
+static void actor_start(role *ready, role *act)
+{
+    struct call *call = actor_call();
+    pid_t pid = round_now.actor = fork();
+    if (pid == 0) {
+        if (ready(call) != 0 || ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+            _exit(1);
+        kill(getpid(), SIGSTOP);
+        call->code = act(call);
+        atomic_store(&call->over, true);
+        for (;;)
+            pause();
+    }
+    int status;
+    bool stands = pid > 0 && waitpid(pid, &status, 0) == pid && WIFSTOPPED(status);
+    expect(stands, "the actor does not begin");
+    if (!stands)
+        round_now.actor = 0;
+    else
+        expect(ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL) == 0, "the actor can't be traced");
+}
+
+/** Lets the actor execute one instruction. To fall asleep in a system call counts as one, to come back from it as another. */
+static void actor_step(void)
+{
+    bool awaking = round_now.asleep;
+    int status;
+    int64_t end = now() + PATIENCE * (int64_t)1000000000;
+    if (!awaking)
+        expect(ptrace(PTRACE_SINGLESTEP, round_now.actor, NULL, NULL) == 0, "the actor can't be stepped");
+    for (long looks = 0; !round_now.wrong; looks++) {
+        sched_yield();
+        if (waitpid(round_now.actor, &status, WNOHANG) == round_now.actor) {
+            round_now.asleep = false;
+            expect(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP, "the call under test crashes");
+            if (!WIFSTOPPED(status))
+                round_now.actor = 0;
+            return;
+        }
+        if (!awaking && looks % 8 == 7 && in_futex(round_now.actor)) {
+            round_now.asleep = true;
+            return;
+        }
+        expect(now() < end, "the call under test sleeps, and is not woken");
+        rest(looks);
+    }
+}
+
+/** Lets the actor go so many steps, or to the end of its call. When it falls asleep for the first time, the rest of the world
+ *  goes on. */
+static void actor_go(long steps, void (*meanwhile)(void))
+{
+    for (round_now.steps = 0; round_now.steps < steps && !round_now.wrong; round_now.steps++) {
+        if (atomic_load(&actor_call()->over))
+            return;
+        actor_step();
+        if (!round_now.asleep || round_now.slept)
+            continue;
+        round_now.slept = true;
+        if (meanwhile)
+            meanwhile();
+    }
+}
+
+/** Notes which instruction the actor would execute next, as an offset that addr2line understands. */
+static void actor_locate(void)
+{
+    struct user_regs_struct registers = { 0 };
+    struct iovec into = { &registers, sizeof registers };
+    Dl_info info;
+    uintptr_t at = 0;
+    if (!round_now.asleep && ptrace(PTRACE_GETREGSET, round_now.actor, (void *)NT_PRSTATUS, &into) == 0) {
+#if defined(__x86_64__)
+        at = registers.rip;
+#elif defined(__aarch64__)
+        at = registers.pc;
+#endif
+    }
+    if (!at)
+        snprintf(round_now.where, sizeof round_now.where, round_now.asleep ? "asleep" : "at an unknown place");
+    else if (!dladdr((void *)at, &info) || !info.dli_fname)
+        snprintf(round_now.where, sizeof round_now.where, "at %#lx", (unsigned long)at);
+    else
+        snprintf(round_now.where, sizeof round_now.where, "at %s+%#lx%s%s", info.dli_fname,
+                 (unsigned long)(at - (uintptr_t)info.dli_fbase), info.dli_sname ? ", behind " : "",
+                 info.dli_sname ? info.dli_sname : "");
+}
+
+/** Kills the actor. When this returns, the kernel has cleaned up what it owned. */
+static void actor_kill(void)
+{
+    int status;
+    if (!round_now.actor)
+        return;
+    actor_locate();
+    kill(round_now.actor, SIGKILL);
+    while (waitpid(round_now.actor, &status, 0) == round_now.actor && WIFSTOPPED(status))
+        continue;
+    round_now.asleep = false;
+}
+
+/* ---- rounds ---- */
+
+static void round_begin(void)
+{
+    struct call *calls = round_now.calls;
+    memset(&round_now, 0, sizeof round_now);
+    memset(calls, 0, (1 + BYSTANDERS) * sizeof *calls);
+    round_now.calls = calls;
+}
+
+static int do_nothing(struct call *call)
+{
+    (void)call;
+    return 0;
+}
+
+/** @return NULL, or why this machine or this build can't do it */
+static const char *stepper_open(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    if (SANITIZED || (preload && strstr(preload, "vgpreload")))
+        return "the instructions would be the checker's";
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    if (sched_setaffinity(0, sizeof one, &one) < 0)
+        return "one CPU can't be chosen";
+    round_now.calls = mmap(NULL, (1 + BYSTANDERS) * sizeof *round_now.calls, PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (round_now.calls == MAP_FAILED)
+        return "no shared memory";
+    actor_start(do_nothing, do_nothing);
+    actor_go(1, NULL);
+    actor_kill();
+    return round_now.wrong;
+}
+
+#endif
