@@ -1,11 +1,11 @@
-/* Kills a process after a given number of instructions, while others wait for what it was about to do.
+/* Kills a process after a given number of instructions, while others wait for what it was about to do: the processes.
  *
- * The actor is a child that is traced: it runs up to the call under test, then executes instruction by instruction, and is
- * killed by SIGKILL where the test says. Bystanders are children that wait for something; a round goes on when they are
- * asleep in the kernel, which /proc tells. Nothing here waits by sleeping: every wait is for a state, with a watchdog.
+ * The actor is a child that is traced: it runs up to the call under test, then executes instruction by instruction, and
+ * is killed by SIGKILL where the test says. Bystanders are children that wait for something; a round goes on when they
+ * are asleep in the kernel, which /proc tells, or through. Every wait is for a state, with a watchdog.
  *
- * Everything runs on one CPU, where the library does not spin before it sleeps, so the same number of instructions ends at
- * the same place each time. What spinning leaves out are loads of the same words. */
+ * Everything runs on one CPU, where the library does not spin before it sleeps, so the same number of instructions ends
+ * at the same place each time. What spinning would add are looks at the same words. */
 #ifndef KITH_TESTS_CRASH_STEPPER_H
 #define KITH_TESTS_CRASH_STEPPER_H
 
@@ -61,7 +61,7 @@ static struct {
     struct call *calls; /* the actor's, then the bystanders' */
     pid_t actor;
     bool asleep; /* the actor is, in the kernel, in the middle of a step */
-    bool slept;  /* it has been asleep in this round */
+    int slept;   /* how often it has been, in this round */
     long steps;
     char where[200];
     pid_t bystanders[BYSTANDERS];
@@ -103,7 +103,7 @@ static void rest(long looks)
         nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
 }
 
-/** @return whether the state came about while the watchdog was patient; false at once when the round has failed already */
+/** @return whether the state came about while the watchdog was patient; false at once when the round has failed */
 static bool eventually(bool (*state)(void))
 {
     int64_t end = now() + PATIENCE * (int64_t)1000000000;
@@ -157,7 +157,7 @@ static bool all_over(void)
     return sleepers() == 0;
 }
 
-/** Each bystander is through or asleep: with the actor dead, nothing moves any more. */
+/** Each bystander is through or asleep: without the actor, nothing moves any more. */
 static bool all_settled(void)
 {
     for (int i = 0; i < round_now.count; i++) {
@@ -167,27 +167,22 @@ static bool all_settled(void)
     return true;
 }
 
-static bool newest_sleeps(void)
-{
-    return is_asleep(round_now.count - 1);
-}
-
-/** Starts a bystander, and waits until it sleeps. */
+/** Starts a bystander, and waits until it sleeps or is through. */
 static void bystander_start(role *body)
 {
-    int i = round_now.count;
+    struct call *call = bystander_call(round_now.count);
     pid_t pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        bystander_call(i)->code = body(bystander_call(i));
-        atomic_store(&bystander_call(i)->over, true);
+        call->code = body(call);
+        atomic_store(&call->over, true);
         _exit(0);
     }
     expect(pid > 0, "no process for a bystander");
     if (pid < 0)
         return;
     round_now.bystanders[round_now.count++] = pid;
-    expect(eventually(newest_sleeps), "a bystander that finds nothing does not go to sleep");
+    expect(eventually(all_settled), "a bystander neither sleeps nor gets through");
 }
 
 static void bystanders_end(void)
@@ -224,7 +219,8 @@ static void actor_start(role *ready, role *act)
         expect(ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL) == 0, "the actor can't be traced");
 }
 
-/** Lets the actor execute one instruction. To fall asleep in a system call counts as one, to come back from it as another. */
+/** Lets the actor execute one instruction. To fall asleep in a system call counts as one, to come back from it as
+ *  another. */
 static void actor_step(void)
 {
     bool awaking = round_now.asleep;
@@ -233,7 +229,7 @@ static void actor_step(void)
     if (!awaking)
         expect(ptrace(PTRACE_SINGLESTEP, round_now.actor, NULL, NULL) == 0, "the actor can't be stepped");
     for (long looks = 0; !round_now.wrong; looks++) {
-        sched_yield();
+        rest(looks);
         if (waitpid(round_now.actor, &status, WNOHANG) == round_now.actor) {
             round_now.asleep = false;
             expect(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP, "the call under test crashes");
@@ -246,23 +242,37 @@ static void actor_step(void)
             return;
         }
         expect(now() < end, "the call under test sleeps, and is not woken");
-        rest(looks);
     }
 }
 
-/** Lets the actor go so many steps, or to the end of its call. When it falls asleep for the first time, the rest of the world
- *  goes on. */
-static void actor_go(long steps, void (*meanwhile)(void))
+/** What happens while the actor is on its way; NULL for nothing. */
+struct events {
+    void (*asleep[2])(void); /* when it is asleep for the first time, for the second time */
+    void (*arrival)(void);   /* when it has gone so many steps */
+    long arrival_step;
+};
+
+/** @return whether there was one left to happen */
+static bool event_asleep(const struct events *events)
+{
+    int times = round_now.slept++;
+    if (times > 1 || !events->asleep[times])
+        return false;
+    events->asleep[times]();
+    return true;
+}
+
+/** Lets the actor go so many steps, or to the end of its call. */
+static void actor_go(long steps, const struct events *events)
 {
     for (round_now.steps = 0; round_now.steps < steps && !round_now.wrong; round_now.steps++) {
         if (atomic_load(&actor_call()->over))
             return;
+        if (events->arrival && round_now.steps == events->arrival_step)
+            events->arrival();
         actor_step();
-        if (!round_now.asleep || round_now.slept)
-            continue;
-        round_now.slept = true;
-        if (meanwhile)
-            meanwhile();
+        if (round_now.asleep)
+            event_asleep(events);
     }
 }
 
@@ -335,7 +345,7 @@ static const char *stepper_open(void)
     if (round_now.calls == MAP_FAILED)
         return "no shared memory";
     actor_start(do_nothing, do_nothing);
-    actor_go(1, NULL);
+    actor_go(1, &(struct events){ 0 });
     actor_kill();
     return round_now.wrong;
 }
