@@ -132,6 +132,22 @@ static int sleep_for_unit(kith_semaphore *semaphore, deadline until)
     return os_futex_wait_any(pairs, 1 + semaphore->owned, until);
 }
 
+/** Acquires the guard that somebody has. Who sleeps on it may be left asleep with those who wait for a unit
+ *  (sync/word.h), but when units have owners, these sleep on the units, too, for somebody's death. So here nobody
+ *  sleeps on the guard alone for longer than a moment. */
+static int acquire_guard(struct os_thread *self, kith_semaphore *semaphore, deadline until)
+{
+    enum { MOMENT = 1000000 };
+    if (!semaphore->owned || until == DEADLINE_PASSED)
+        return word_acquire_slowly(self, &semaphore->guard, until);
+    int code;
+    do {
+        int64_t soon = os_clock_now() + MOMENT;
+        code = word_acquire_slowly(self, &semaphore->guard, soon < until ? soon : until);
+    } while (code == -ETIMEDOUT && !deadline_passed(until));
+    return code;
+}
+
 /** Acquires the guard. What an owner that died had half done is one store, made or not made: nothing to repair. */
 static int enter(struct os_thread *self, kith_semaphore *semaphore, deadline until)
 {
@@ -139,7 +155,7 @@ static int enter(struct os_thread *self, kith_semaphore *semaphore, deadline unt
     robust_pending(self, &semaphore->guard);
     if (likely(word_try_acquire(self, &semaphore->guard)))
         return 0;
-    int code = word_acquire_slowly(self, &semaphore->guard, until);
+    int code = acquire_guard(self, semaphore, until);
     while (code == -ETIMEDOUT && available(semaphore))
         code = word_acquire_late(self, &semaphore->guard, &patience);
     return code == KITH_EOWNERDEAD ? 0 : code;
