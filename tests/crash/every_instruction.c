@@ -3,7 +3,8 @@
 
 #include <kith/queue.h>
 
-enum { NUMBERS = 4096 };
+/* The messages have MESSAGE bytes, and 1 KiB in the queue; where it is said, LONG. */
+enum { MESSAGE = 1016, LONG = 1500, NUMBERS = 4096 };
 
 struct setting {
     kith_queue_options bounds;
@@ -21,9 +22,9 @@ static uint8_t seen[NUMBERS];  /* how often each was got */
 static uint32_t drained;       /* the first that the test itself got after the kill */
 static uint32_t drained_after; /* the last */
 
-static void compose(unsigned char message[MESSAGE], uint32_t number)
+static void compose(unsigned char message[MESSAGE_MAX], uint32_t number)
 {
-    for (size_t i = 0; i < MESSAGE; i++)
+    for (size_t i = 0; i < MESSAGE_MAX; i++)
         message[i] = (unsigned char)(number * 7 + i);
     memcpy(message, &number, sizeof number);
 }
@@ -31,11 +32,11 @@ static void compose(unsigned char message[MESSAGE], uint32_t number)
 /** @return the message's number */
 static uint32_t see(const unsigned char *message, size_t size)
 {
-    unsigned char whole[MESSAGE];
+    unsigned char whole[MESSAGE_MAX];
     uint32_t number;
     memcpy(&number, message, sizeof number);
     compose(whole, number);
-    expect(size == MESSAGE && memcmp(message, whole, MESSAGE) == 0, "a message is torn");
+    expect((size == MESSAGE || size == LONG) && memcmp(message, whole, size) == 0, "a message is torn");
     expect(number >= 1 && number <= numbers, "a message comes that nobody put");
     if (number < NUMBERS)
         seen[number]++;
@@ -47,6 +48,11 @@ static int put_waiting(struct call *call)
     return kith_queue_put(queue, call->message, MESSAGE, KITH_FOREVER);
 }
 
+static int put_long(struct call *call)
+{
+    return kith_queue_put(queue, call->message, LONG, KITH_FOREVER);
+}
+
 static int put_at_once(struct call *call)
 {
     return kith_queue_put(queue, call->message, MESSAGE, KITH_NOWAIT);
@@ -54,12 +60,12 @@ static int put_at_once(struct call *call)
 
 static int get_waiting(struct call *call)
 {
-    return kith_queue_get(queue, call->message, MESSAGE, &call->size, KITH_FOREVER);
+    return kith_queue_get(queue, call->message, MESSAGE_MAX, &call->size, KITH_FOREVER);
 }
 
 static int get_at_once(struct call *call)
 {
-    return kith_queue_get(queue, call->message, MESSAGE, &call->size, KITH_NOWAIT);
+    return kith_queue_get(queue, call->message, MESSAGE_MAX, &call->size, KITH_NOWAIT);
 }
 
 /* What the test itself does. */
@@ -140,7 +146,7 @@ static void queue_begin(void)
     free(big);
     for (uint32_t i = 0; i < setting->got; i++)
         get_one();
-    if (scenario->act == put_waiting || scenario->act == put_at_once)
+    if (scenario->act == put_waiting || scenario->act == put_at_once || scenario->act == put_long)
         give_message(actor_call());
 }
 
@@ -230,10 +236,11 @@ static const struct setting full_of_bytes = { .bounds = { .max_bytes = 1024 }, .
 /* Here the sizes of rings matter, and of the pieces in which they take and give memory. */
 static const struct setting at_piece_end = { .put = RING / 4 };
 static const struct setting at_ring_end = { .put = RING };
+static const struct setting at_last_place_in_ring = { .put = RING - 1 };
 static const struct setting first_ring_drained = { .put = RING + 2, .got = RING };
-static const struct setting second_ring_nearly_drained = { .put = 3 * RING + 2, .got = 3 * RING - 1 };
 static const struct setting piece_nearly_drained = { .big = 2 << 20, .put = 8 * RING + 2, .got = 4 * RING - 1 };
-static const struct setting nearly_an_eighth_left = { .big = 3 << 20, .put = 2 * RING + 1 };
+static const struct setting ring_nearly_drained = { .big = 2 << 20, .put = 8 * RING + 2, .got = 8 * RING - 2 };
+static const struct setting an_eighth_left = { .big = 3 << 20, .put = 2 * RING };
 
 static const struct scenario scenarios[] = {
     { "put, nobody waits", &empty, .act = put_waiting },
@@ -278,11 +285,12 @@ static const struct scenario scenarios[] = {
     { "put that grows the queue", &at_ring_end, .act = put_waiting },
     { "put that grows the queue, another putter comes", &at_ring_end, .act = put_waiting, .crowd = &putters,
       .arrival = true },
+    { "put of a long message that grows the queue, where a short one fits", &at_last_place_in_ring, .act = put_long },
     { "get that moves to the next ring", &first_ring_drained, .act = get_waiting },
-    { "get that gives a ring back", &second_ring_nearly_drained, .act = get_waiting },
+    { "get that gives a ring back", &ring_nearly_drained, .act = get_waiting },
     { "get that gives a part of a ring back", &piece_nearly_drained, .act = get_waiting },
-    { "get that shrinks the queue", &nearly_an_eighth_left, .act = get_waiting },
-    { "get that shrinks the queue, a putter comes", &nearly_an_eighth_left, .act = get_waiting, .crowd = &putters,
+    { "get that shrinks the queue", &an_eighth_left, .act = get_waiting },
+    { "get that shrinks the queue, a putter comes", &an_eighth_left, .act = get_waiting, .crowd = &putters,
       .arrival = true },
 };
 

@@ -1,5 +1,5 @@
-/* Kill after every instruction of acquire and release, of locks and semaphores: see rounds.h for what is proved, and how
- * to call it. */
+/* Kill after every instruction of acquire and release, of locks and semaphores: see rounds.h for what is proved, and
+ * how to call it. */
 #include "rounds.h"
 
 struct setting {

@@ -1,8 +1,8 @@
 /* Kill after every instruction: no call, killed anywhere, keeps the others from going on.
  *
  * Each scenario is one call. A process makes it instruction by instruction and is killed by SIGKILL after k of them,
- * for each k from none to all (stepper.h). Other processes wait for what the call brings about, asleep in the kernel, or
- * come in the middle of it. After each kill:
+ * for each k from none to all (stepper.h). Other processes wait for what the call brings about, asleep in the kernel,
+ * or come in the middle of it. After each kill:
  *   - No wake-up is lost. Nobody sleeps while there is what it waits for: a message, room, the lock, a unit. Who sleeps
  *     rightly is woken when it is brought.
  *   - Nothing is lost, doubled, torn or out of order, but for the dead one's own call, which has happened or has not.
