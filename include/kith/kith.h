@@ -4,6 +4,7 @@
 
 #include <kith/base.h>
 #include <kith/connection.h>
+#include <kith/memory.h>
 #include <kith/process.h>
 #include <kith/queue.h>
 #include <kith/sync.h>

@@ -28,8 +28,11 @@ int os_memory_share(void **address, size_t size)
 
 int os_memory_file(const char *label)
 {
-    int file = memfd_create(label, MFD_CLOEXEC);
-    return file < 0 ? -errno : file;
+    int file = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (file < 0)
+        return -errno;
+    fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK); /* nobody to whom it is handed can pull the memory from under the others */
+    return file;
 }
 
 int os_memory_back(int file, uint64_t offset, uint64_t size)
