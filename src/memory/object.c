@@ -58,7 +58,7 @@ static int build(struct object *object, const struct object_type *type, const st
 
 int object_new(struct object *object, const struct object_type *type, const struct object_plan *plan)
 {
-    char label[32];
+    char label[48];
     snprintf(label, sizeof label, "kith-%s", noun(type->kind));
     *object = (struct object){ .file = os_memory_file(label) };
     if (object->file < 0)

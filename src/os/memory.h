@@ -31,10 +31,6 @@ void os_memory_punch(int file, uint64_t offset, uint64_t size);
 /** Maps a part of the file, for reading and writing. @return 0, -ENOMEM */
 int os_memory_map(void **address, int file, uint64_t offset, size_t size);
 
-/** Maps a part of the file twice, one behind the other, so that what wraps around its end is still in one piece. The
- *  mapping is 2 * size long. @return 0, -ENOMEM */
-int os_memory_map_twice(void **address, int file, uint64_t offset, size_t size);
-
 /** Undoes any of the mappings. @param size the whole length, in bytes */
 void os_memory_unmap(void *address, size_t size);
 

@@ -26,6 +26,19 @@ static inline int monitor_enter(struct os_thread *self, struct monitor *monitor,
  *  and try again; -EBUSY: patience is over */
 int monitor_enter_late(struct os_thread *self, struct monitor *monitor, deadline *patience);
 
+/** From inside: stays for as long as the caller likes, with other robust words coming and going meanwhile, and the slot
+ *  empty. Call monitor_resume before anything else here. */
+static inline void monitor_stay(struct os_thread *self, struct monitor *monitor);
+
+/** Ends monitor_stay: inside as after monitor_enter. */
+static inline void monitor_resume(struct os_thread *self, struct monitor *monitor);
+
+/** Whether this thread is inside, between its calls: it called monitor_stay. */
+static inline bool monitor_has(const struct os_thread *self, const struct monitor *monitor)
+{
+    return (atomic_load_explicit(&monitor->word.value, memory_order_relaxed) & ROBUST_OWNER) == self->id;
+}
+
 /** Leaves if nobody waits. The word stays in the slot. @return false when somebody waits: still inside. Decide by the
  *  condition, and call monitor_pass or monitor_leave_asleep */
 static inline bool monitor_leave(struct os_thread *self, struct monitor *monitor);
@@ -66,6 +79,21 @@ static inline int monitor_enter(struct os_thread *self, struct monitor *monitor,
         atomic_store_explicit(&monitor->asleep, 0, memory_order_relaxed);
     robust_push(self, &monitor->word);
     return 0;
+}
+
+static inline void monitor_stay(struct os_thread *self, struct monitor *monitor)
+{
+    robust_pending(self, &monitor->word);
+    robust_pop(self, &monitor->word);
+    robust_link(self, &monitor->word);
+    robust_pending(self, NULL);
+}
+
+static inline void monitor_resume(struct os_thread *self, struct monitor *monitor)
+{
+    robust_pending(self, &monitor->word);
+    robust_unlink(self, &monitor->word);
+    robust_push(self, &monitor->word);
 }
 
 static inline bool monitor_leave(struct os_thread *self, struct monitor *monitor)

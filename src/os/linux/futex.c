@@ -50,3 +50,10 @@ int os_futex_wake(_Atomic uint32_t *word, int count)
     long woken = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
     return woken < 0 ? 0 : (int)woken;
 }
+
+bool os_futex_can_wait_any(void)
+{
+    /* A word that has not its value any more: nothing to wait for. */
+    _Atomic uint32_t word = 0;
+    return os_futex_wait_any(&(struct os_futex_pair){ &word, 1 }, 1, 0) != -ENOSYS;
+}

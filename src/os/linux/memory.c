@@ -60,24 +60,6 @@ int os_memory_map(void **address, int file, uint64_t offset, size_t size)
     return map(address, NULL, MAP_SHARED, file, offset, size);
 }
 
-int os_memory_map_twice(void **address, int file, uint64_t offset, size_t size)
-{
-    /* Reserve the whole span first, so that nothing else can come to lie behind the first half. */
-    char *span = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (span == MAP_FAILED)
-        return -errno;
-    void *half;
-    int code = map(&half, span, MAP_SHARED | MAP_FIXED, file, offset, size);
-    if (code == 0)
-        code = map(&half, span + size, MAP_SHARED | MAP_FIXED, file, offset, size);
-    if (code < 0) {
-        munmap(span, 2 * size);
-        return code;
-    }
-    *address = span;
-    return 0;
-}
-
 void os_memory_unmap(void *address, size_t size)
 {
     munmap(address, size);

@@ -10,6 +10,12 @@
 
 #define FOLDER "/dev/shm"
 
+/** What a call of the system returned, or why it failed. */
+static int or_error(int result)
+{
+    return result < 0 ? -errno : result;
+}
+
 int os_named_make(void)
 {
     int file = open(FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -29,22 +35,21 @@ int os_named_publish(int file, const char *name)
     char path[sizeof FOLDER + 1 + OS_NAME_MAX], self[32];
     path_of(path, name);
     snprintf(self, sizeof self, "/proc/self/fd/%d", file);
-    return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+    return or_error(linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
 }
 
 int os_named_open(const char *name)
 {
     char path[sizeof FOLDER + 1 + OS_NAME_MAX];
     path_of(path, name);
-    int file = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* a FIFO would wait otherwise */
-    return file < 0 ? -errno : file;
+    return or_error(open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)); /* a FIFO would wait otherwise */
 }
 
 int os_named_remove(const char *name)
 {
     char path[sizeof FOLDER + 1 + OS_NAME_MAX];
     path_of(path, name);
-    return unlink(path) < 0 ? -errno : 0;
+    return or_error(unlink(path));
 }
 
 int os_file_look(int file, struct os_file *facts)
@@ -73,13 +78,12 @@ int os_file_read(int file, void *buffer, uint32_t size)
 
 int os_file_clear(int file)
 {
-    return ftruncate(file, 0) < 0 ? -errno : 0;
+    return or_error(ftruncate(file, 0));
 }
 
 int os_file_duplicate(int file)
 {
-    int copy = fcntl(file, F_DUPFD_CLOEXEC, 0);
-    return copy < 0 ? -errno : copy;
+    return or_error(fcntl(file, F_DUPFD_CLOEXEC, 0));
 }
 
 int os_file_hold(int file, enum os_hold how)
