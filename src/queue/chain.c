@@ -127,7 +127,7 @@ uint64_t chain_memory(const struct chain *chain)
 {
     uint64_t units = 0;
     for (uint32_t region = 0; region < REGIONS; region++)
-        units += chain->shared->backed[region];
+        units += region_backed(chain->shared, region);
     return REGIONS_OFFSET + units * UNIT;
 }
 
@@ -158,7 +158,7 @@ static uint32_t region_find(const struct queue_shared *shared, uint64_t units)
 /** Sees to it that the region has memory for so many units from its start. */
 static int region_back(struct chain *chain, uint32_t region, uint64_t units)
 {
-    uint64_t have = chain->shared->backed[region] * UNIT;
+    uint64_t have = region_backed(chain->shared, region) * UNIT;
     uint64_t want = units * UNIT;
     if (want <= have)
         return 0;
@@ -172,7 +172,7 @@ static int region_back(struct chain *chain, uint32_t region, uint64_t units)
         return error_fail(code, "no memory to queue %llu more bytes: %s", (unsigned long long)(want - have),
                           kith_strerror(code));
     struct queue_shared *shared = chain->shared;
-    shared->backed[region] = want / UNIT;
+    atomic_store_explicit(&shared->backed[region], want / UNIT, memory_order_relaxed);
     if (region > atomic_load_explicit(&shared->keep, memory_order_relaxed) &&
         os_clock_now() - atomic_load_explicit(&shared->given_at, memory_order_relaxed) < REGRET)
         atomic_store_explicit(&shared->keep, region, memory_order_relaxed);
@@ -301,7 +301,7 @@ int chain_make_room(struct chain *chain, uint64_t units)
         struct outlook out = look_out(shared, last, first, head);
         if (items_between(head, tail) >= shared->max_items || out.queued + units > shared->max_units)
             return KITH_EFULL;
-        uint64_t ready = least(out.reach, shared->backed[region]);
+        uint64_t ready = least(out.reach, region_backed(shared, region));
         if (out.at + units > ready) {
             int code = chain_go_on(chain, last, &out, units);
             if (code < 0)
@@ -320,15 +320,17 @@ int chain_make_room(struct chain *chain, uint64_t units)
  * hands. */
 static void region_punch(struct chain *chain, uint32_t region, uint64_t offset, uint64_t size)
 {
-    chain->shared->backed[region] =
-        0; /* first, so that a death in between leaves nothing that is thought to be there */
+    /* first, so that a death in between leaves nothing that is thought to be there */
+    atomic_store_explicit(&chain->shared->backed[region], 0, memory_order_relaxed);
     os_memory_punch(chain->object.file, region_offset(region) + offset, size);
     atomic_store_explicit(&chain->shared->given_at, os_clock_now(), memory_order_relaxed);
 }
 
+/** Whether a region's memory stays when it is left. Not if a part of it is gone already. */
 static bool region_kept(const struct queue_shared *shared, uint32_t region)
 {
-    return region == 0 || region <= atomic_load_explicit(&shared->keep, memory_order_relaxed);
+    return region == 0 ||
+           (region <= atomic_load_explicit(&shared->keep, memory_order_relaxed) && region_backed(shared, region) > 0);
 }
 
 void chain_follow(struct chain *chain)
@@ -404,7 +406,7 @@ void chain_release(struct os_thread *self, struct chain *chain, position from, p
     }
     position tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
     uint64_t queued = units_between(position_units(to), position_units(tail));
-    if (region <= KEEP_MIN || queued > region_units(region) / 8 || !putters_hold(self, shared))
+    if (region_kept(shared, region) || queued > region_units(region) / 8 || !putters_hold(self, shared))
         return;
     /* Four times what is queued and one message like this one: enough not to grow again for the next one. But nothing
      * at all for nothing queued, if that message filled most of the region. */
@@ -412,6 +414,15 @@ void chain_release(struct os_thread *self, struct chain *chain, position from, p
     if (chain_last(shared) == lap)
         chain_shrink(chain, lap, queued == 0 && wanted > region_units(region) / 2 ? 1 : wanted);
     putters_let_go(self, shared);
+}
+
+bool chain_has_grown(const struct chain *chain)
+{
+    for (uint32_t region = 1; region < REGIONS; region++) {
+        if (region_backed(chain->shared, region) > 0)
+            return true;
+    }
+    return false;
 }
 
 void chain_release_idle(struct os_thread *self, struct chain *chain)
@@ -425,7 +436,7 @@ void chain_release_idle(struct os_thread *self, struct chain *chain)
         chain_shrink(chain, first, 1);
     uint32_t used = regions_in_use(shared);
     for (uint32_t region = 1; region < REGIONS; region++) {
-        if (!(used & 1u << region) && shared->backed[region] > 0)
+        if (!(used & 1u << region) && region_backed(shared, region) > 0)
             region_punch(chain, region, 0, region_bytes(region));
     }
     atomic_store_explicit(&shared->keep, KEEP_MIN, memory_order_relaxed);

@@ -63,9 +63,8 @@ struct queue_shared {
     _Atomic uint32_t
         first; /* the first lap. Getters: release, when they have drained the lap before; putters: acquire */
     _Atomic int64_t given_at; /* when memory was given back last; a clock's reading. Read by putters */
-    _Atomic uint64_t gets;    /* as puts */
     _Atomic uint64_t get_waits;
-    _Atomic uint64_t items_high, bytes_high;    /* written by both sides: each raises them */
+    _Atomic uint64_t items_high, units_high;    /* written by both sides: each raises them */
     _Alignas(CACHE_LINE) _Atomic position head; /* getters: seq_cst; putters: acquire */
 
     /* finishing: see done.c */
@@ -85,7 +84,8 @@ struct queue_shared {
     _Atomic uint32_t deliveries[KITH_QUEUE_GETTERS_MAX];
 
     struct lap laps[LAPS];
-    uint64_t backed[REGIONS]; /* units from each region's start that have memory. Putters, or who has a region alone */
+    /* Units from each region's start that have memory. Written by putters, or who has a region alone; read by all. */
+    _Atomic uint64_t backed[REGIONS];
 };
 
 /** A process's view of the chain. */
@@ -117,6 +117,12 @@ static inline uint32_t lap_region(uint32_t lap)
 
 /** Maps a region. @return its memory; NULL with the detail set when there is no room for it in the address space */
 char *chain_map(struct chain *chain, uint32_t region);
+
+/** How many units from the region's start have memory. */
+static inline uint64_t region_backed(const struct queue_shared *shared, uint32_t region)
+{
+    return atomic_load_explicit(&shared->backed[region], memory_order_relaxed);
+}
 
 /** A region's memory. @return NULL with the detail set, as chain_map */
 static inline char *chain_region(struct chain *chain, uint32_t region)
@@ -155,6 +161,9 @@ void chain_follow(struct chain *chain);
  *  is not needed any more. The slot has the putters' word. */
 void chain_release(struct os_thread *self, struct chain *chain, position from, position to);
 
+/** Whether there is memory that chain_release_idle may give back. */
+bool chain_has_grown(const struct chain *chain);
+
 /** As chain_release, when nobody has put anything for a while: what was kept for a busy time goes, too. */
 void chain_release_idle(struct os_thread *self, struct chain *chain);
 
@@ -173,11 +182,11 @@ static inline uint64_t count_from(uint64_t known, position at)
 static inline void note_depth(struct queue_shared *shared, position head, position tail)
 {
     uint64_t items = items_between(head, tail);
-    uint64_t bytes = units_between(position_units(head), position_units(tail)) * UNIT;
-    if (items > atomic_load_explicit(&shared->items_high, memory_order_relaxed))
+    uint64_t units = units_between(position_units(head), position_units(tail));
+    if (unlikely(items > atomic_load_explicit(&shared->items_high, memory_order_relaxed)))
         atomic_store_explicit(&shared->items_high, items, memory_order_relaxed);
-    if (bytes > atomic_load_explicit(&shared->bytes_high, memory_order_relaxed))
-        atomic_store_explicit(&shared->bytes_high, bytes, memory_order_relaxed);
+    if (unlikely(units > atomic_load_explicit(&shared->units_high, memory_order_relaxed)))
+        atomic_store_explicit(&shared->units_high, units, memory_order_relaxed);
 }
 
 #endif

@@ -14,12 +14,6 @@ static uint64_t count_puts(const struct queue_shared *shared)
     return count_from(atomic_load_explicit(&shared->puts, memory_order_relaxed), tail);
 }
 
-static uint64_t count_gets(const struct queue_shared *shared)
-{
-    position head = atomic_load_explicit(&shared->head, memory_order_seq_cst);
-    return count_from(atomic_load_explicit(&shared->gets, memory_order_relaxed), head);
-}
-
 static bool all_done(const struct queue_shared *shared)
 {
     if (shared->redeliver)
@@ -37,6 +31,13 @@ void joiners_wake(struct queue_shared *shared)
         return;
     atomic_exchange_explicit(&shared->joiners.value, 0, memory_order_seq_cst);
     os_futex_wake(&shared->joiners.value, INT32_MAX);
+}
+
+static uint64_t count_gets(const struct queue_shared *shared)
+{
+    position head, tail;
+    queue_look(shared, &head, &tail);
+    return count_from(atomic_load_explicit(&shared->puts, memory_order_relaxed), tail) - items_between(head, tail);
 }
 
 /** One more is done. @return 0, or -EPERM */

@@ -6,13 +6,9 @@
 /* An idle getter sleeps so long, in nanoseconds, before it gives back the memory of a busy time. */
 #define IDLE 1000000000
 
-int get_lock(struct os_thread *self, struct queue_shared *shared, deadline until)
+int get_lock_by_moments(struct os_thread *self, struct queue_shared *shared, deadline until)
 {
     enum { MOMENT = 1000000 };
-    if (likely(!shared->redeliver || until == DEADLINE_PASSED))
-        return monitor_enter(self, &shared->get, until);
-    /* Who sleeps for the lock alone may be left asleep with those who wait for a message (sync/word.h); but these wait
-     * for a getter's death, too. So here nobody sleeps for the lock alone for longer than a moment. */
     int code;
     do {
         int64_t soon = os_clock_now() + MOMENT;
@@ -21,19 +17,16 @@ int get_lock(struct os_thread *self, struct queue_shared *shared, deadline until
     return code;
 }
 
-void get_leave(struct os_thread *self, struct queue_shared *shared)
+void get_leave_to_waiter(struct queue_shared *shared)
 {
     struct monitor *get = &shared->get;
-    if (unlikely(!monitor_leave(self, get))) {
-        if (getters_can_go_on(shared)) {
-            monitor_pass(get);
-        } else {
-            monitor_leave_asleep(get);
-            if (getters_can_go_on(shared))
-                monitor_notify(get);
-        }
+    if (getters_can_go_on(shared)) {
+        monitor_pass(get);
+    } else {
+        monitor_leave_asleep(get);
+        if (getters_can_go_on(shared))
+            monitor_notify(get);
     }
-    robust_pending(self, NULL);
 }
 
 /** From inside: sleeps until there may be a message. @return as monitor_enter */
@@ -42,7 +35,7 @@ static int get_wait(struct os_thread *self, struct kith_queue *queue, deadline u
     struct queue_shared *shared = queue->chain.shared;
     struct monitor *get = &shared->get;
     deadline nap = until;
-    if (unlikely(lap_region(atomic_load_explicit(&shared->first, memory_order_relaxed)) > 0)) {
+    if (chain_has_grown(&queue->chain)) {
         int64_t idle = os_clock_now() + IDLE;
         nap = idle < until ? idle : until;
     }
@@ -65,36 +58,43 @@ static int get_wait(struct os_thread *self, struct kith_queue *queue, deadline u
 }
 
 /** Whether there is a message at the head. */
-static inline bool message_seen(struct queue_shared *shared)
+static inline bool message_seen(struct queue_shared *shared, position head)
 {
-    position head = atomic_load_explicit(&shared->head, memory_order_relaxed);
     if (likely(head != shared->tail_seen))
         return true;
     /* acquire: pairs with put_commit. */
     position tail = shared->tail_seen = atomic_load_explicit(&shared->tail, memory_order_acquire);
-    uint64_t gets = atomic_load_explicit(&shared->gets, memory_order_relaxed);
-    atomic_store_explicit(&shared->gets, count_from(gets, head), memory_order_relaxed);
     note_depth(shared, head, tail);
     return head != tail;
 }
 
-/** From inside: the record that is to be got next. @return 1; 0 when there is none; -ENOMEM */
-static inline int get_find(struct kith_queue *queue, char **record, position *at)
+/** From inside: the record that is to be got next, when no more than a look is needed to find it. */
+static inline bool get_find_at_once(struct kith_queue *queue, char **record, position *at)
 {
     struct queue_shared *shared = queue->chain.shared;
-    if (unlikely(shared->redeliver))
-        return redeliver_find(queue, record, at);
-    if (!message_seen(shared))
-        return 0;
     *at = atomic_load_explicit(&shared->head, memory_order_relaxed);
+    if (unlikely(shared->redeliver || !message_seen(shared, *at)))
+        return false;
     uint32_t first = atomic_load_explicit(&shared->first, memory_order_relaxed);
     /* acquire: pairs with lap_link. */
-    if (unlikely(atomic_load_explicit(&shared->laps[first].end, memory_order_acquire) == position_units(*at))) {
-        chain_follow(&queue->chain);
-        first = atomic_load_explicit(&shared->first, memory_order_relaxed);
-    }
+    if (unlikely(atomic_load_explicit(&shared->laps[first].end, memory_order_acquire) == position_units(*at)))
+        return false;
     *record = chain_record(&queue->chain, first, *at);
-    return likely(*record) ? 1 : -ENOMEM;
+    return *record;
+}
+
+/** From inside: the record that is to be got next. @return 1; 0 when there is none; -ENOMEM */
+static int get_find(struct kith_queue *queue, char **record, position *at)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    if (shared->redeliver)
+        return redeliver_find(queue, record, at);
+    *at = atomic_load_explicit(&shared->head, memory_order_relaxed);
+    if (!message_seen(shared, *at))
+        return 0;
+    chain_follow(&queue->chain);
+    *record = chain_record(&queue->chain, atomic_load_explicit(&shared->first, memory_order_relaxed), *at);
+    return *record ? 1 : -ENOMEM;
 }
 
 /** From inside, with nothing to be got: why there is no use in waiting. @return KITH_ECLOSED, KITH_EEMPTY; 0: wait */
@@ -109,13 +109,13 @@ static int get_no_use(struct queue_shared *shared, deadline until)
     return deadline_passed(until) ? KITH_EEMPTY : 0;
 }
 
-/** Enters with a message to be got. @return 0: inside; else outside, with the reason */
-static int get_enter(struct os_thread *self, struct kith_queue *queue, char **record, position *at, deadline until)
+/** What get_enter does when it does not find a message at once. @param code  of its get_lock */
+static int get_enter_slowly(struct os_thread *self, struct kith_queue *queue, char **record, position *at,
+                            deadline until, int code)
 {
     struct queue_shared *shared = queue->chain.shared;
     deadline patience = 0;
     bool spun = false;
-    int code = get_lock(self, shared, until);
     for (;;) {
         if (likely(entered(code))) {
             code = get_find(queue, record, at);
@@ -148,6 +148,16 @@ static int get_enter(struct os_thread *self, struct kith_queue *queue, char **re
     }
 }
 
+/** Enters with a message to be got. @return 0: inside; else outside, with the reason */
+static inline int get_enter(struct os_thread *self, struct kith_queue *queue, char **record, position *at,
+                            deadline until)
+{
+    int code = get_lock(self, queue->chain.shared, until);
+    if (likely(code == 0) && likely(get_find_at_once(queue, record, at)))
+        return 0;
+    return get_enter_slowly(self, queue, record, at, until, code);
+}
+
 /** Where a message is to go. */
 struct destination {
     void *data;
@@ -170,17 +180,6 @@ static int copy_out(char *record, struct destination *to)
     if (to->size > 0)
         memcpy(to->data, record_data(record), to->size);
     return 0;
-}
-
-void get_advance(struct os_thread *self, struct kith_queue *queue, position from, position to)
-{
-    struct queue_shared *shared = queue->chain.shared;
-    robust_pending(self, &shared->put.word); /* from the commit on, a putter is owed a wake-up */
-    /* The commit. Releases the room: pairs with the acquire in chain_make_room. */
-    atomic_exchange_explicit(&shared->head, to, memory_order_seq_cst);
-    putters_notify(shared);
-    if (unlikely(lap_region(atomic_load_explicit(&shared->first, memory_order_relaxed)) > 0))
-        chain_release(self, &queue->chain, from, to);
 }
 
 /** A call that gets. */
@@ -220,6 +219,18 @@ static inline int get_begin(struct getting *call, struct kith_queue *queue, kith
         code = get_enter(call->self, queue, &call->record, &call->at, until);
     }
     return likely(code == 0) ? 0 : got_nothing(call, queue, code);
+}
+
+/** From inside: moves the head on, which makes room. */
+static inline void get_advance(struct os_thread *self, struct kith_queue *queue, position from, position to)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    robust_pending(self, &shared->put.word); /* from the commit on, a putter is owed a wake-up */
+    /* The commit. Releases the room: pairs with the acquire in chain_make_room. */
+    atomic_exchange_explicit(&shared->head, to, memory_order_seq_cst);
+    putters_notify(shared);
+    if (unlikely(lap_region(atomic_load_explicit(&shared->first, memory_order_relaxed)) > 0))
+        chain_release(self, &queue->chain, from, to);
 }
 
 /** From inside: takes the record off the queue. */

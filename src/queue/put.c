@@ -1,21 +1,26 @@
 /* The putters' side: put, put_many, reserve and commit. */
 #include "queue/queue.h"
 
-static void put_leave(struct os_thread *self, struct queue_shared *shared)
+/** Leaves, when somebody waits: wakes who can go on. */
+static void put_leave_to_waiter(struct queue_shared *shared)
 {
     struct monitor *put = &shared->put;
-    if (unlikely(!monitor_leave(self, put))) {
-        /* Those who waited for the lock alone have not said what they need. */
-        if (!atomic_load_explicit(&put->asleep, memory_order_relaxed))
-            atomic_store_explicit(&shared->need, 1, memory_order_relaxed);
-        if (putters_can_go_on(shared)) {
-            monitor_pass(put);
-        } else {
-            monitor_leave_asleep(put);
-            if (putters_can_go_on(shared))
-                monitor_notify(put);
-        }
+    /* Those who waited for the lock alone have not said what they need. */
+    if (!atomic_load_explicit(&put->asleep, memory_order_relaxed))
+        atomic_store_explicit(&shared->need, 1, memory_order_relaxed);
+    if (putters_can_go_on(shared)) {
+        monitor_pass(put);
+    } else {
+        monitor_leave_asleep(put);
+        if (putters_can_go_on(shared))
+            monitor_notify(put);
     }
+}
+
+static inline void put_leave(struct os_thread *self, struct queue_shared *shared)
+{
+    if (unlikely(!monitor_leave(self, &shared->put)))
+        put_leave_to_waiter(shared);
     robust_pending(self, NULL);
 }
 
@@ -35,13 +40,19 @@ static int put_wait(struct os_thread *self, struct queue_shared *shared, uint64_
     return code;
 }
 
+/** From inside: whether there is room at the tail for certain. */
+static inline bool put_room_seen(const struct queue_shared *shared, uint64_t units)
+{
+    position tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
+    return units <= units_between(position_units(tail), shared->limit) &&
+           items_between(shared->head_seen, tail) < shared->max_items;
+}
+
 /** From inside: makes sure of room at the tail. @return 0; KITH_ECLOSED; as chain_make_room */
 static int put_room(struct kith_queue *queue, uint64_t units)
 {
     struct queue_shared *shared = queue->chain.shared;
-    position tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
-    if (likely(units <= units_between(position_units(tail), shared->limit) &&
-               items_between(shared->head_seen, tail) < shared->max_items))
+    if (put_room_seen(shared, units))
         return 0;
     if (is_shut(shared)) /* who shut it took the room away */
         return error_fail(KITH_ECLOSED, "the queue is shut: nothing can be put any more");
@@ -51,17 +62,16 @@ static int put_room(struct kith_queue *queue, uint64_t units)
     return code;
 }
 
-/** Enters with room at the tail. @return 0: inside; else outside, with the reason */
-static int put_enter(struct os_thread *self, struct kith_queue *queue, uint64_t units, deadline until)
+/** What put_enter does when it does not find room at once. @param code  of its monitor_enter */
+static int put_enter_slowly(struct os_thread *self, struct kith_queue *queue, uint64_t units, deadline until, int code)
 {
     struct queue_shared *shared = queue->chain.shared;
     deadline patience = 0;
     bool spun = false;
-    int code = monitor_enter(self, &shared->put, until);
     for (;;) {
-        if (likely(entered(code))) {
+        if (entered(code)) {
             code = put_room(queue, units);
-            if (likely(code == 0))
+            if (code == 0)
                 return 0;
             if (code != KITH_EFULL || deadline_passed(until)) {
                 put_leave(self, shared);
@@ -88,8 +98,17 @@ static int put_enter(struct os_thread *self, struct kith_queue *queue, uint64_t 
     }
 }
 
+/** Enters with room at the tail. @return 0: inside; else outside, with the reason */
+static inline int put_enter(struct os_thread *self, struct kith_queue *queue, uint64_t units, deadline until)
+{
+    int code = monitor_enter(self, &queue->chain.shared->put, until);
+    if (likely(code == 0 && put_room_seen(queue->chain.shared, units)))
+        return 0;
+    return put_enter_slowly(self, queue, units, until, code);
+}
+
 /** @return 0, or why this queue can never hold such a message */
-static int size_check(const struct queue_shared *shared, const void *data, size_t size)
+static inline int size_check(const struct queue_shared *shared, const void *data, size_t size)
 {
     if (unlikely(!data && size > 0))
         return error_fail(-EINVAL, "data is NULL");

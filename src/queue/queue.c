@@ -5,22 +5,11 @@
 
 #include <stdlib.h>
 
-int queue_usable(const kith_queue *queue)
+int queue_unusable(const kith_queue *queue)
 {
-    if (unlikely(!queue))
+    if (!queue)
         return error_fail(-EINVAL, "queue is NULL");
-    return unlikely(queue->closed) ? error_fail(KITH_ECLOSED, "this process has closed the queue") : 0;
-}
-
-int queue_call(const kith_queue *queue, kith_timeout timeout, deadline *until, struct os_thread **self)
-{
-    int code = queue_usable(queue);
-    if (likely(code == 0))
-        code = deadline_from(timeout, until);
-    if (unlikely(code < 0))
-        return code;
-    *self = word_thread();
-    return likely(*self) ? 0 : -ENOTSUP;
+    return error_fail(KITH_ECLOSED, "this process has closed the queue");
 }
 
 /* ---- life ---- */
@@ -185,8 +174,8 @@ int kith_queue_get_stats(const kith_queue *queue, kith_queue_stats *stats)
     position head, tail;
     queue_look(shared, &head, &tail);
     note_depth(shared, head, tail);
-    uint64_t gets = count_from(atomic_load_explicit(&shared->gets, memory_order_relaxed), head);
-    uint64_t puts = gets + items_between(head, tail);
+    uint64_t puts = count_from(atomic_load_explicit(&shared->puts, memory_order_relaxed), tail);
+    uint64_t gets = puts - items_between(head, tail);
     uint64_t done = atomic_load_explicit(&shared->done, memory_order_relaxed);
     *stats = (kith_queue_stats){
         .puts = puts,
@@ -197,7 +186,7 @@ int kith_queue_get_stats(const kith_queue *queue, kith_queue_stats *stats)
         .bytes = units_between(position_units(head), position_units(tail)) * UNIT,
         .unfinished = shared->redeliver ? puts - gets : puts - done,
         .items_high = atomic_load_explicit(&shared->items_high, memory_order_relaxed),
-        .bytes_high = atomic_load_explicit(&shared->bytes_high, memory_order_relaxed),
+        .bytes_high = atomic_load_explicit(&shared->units_high, memory_order_relaxed) * UNIT,
         .memory = chain_memory(&queue->chain),
         .redelivered = atomic_load_explicit(&shared->redelivered, memory_order_relaxed),
         .poisoned = atomic_load_explicit(&shared->poisoned, memory_order_relaxed),

@@ -30,11 +30,27 @@ struct kith_queue {
     struct ready *_Atomic ready; /* NULL until kith_queue_fd */
 };
 
-/** What each call on a queue begins with. @return 0; -EINVAL, KITH_ECLOSED with the detail */
-int queue_usable(const kith_queue *queue);
+/** Why a queue can't be used. @return -EINVAL, KITH_ECLOSED with the detail */
+int queue_unusable(const kith_queue *queue) __attribute__((cold));
+
+/** What each call on a queue begins with. @return 0, or as queue_unusable */
+static inline int queue_usable(const kith_queue *queue)
+{
+    return likely(queue && !queue->closed) ? 0 : queue_unusable(queue);
+}
 
 /** The same, and a deadline and this thread. @return 0; also -ENOTSUP */
-int queue_call(const kith_queue *queue, kith_timeout timeout, deadline *until, struct os_thread **self);
+static inline int queue_call(const kith_queue *queue, kith_timeout timeout, deadline *until, struct os_thread **self)
+{
+    int code = queue_usable(queue);
+    if (unlikely(code < 0))
+        return code;
+    code = deadline_from(timeout, until);
+    if (unlikely(code < 0))
+        return code;
+    *self = word_thread();
+    return likely(*self) ? 0 : -ENOTSUP;
+}
 
 static inline bool entered(int code)
 {
@@ -102,14 +118,28 @@ void wait_awake(struct vigil *vigil, const _Atomic position *other, position see
 
 /* ---- the getters' side (get.c) ---- */
 
+/** Enters where getters wait for each other's death, too. Who sleeps for the lock alone may be left asleep with those who
+ *  wait for a message (sync/word.h), and would miss that: so nobody does for longer than a moment. */
+int get_lock_by_moments(struct os_thread *self, struct queue_shared *shared, deadline until);
+
 /** Enters the getters' side. Waits as monitor_enter. */
-int get_lock(struct os_thread *self, struct queue_shared *shared, deadline until);
+static inline int get_lock(struct os_thread *self, struct queue_shared *shared, deadline until)
+{
+    if (unlikely(shared->redeliver && until != DEADLINE_PASSED))
+        return get_lock_by_moments(self, shared, until);
+    return monitor_enter(self, &shared->get, until);
+}
 
-/** Leaves it, and wakes who can go on. */
-void get_leave(struct os_thread *self, struct queue_shared *shared);
+/** Leaves, when somebody waits: wakes who can go on. */
+void get_leave_to_waiter(struct queue_shared *shared);
 
-/** From inside: moves the head on, which makes room. */
-void get_advance(struct os_thread *self, struct kith_queue *queue, position from, position to);
+/** Leaves the getters' side. */
+static inline void get_leave(struct os_thread *self, struct queue_shared *shared)
+{
+    if (unlikely(!monitor_leave(self, &shared->get)))
+        get_leave_to_waiter(shared);
+    robust_pending(self, NULL);
+}
 
 /* ---- finishing (done.c) ---- */
 

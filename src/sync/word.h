@@ -82,8 +82,15 @@ void word_notify(struct robust_word *word);
  *          patience is over */
 int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline *patience);
 
-/** This thread, for a call that is about to use robust words. @return NULL with the detail set; the call gives -ENOTSUP
- * */
-struct os_thread *word_thread(void);
+/** Says why this thread can't use robust words. @return NULL */
+struct os_thread *word_no_thread(void) __attribute__((cold));
+
+/** This thread, for a call that is about to use robust words. @return NULL with the detail set: the call gives -ENOTSUP
+ */
+static inline struct os_thread *word_thread(void)
+{
+    struct os_thread *self = os_thread_self();
+    return likely(self) ? self : word_no_thread();
+}
 
 #endif
