@@ -13,6 +13,9 @@ _Static_assert(sizeof(struct queue_shared) <= REGIONS_OFFSET, "the regions begin
 #define BACK_MIN ((uint64_t)64 * 1024)
 #define BACK_MAX ((uint64_t)1024 * 1024)
 
+/* Putters look after so many bytes whether little enough is queued to begin a new lap. */
+#define LAP_LOOK ((uint64_t)64 * 1024)
+
 /* A region that getters drain and putters have left is given back in pieces of this many bytes. */
 #define RELEASE_CHUNK ((uint64_t)1024 * 1024)
 
@@ -266,11 +269,18 @@ static struct outlook look_out(const struct queue_shared *shared, uint32_t last,
     return out;
 }
 
+/** Whether another lap in the same region is better than going on: what getters have left at its start is warm, and there is so
+ *  much of it that we will not soon run into what they have not read yet. */
+static bool lap_is_long_enough(const struct outlook *out, uint64_t units)
+{
+    return out->freed >= 2 * out->queued + units + LAP_LOOK / UNIT;
+}
+
 /** Gives the last lap memory for so many units more, or begins another. @return 0: look again; as chain_make_room */
 static int chain_go_on(struct chain *chain, uint32_t last, const struct outlook *out, uint64_t units)
 {
     bool can_start_over = out->freed >= units;
-    if (can_start_over && out->freed >= out->at / 4) /* else we would soon run into what is not read yet */
+    if (can_start_over && (lap_is_long_enough(out, units) || out->freed >= out->at / 4))
         return chain_start_over(chain, last);
     int code = out->at + units <= out->reach ? region_back(chain, lap_region(last), out->at + units)
                                              : chain_grow(chain, last, out->queued, units);
@@ -302,13 +312,14 @@ int chain_make_room(struct chain *chain, uint64_t units)
         if (items_between(head, tail) >= shared->max_items || out.queued + units > shared->max_units)
             return KITH_EFULL;
         uint64_t ready = least(out.reach, region_backed(shared, region));
-        if (out.at + units > ready) {
+        if (out.at + units > ready || lap_is_long_enough(&out, units)) {
             int code = chain_go_on(chain, last, &out, units);
             if (code < 0)
                 return code;
             continue;
         }
         uint64_t room = least(ready - out.at, shared->max_units - out.queued);
+        room = least(room, units + LAP_LOOK / UNIT);
         shared->limit = (position_units(tail) + room) & POSITION_UNITS_MASK;
         return 0;
     }
