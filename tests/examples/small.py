@@ -52,6 +52,29 @@ def pipe():
 
 
 @test
+def jobs():
+    """jobs: every job is done once, but for the deadly one, which is parked."""
+    lines = output_of("jobs")
+    equal(sorted(lines[:-1]), sorted("job %d is done" % job for job in range(1, 11) if job != 7))
+    equal(lines[-1], "job 7 is parked")
+
+
+@test
+def frames():
+    """frames: two programs that share a queue by its name."""
+    name = "test-frames-%d" % os.getpid()
+    program = os.path.join(folder, "frames")
+    with subprocess.Popen([program, "show", name], stdout=subprocess.PIPE) as show:
+        try:
+            equal(run(program, "take", name, "9"), (0, b"", b""))
+            out, _ = show.communicate(timeout=60)
+        finally:
+            show.kill()
+    equal(out.decode().splitlines(), ["frame %d, the middle is %d" % (number, number) for number in range(1, 10)])
+    assert not os.path.exists("/dev/shm/kith." + name), "its name is still there"
+
+
+@test
 def lock():
     """lock: a line from each of a hundred processes."""
     equal(output_of("lock"), ["Hello World!"] * 100)
