@@ -60,4 +60,5 @@ const struct transport kith_queue_transport = {
     .put = queue_put,
     .get = queue_get,
     .close = queue_close,
+    .mapped = true,
 };
