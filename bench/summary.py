@@ -61,6 +61,11 @@ class Figure:
                     self.tails[name] = statistics.median(sample[cell["part"]][key] * 1e6 for sample in samples)
 
 
+def is_told_in_bytes(cell):
+    """Where nothing is copied, bytes a second would tell nothing."""
+    return cell["options"]["size"] >= BYTES_FROM and cell["options"].get("manner") != "in-place"
+
+
 def value(cell, sample):
     """A sample in the cell's unit."""
     if cell["kind"] == "latency":
@@ -69,7 +74,7 @@ def value(cell, sample):
         each = sample["seconds"] / sample["acquisitions"]
         return each * 1e9 if cell["options"]["workers"] == 1 else 1e-6 / each
     rate = sample["messages"] / sample["seconds"]
-    return rate * cell["options"]["size"] / GIGA if cell["options"]["size"] >= BYTES_FROM else rate / 1e6
+    return rate * cell["options"]["size"] / GIGA if is_told_in_bytes(cell) else rate / 1e6
 
 
 def unit(cell):
@@ -77,7 +82,7 @@ def unit(cell):
         return "us"
     if cell["kind"] == "lock":
         return "ns" if cell["options"]["workers"] == 1 else "M/s"
-    return "GB/s" if cell["options"]["size"] >= BYTES_FROM else "M messages/s"
+    return "GB/s" if is_told_in_bytes(cell) else "M messages/s"
 
 
 def less_is_better(cell):

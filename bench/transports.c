@@ -25,6 +25,13 @@ extern const struct transport cpp_ipc_transport;
 #define CPP_IPC NULL
 #endif
 
+#ifdef HAVE_ICEORYX2
+extern const struct transport iceoryx2_transport;
+#define ICEORYX2 (&iceoryx2_transport)
+#else
+#define ICEORYX2 NULL
+#endif
+
 #ifdef HAVE_CK
 extern const struct transport ck_ring_transport;
 #define CK (&ck_ring_transport)
@@ -48,6 +55,7 @@ const struct known transports[] = {
     { "kith-pipe", "kith pipe", KIND_KITH, &kith_pipe_transport },
     { "boost", "Boost message_queue", KIND_PEER, BOOST },
     { "cpp-ipc", "cpp-ipc", KIND_PEER, CPP_IPC },
+    { "iceoryx2", "iceoryx2, polled", KIND_PEER, ICEORYX2 },
     { "zeromq", "ZeroMQ ipc PUSH/PULL", KIND_PEER, ZEROMQ },
     { "pipe", "pipe(2)", KIND_PEER, &pipe_transport },
     { "unix-stream", "Unix SOCK_STREAM", KIND_PEER, &unix_stream_transport },

@@ -2,14 +2,12 @@
 // where it lies in shared memory, until it frees it. The workers open the channel by its name after the fork; all
 // names of a run have one prefix, by which its files in /dev/shm are found and removed.
 #include "reason.h"
+#include "shm_files.h"
 #include "transport.h"
 
 #include <libipc/ipc.h>
 
-#include <dirent.h>
-#include <exception>
 #include <string>
-#include <sys/mman.h>
 #include <unistd.h>
 
 namespace
@@ -75,26 +73,12 @@ int cpp_ipc_release(void *opened, const void *)
     return 0;
 }
 
-// The workers were killed, so the library could not do it.
-void remove_files(const std::string &prefix)
-{
-    DIR *directory = opendir("/dev/shm");
-    if (!directory)
-        return;
-    while (const dirent *entry = readdir(directory)) {
-        std::string name = entry->d_name;
-        if (name.find(prefix + "_") != std::string::npos)
-            shm_unlink(("/" + name).c_str());
-    }
-    closedir(directory);
-}
-
 void cpp_ipc_close(void *opened)
 {
     auto *self = static_cast<channel *>(opened);
     std::string prefix = self->prefix;
     delete self;
-    remove_files(prefix);
+    shm_remove((prefix + "_").c_str()); // the workers were killed, so the library could not do it
 }
 
 transport make_table()
