@@ -40,8 +40,8 @@ static void print_transport(const struct known *known)
 {
     const struct transport *transport = known->transport;
     printf("{\"name\": \"%s\", \"title\": \"%s\", \"kind\": \"%s\", ", known->name, known->title, kinds[known->kind]);
-    printf("\"installed\": %s, \"version\": \"%s\"}", transport ? "true" : "false",
-           transport && transport->version ? transport->version() : "");
+    printf("\"polls\": %s, \"installed\": %s, \"version\": \"%s\"}", transport && transport->polls ? "true" : "false",
+           transport ? "true" : "false", transport && transport->version ? transport->version() : "");
 }
 
 void report_about(void)
@@ -57,7 +57,8 @@ void report_about(void)
     }
     printf("\n], \"locks\": [");
     for (const struct known_lock *known = locks; known->name; known++)
-        printf("%s\n{\"name\": \"%s\", \"title\": \"%s\", \"kind\": \"%s\", \"installed\": true, \"version\": \"\"}",
+        printf("%s\n{\"name\": \"%s\", \"title\": \"%s\", \"kind\": \"%s\", \"polls\": false, \"installed\": true, "
+               "\"version\": \"\"}",
                known == locks ? "" : ",", known->name, known->title, kinds[known->kind]);
     printf("\n]}\n");
 }

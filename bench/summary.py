@@ -100,9 +100,11 @@ def figures(report):
 
 
 def best_peer(report, all_figures, cell):
-    """The best median among the peers, which kith and the ceilings are not. None when there is none."""
-    medians = [all_figures[cell["name"], subject["name"]].median
-               for subject in report[cell["subjects"]] if subject["kind"] == "peer"]
+    """The best median among the peers, which kith and the ceilings are not. None when there is none.
+
+    Where sleepers are woken, peers that never sleep are out of the race."""
+    medians = [all_figures[cell["name"], subject["name"]].median for subject in report[cell["subjects"]]
+               if subject["kind"] == "peer" and not (subject["polls"] and cell["options"].get("asleep"))]
     medians = [median for median in medians if median is not None]
     if not medians:
         return None

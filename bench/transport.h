@@ -79,6 +79,8 @@ struct transport {
 
     /** Its messages lie in mappings of the processes rather than in the kernel: so what they take can be asked. */
     bool mapped;
+    /** Who waits asks again and again, and never sleeps. */
+    bool polls;
     /** The most messages that it holds, whatever capacity was asked; 0: the capacity. */
     unsigned most;
 };

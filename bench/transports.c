@@ -32,6 +32,13 @@ extern const struct transport iceoryx2_transport;
 #define ICEORYX2 NULL
 #endif
 
+#ifdef HAVE_AERON
+extern const struct transport aeron_transport;
+#define AERON (&aeron_transport)
+#else
+#define AERON NULL
+#endif
+
 #ifdef HAVE_CK
 extern const struct transport ck_ring_transport;
 #define CK (&ck_ring_transport)
@@ -56,6 +63,7 @@ const struct known transports[] = {
     { "boost", "Boost message_queue", KIND_PEER, BOOST },
     { "cpp-ipc", "cpp-ipc", KIND_PEER, CPP_IPC },
     { "iceoryx2", "iceoryx2, polled", KIND_PEER, ICEORYX2 },
+    { "aeron", "Aeron ipc, polled", KIND_PEER, AERON },
     { "zeromq", "ZeroMQ ipc PUSH/PULL", KIND_PEER, ZEROMQ },
     { "pipe", "pipe(2)", KIND_PEER, &pipe_transport },
     { "unix-stream", "Unix SOCK_STREAM", KIND_PEER, &unix_stream_transport },

@@ -102,4 +102,5 @@ const struct transport ck_ring_transport = {
     .get = ck_get,
     .close = ck_close,
     .mapped = true,
+    .polls = true,
 };

@@ -1,8 +1,8 @@
 // bench/peers/cpp_ipc.cpp: cpp-ipc (libipc), its channel from one process to one. A getter is handed a long message
 // where it lies in shared memory, until it frees it. The workers open the channel by its name after the fork; all
 // names of a run have one prefix, by which its files in /dev/shm are found and removed.
+#include "leftovers.h"
 #include "reason.h"
-#include "shm_files.h"
 #include "transport.h"
 
 #include <libipc/ipc.h>
@@ -78,7 +78,7 @@ void cpp_ipc_close(void *opened)
     auto *self = static_cast<channel *>(opened);
     std::string prefix = self->prefix;
     delete self;
-    shm_remove((prefix + "_").c_str()); // the workers were killed, so the library could not do it
+    remove_shared_memory((prefix + "_").c_str()); // the workers were killed, so the library could not do it
 }
 
 transport make_table()

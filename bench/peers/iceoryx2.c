@@ -6,13 +6,12 @@
  * A subscriber connects to a publisher when it asks for a message. What was sent before is lost when the buffer is
  * full, though the publisher is to wait for room. So putters here wait until the getter has asked once.
  */
+#include "leftovers.h"
 #include "reason.h"
-#include "shm_files.h"
 #include "transport.h"
 
 #include <iox2/iceoryx2.h>
 
-#include <ftw.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -191,17 +190,11 @@ static ssize_t iceoryx_get(void *opened, void *buffer, const void **message)
     return iceoryx_peek(opened, message);
 }
 
-static int remove_entry(const char *path, const struct stat *state, int type, struct FTW *walk)
-{
-    (void)state, (void)type, (void)walk;
-    return remove(path);
-}
-
 static void iceoryx_close(void *opened)
 {
     struct channel *channel = opened;
-    shm_remove(channel->prefix);
-    nftw(channel->root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    remove_shared_memory(channel->prefix);
+    remove_folder(channel->root);
     munmap(channel->connected, sizeof *channel->connected);
     free(channel);
 }
@@ -217,4 +210,5 @@ const struct transport iceoryx2_transport = {
     .peek = iceoryx_peek,
     .release = iceoryx_release,
     .mapped = true,
+    .polls = true,
 };

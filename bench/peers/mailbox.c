@@ -112,6 +112,7 @@ const struct transport cache_line_transport = {
     .put = cache_line_put,
     .get = cache_line_get,
     .close = mailbox_close,
+    .polls = true,
 };
 
 const struct transport futex_transport = {

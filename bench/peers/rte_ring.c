@@ -101,4 +101,5 @@ const struct transport rte_ring_transport = {
     .put_many = rte_put_many,
     .get_many = rte_get_many,
     .mapped = true,
+    .polls = true,
 };

@@ -163,4 +163,5 @@ const struct transport vyukov_transport = {
     .peek = vyukov_peek,
     .release = vyukov_release,
     .mapped = true,
+    .polls = true,
 };
