@@ -36,7 +36,7 @@ def latency(block, first, **more):
 
 def lock(workers):
     column = "1 process" if workers == 1 else f"{workers} processes"
-    return cell("lock", "locks", "locks", "acquire and release", column, 5000, workers=workers)
+    return cell("lock", "locks", "locks", "lock, acquire and release", column, 5000, workers=workers)
 
 
 CELLS = [

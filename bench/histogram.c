@@ -16,8 +16,7 @@ static uint64_t bucket_of(uint64_t value)
     return dropped * STEPS + (value >> dropped);
 }
 
-/* The value in the middle of a bucket. */
-static uint64_t middle_of(uint64_t bucket)
+uint64_t histogram_value(unsigned bucket)
 {
     if (bucket < 2 * STEPS)
         return bucket;
@@ -40,12 +39,13 @@ uint64_t histogram_quantile(const struct histogram *histogram, double share)
     if (histogram->count == 0)
         return 0;
     double wanted = share * (double)histogram->count;
-    uint64_t seen = 0, bucket = 0;
+    uint64_t seen = 0;
+    unsigned bucket = 0;
     for (; bucket < HISTOGRAM_BUCKETS; bucket++) {
         seen += histogram->buckets[bucket];
         if (seen > 0 && (double)seen >= wanted)
             break;
     }
-    uint64_t value = middle_of(bucket);
+    uint64_t value = histogram_value(bucket);
     return value < histogram->least ? histogram->least : value > histogram->most ? histogram->most : value;
 }

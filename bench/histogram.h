@@ -22,4 +22,7 @@ void histogram_add(struct histogram *histogram, uint64_t value);
  *  @return the least value that at least that share of all lies at or below, to a hundredth; 0 when there is none */
 uint64_t histogram_quantile(const struct histogram *histogram, double share);
 
+/** The value that a bucket stands for: the one in its middle. */
+uint64_t histogram_value(unsigned bucket);
+
 #endif

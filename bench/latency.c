@@ -7,7 +7,6 @@
  */
 #include "measure.h"
 
-#include "histogram.h"
 #include "message.h"
 #include "reason.h"
 
@@ -138,17 +137,6 @@ static int work_as_answerer(struct crew *crew, unsigned index, void *argument)
     crew_linger();
 }
 
-static struct times sum_up(const struct histogram *histogram)
-{
-    return (struct times){
-        .least = (double)histogram->least * 1e-9,
-        .p50 = (double)histogram_quantile(histogram, 0.5) * 1e-9,
-        .p99 = (double)histogram_quantile(histogram, 0.99) * 1e-9,
-        .p999 = (double)histogram_quantile(histogram, 0.999) * 1e-9,
-        .most = (double)histogram->most * 1e-9,
-    };
-}
-
 static int run_crew(struct crew *crew, struct run *run, double *seconds)
 {
     if (!crew)
@@ -199,8 +187,8 @@ int measure_latency(const struct transport *transport, bool asleep, size_t size,
     int done = run_channels(&run, limit, result);
     if (done == 0) {
         result->rounds = rounds;
-        result->round_trip = sum_up(&run.histograms->round_trip);
-        result->one_way = sum_up(&run.histograms->one_way);
+        result->round_trip = run.histograms->round_trip;
+        result->one_way = run.histograms->one_way;
     }
     munmap(run.histograms, sizeof *run.histograms);
     return done;

@@ -136,7 +136,7 @@ static int latency(const struct transport *transport, const struct arguments *ar
 {
     if (arguments->workload.size < LATENCY_SIZE_MIN)
         complain("the size is too small for latencies");
-    struct latency result = { .rounds = 0 };
+    static struct latency result; /* static: it is large */
     int code = measure_latency(transport, arguments->asleep, arguments->workload.size, arguments->workload.capacity,
                                arguments->count, arguments->limit, &result);
     if (code == 0)

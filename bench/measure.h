@@ -4,6 +4,7 @@
 #define BENCH_MEASURE_H
 
 #include "crew.h"
+#include "histogram.h"
 #include "lock.h"
 #include "manner.h"
 
@@ -20,17 +21,12 @@ struct throughput {
 int measure_throughput(const struct transport *transport, const struct workload *workload, const struct manner *manner,
                        unsigned batch, uint64_t messages, double limit, struct throughput *result);
 
-/** What a histogram of times comes to, in seconds. */
-struct times {
-    double least, p50, p99, p999, most;
-};
-
 /** A message to another process, and its answer: one at a time, over a channel for each way. */
 struct latency {
-    uint64_t rounds;         /**< measured, after a tenth of that to warm up */
-    double seconds;          /**< all together, naps included */
-    struct times round_trip; /**< from the request put to the answer got, less the answerer's nap */
-    struct times one_way;    /**< from the request put to the request got */
+    uint64_t rounds;             /**< measured, after a tenth of that to warm up */
+    double seconds;              /**< all together, naps included */
+    struct histogram round_trip; /**< nanoseconds from the request put to the answer got, less the answerer's nap */
+    struct histogram one_way;    /**< nanoseconds from the request put to the request got */
     struct cost cost;
 };
 

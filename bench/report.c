@@ -30,10 +30,21 @@ static void print_cost(const struct cost *cost)
            cost->waits, cost->preempted);
 }
 
-static void print_times(const char *name, const struct times *times)
+/* In seconds, and the buckets as "nanoseconds:count ...", by which several histograms can be put together. */
+static void print_histogram(const char *name, const struct histogram *histogram)
 {
-    printf(", \"%s\": {\"least\": %.9f, \"p50\": %.9f, \"p99\": %.9f, \"p999\": %.9f, \"most\": %.9f}", name,
-           times->least, times->p50, times->p99, times->p999, times->most);
+    printf(", \"%s\": {\"least\": %.9f, \"p50\": %.9f, \"p99\": %.9f, \"p999\": %.9f, \"most\": %.9f, \"buckets\": \"",
+           name, (double)histogram->least * 1e-9, (double)histogram_quantile(histogram, 0.5) * 1e-9,
+           (double)histogram_quantile(histogram, 0.99) * 1e-9, (double)histogram_quantile(histogram, 0.999) * 1e-9,
+           (double)histogram->most * 1e-9);
+    const char *space = "";
+    for (unsigned bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
+        if (!histogram->buckets[bucket])
+            continue;
+        printf("%s%" PRIu64 ":%" PRIu64, space, histogram_value(bucket), histogram->buckets[bucket]);
+        space = " ";
+    }
+    printf("\"}");
 }
 
 static void print_transport(const struct known *known)
@@ -79,8 +90,8 @@ void report_throughput(const struct throughput *result)
 void report_latency(const struct latency *result)
 {
     printf("{\"rounds\": %" PRIu64 ", \"seconds\": %.9f", result->rounds, result->seconds);
-    print_times("round_trip", &result->round_trip);
-    print_times("one_way", &result->one_way);
+    print_histogram("round_trip", &result->round_trip);
+    print_histogram("one_way", &result->one_way);
     print_cost(&result->cost);
 }
 

@@ -36,7 +36,7 @@ class Figure:
 
     def __init__(self, cell, samples, installed):
         self.median = self.least = self.most = None
-        self.tails = {}  # of latencies: "p99" and "p99.9", as far as there were rounds enough to tell
+        self.tails = {}  # of latencies, from the rounds of all samples: "p99" and "p99.9", if there are enough to tell
         self.missing = None  # in a word
         self.reason = None  # in a sentence
         failed = [sample for sample in samples if "failed" in sample]
@@ -56,9 +56,31 @@ class Figure:
         values = [value(cell, sample) for sample in samples]
         self.median, self.least, self.most = statistics.median(values), min(values), max(values)
         if cell["kind"] == "latency":
-            for name, key, rounds in (("p99", "p99", 100), ("p99.9", "p999", 1000)):
-                if min(sample["rounds"] for sample in samples) >= rounds:
-                    self.tails[name] = statistics.median(sample[cell["part"]][key] * 1e6 for sample in samples)
+            self.tails = tails([sample[cell["part"]]["buckets"] for sample in samples])
+
+
+def tails(histograms):
+    """What 99 and 99.9 of a hundred rounds don't exceed, in microseconds.
+    @param histograms: their buckets, as kith-bench tells them
+    """
+    counts = {}
+    for histogram in histograms:
+        for bucket in histogram.split():
+            value, count = map(int, bucket.split(":"))
+            counts[value] = counts.get(value, 0) + count
+    total = sum(counts.values())
+    return {name: quantile(counts, total * share) / 1000
+            for name, share, rounds in (("p99", 0.99, 100), ("p99.9", 0.999, 1000)) if total >= rounds}
+
+
+def quantile(counts, wanted):
+    """The least value that at least so many lie at or below. @param counts: {value: how many}"""
+    seen = 0
+    for value in sorted(counts):
+        seen += counts[value]
+        if seen >= wanted:
+            break
+    return value
 
 
 def is_told_in_bytes(cell):
@@ -102,7 +124,8 @@ def figures(report):
 def best_peer(report, all_figures, cell):
     """The best median among the peers, which kith and the ceilings are not. None when there is none.
 
-    Where sleepers are woken, peers that never sleep are out of the race."""
+    Where sleepers are woken, peers that never sleep are out of the race.
+    """
     medians = [all_figures[cell["name"], subject["name"]].median for subject in report[cell["subjects"]]
                if subject["kind"] == "peer" and not (subject["polls"] and cell["options"].get("asleep"))]
     medians = [median for median in medians if median is not None]

@@ -121,6 +121,7 @@ def draw(report):
         "Median (least to most), and how many times as good as the best peer: above 1 is better.",
         "nPnC: n putting and n getting processes. *: a ceiling without sleeping or crash safety, not a peer.",
         "Each process is kept on one CPU, in turn over the CPUs, so that the two of 1P1C have one each.",
+        "Latencies: p50 as all medians here; p99 and p99.9 of the rounds of all repetitions together.",
         "Asleep: the best peer is the best of those that sleep; who is polled, and most ceilings, never do.",
         "By batches: who has no call for several messages puts and gets them one by one.",
         "In place: of each message only the first and the last word are written or read, besides what is copied.",

@@ -7,10 +7,10 @@
 #include <semaphore.h>
 #include <sys/mman.h>
 
-static void *map_shared(size_t size)
+static int map_shared(void **memory, size_t size)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
+    *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return *memory == MAP_FAILED ? because_errno("mmap") : 0;
 }
 
 /* For calls that return what others keep in errno. */
@@ -23,12 +23,15 @@ static int check(int code, const char *what)
 static int open_mutex(void **lock, int robustness)
 {
     pthread_mutexattr_t attributes;
+    if (map_shared(lock, sizeof(pthread_mutex_t)) < 0)
+        return FAILED;
     pthread_mutexattr_init(&attributes);
     pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&attributes, robustness);
-    *lock = map_shared(sizeof(pthread_mutex_t));
-    int code = *lock ? pthread_mutex_init(*lock, &attributes) : ENOMEM;
+    int code = pthread_mutex_init(*lock, &attributes);
     pthread_mutexattr_destroy(&attributes);
+    if (code)
+        munmap(*lock, sizeof(pthread_mutex_t));
     return check(code, "pthread_mutex_init");
 }
 
@@ -59,10 +62,13 @@ static void mutex_close(void *lock)
 
 static int semaphore_open(void **lock)
 {
-    *lock = map_shared(sizeof(sem_t));
-    if (!*lock)
-        return because_errno("mmap");
-    return sem_init(*lock, 1, 1) < 0 ? because_errno("sem_init") : 0;
+    if (map_shared(lock, sizeof(sem_t)) < 0)
+        return FAILED;
+    if (sem_init(*lock, 1, 1) == 0)
+        return 0;
+    because_errno("sem_init");
+    munmap(*lock, sizeof(sem_t));
+    return FAILED;
 }
 
 static int semaphore_acquire(void *lock)

@@ -45,7 +45,8 @@ static int because_aeron(const char *what)
 
 /* ---- the driver ---- */
 
-static int run_driver(void)
+/* Returns when that fails. */
+static void run_driver(void)
 {
     aeron_driver_context_t *context;
     aeron_driver_t *running;
@@ -53,8 +54,10 @@ static int run_driver(void)
         aeron_driver_context_set_dir_delete_on_start(context, true) < 0 ||
         aeron_driver_context_set_threading_mode(context, AERON_THREADING_MODE_SHARED) < 0 ||
         aeron_driver_context_set_term_buffer_sparse_file(context, false) < 0 ||
-        aeron_driver_init(&running, context) < 0 || aeron_driver_start(running, true) < 0)
-        return because_aeron("starting the media driver");
+        aeron_driver_init(&running, context) < 0 || aeron_driver_start(running, true) < 0) {
+        because_aeron("starting the media driver");
+        return;
+    }
     for (;;)
         aeron_driver_main_idle_strategy(running, aeron_driver_main_do_work(running));
 }
@@ -67,7 +70,8 @@ static int start_driver(void)
     driver.process = fork();
     if (driver.process == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        _exit(run_driver() < 0);
+        run_driver();
+        _exit(1);
     }
     if (driver.process > 0)
         return 0;
