@@ -6,17 +6,6 @@
 /* An idle getter sleeps so long, in nanoseconds, before it gives back the memory of a busy time. */
 #define IDLE 1000000000
 
-int get_lock_by_moments(struct os_thread *self, struct queue_shared *shared, deadline until)
-{
-    enum { MOMENT = 1000000 };
-    int code;
-    do {
-        int64_t soon = os_clock_now() + MOMENT;
-        code = monitor_enter(self, &shared->get, soon < until ? soon : until);
-    } while (code == -ETIMEDOUT && !deadline_passed(until));
-    return code;
-}
-
 void get_leave_to_waiter(struct queue_shared *shared)
 {
     struct monitor *get = &shared->get;

@@ -116,17 +116,17 @@ static inline void count_up(_Atomic uint64_t *count)
  *  than many a message. */
 void wait_awake(struct vigil *vigil, const _Atomic position *other, position seen);
 
-/* ---- the getters' side (get.c) ---- */
+/** Enters the getters' side where they wait for each other's death, too. Who sleeps for the lock alone may be left asleep
+ *  with those who wait for a message (sync/word.h), and would miss a death: so it sleeps on all seats, too. */
+int redeliver_lock(struct os_thread *self, struct queue_shared *shared, deadline until);
 
-/** Enters where getters wait for each other's death, too. Who sleeps for the lock alone may be left asleep with those who
- *  wait for a message (sync/word.h), and would miss that: so nobody does for longer than a moment. */
-int get_lock_by_moments(struct os_thread *self, struct queue_shared *shared, deadline until);
+/* ---- the getters' side (get.c) ---- */
 
 /** Enters the getters' side. Waits as monitor_enter. */
 static inline int get_lock(struct os_thread *self, struct queue_shared *shared, deadline until)
 {
-    if (unlikely(shared->redeliver && until != DEADLINE_PASSED))
-        return get_lock_by_moments(self, shared, until);
+    if (unlikely(shared->redeliver))
+        return redeliver_lock(self, shared, until);
     return monitor_enter(self, &shared->get, until);
 }
 

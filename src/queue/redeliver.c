@@ -100,21 +100,44 @@ void seat_abandon(struct os_thread *self, struct kith_queue *queue)
         seat_give_up(self, queue, (uint32_t)seat, ROBUST_WAITERS | ROBUST_DIED);
 }
 
-int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *other, deadline until)
+/** Sleeps while all have their values: the getters' word, another word if there is one, and all seats, for one that is free
+ *  now may have an owner that dies before we wake.
+ *  @param for_orphans  whether there is no use in sleeping while a seat is orphaned */
+static int sleep_on_seats(struct queue_shared *shared, uint32_t value, const struct os_futex_pair *other,
+                          bool for_orphans, deadline until)
 {
-    struct os_futex_pair pairs[2 + KITH_QUEUE_GETTERS_MAX] = { { &shared->get.word.value, WORD_ASLEEP } };
+    struct os_futex_pair pairs[2 + KITH_QUEUE_GETTERS_MAX] = { { &shared->get.word.value, value } };
     size_t count = 1;
     if (other)
         pairs[count++] = *other;
-    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_seq_cst);
-    for (uint32_t i = 0; i < high; i++) {
-        uint32_t value = atomic_load_explicit(&shared->seats[i].value, memory_order_seq_cst);
-        if (seat_is_orphaned(value))
+    for (uint32_t i = 0; i < KITH_QUEUE_GETTERS_MAX; i++) {
+        uint32_t seat = atomic_load_explicit(&shared->seats[i].value, memory_order_seq_cst);
+        if (for_orphans && seat_is_orphaned(seat))
             return 0;
-        if (value & ROBUST_OWNER)
-            pairs[count++] = (struct os_futex_pair){ &shared->seats[i].value, value };
+        pairs[count++] = (struct os_futex_pair){ &shared->seats[i].value, seat };
     }
     return os_futex_wait_any(pairs, count, until);
+}
+
+int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *other, deadline until)
+{
+    return sleep_on_seats(shared, WORD_ASLEEP, other, true, until);
+}
+
+int redeliver_lock(struct os_thread *self, struct queue_shared *shared, deadline until)
+{
+    for (;;) {
+        int code = monitor_enter(self, &shared->get, DEADLINE_PASSED);
+        if (code != -ETIMEDOUT || deadline_passed(until))
+            return code;
+        robust_pending(self, &shared->get.word);
+        uint32_t value = atomic_load_explicit(&shared->get.word.value, memory_order_relaxed);
+        if (value & ROBUST_OWNER && value & ROBUST_WAITERS) /* the attempt has set it */
+            code = sleep_on_seats(shared, value, NULL, false, until);
+        robust_pending(self, NULL);
+        if (code == -EINTR)
+            return code;
+    }
 }
 
 /* ---- records: from inside ---- */
