@@ -1,6 +1,7 @@
 #include "memory/object.h"
 
 #include "base/error.h"
+#include "memory/names.h"
 #include "os/clock.h"
 #include "os/memory.h"
 #include "os/named.h"
@@ -9,9 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Before each object's name in the system's folder, so that they are told from bare segments. */
-#define PREFIX "kith."
 
 static const char *const nouns[OBJECT_KINDS] = {
     [OBJECT_QUEUE] = "queue", [OBJECT_LOCK] = "lock",           [OBJECT_SEMAPHORE] = "semaphore",
@@ -123,31 +121,10 @@ int object_from_fd(struct object *object, const struct object_type *type, int fd
 
 static int file_name(char file[OS_NAME_MAX + 1], const char *name)
 {
-    if (!name)
-        return error_fail(-EINVAL, "name is NULL");
-    size_t length = strlen(name);
-    if (length == 0 || length > KITH_NAME_MAX || strchr(name, '/'))
-        return error_fail(-EINVAL, "'%.40s' is no name: give 1 to %d bytes without '/'", name, KITH_NAME_MAX);
-    snprintf(file, OS_NAME_MAX + 1, PREFIX "%s", name);
-    return 0;
-}
-
-/** Opens the file, if nobody else can have had a hand in it. */
-static int open_ours(const char *file, const char *name)
-{
-    int got = os_named_open(file);
-    if (got == -ENOENT)
-        return got;
-    if (got < 0)
-        return error_fail(got, "'%s' can't be opened: %s", name, kith_strerror(got));
-    struct os_file facts;
-    int code = os_file_look(got, &facts);
-    if (code == 0 && !(facts.is_ours && facts.is_secret))
-        code = -EACCES;
+    int code = names_check(name);
     if (code == 0)
-        return got;
-    close(got);
-    return error_fail(code, "'%s' is not trusted: it belongs to another user, or others may open it", name);
+        snprintf(file, OS_NAME_MAX + 1, NAMES_OF_OBJECTS "%s", name);
+    return code;
 }
 
 /** Holds the file together with others. Whoever holds it alone does so for a moment. */
@@ -217,7 +194,7 @@ static int join(struct object *object, const struct object_type *type)
 static int open_named(struct object *object, const struct object_type *type, kith_open how, const char *file,
                       const char *name, const struct object_plan *plan)
 {
-    *object = (struct object){ .file = open_ours(file, name) };
+    *object = (struct object){ .file = names_open(file, name) };
     if (object->file < 0)
         return object->file;
     int code = os_file_hold(object->file, OS_HOLD_ALONE);
@@ -234,7 +211,9 @@ static int open_named(struct object *object, const struct object_type *type, kit
     struct os_file facts = { 0 };
     if (code == 0)
         code = os_file_look(object->file, &facts);
-    if (code == 0 && (!facts.is_named || ((struct object_header *)object->memory)->size != object->size))
+    /* Who renewed it in between may have died over it: then it is shorter than what we mapped. */
+    if (code == 0 && (!facts.is_named || facts.size < object->size ||
+                      ((struct object_header *)object->memory)->size != object->size))
         code = -EAGAIN;
     if (code == 0)
         return 0;
@@ -251,9 +230,9 @@ int object_open(struct object *object, const struct object_type *type, const cha
     int code = file_name(file, name);
     if (code < 0)
         return code;
-    if (how != KITH_OPEN && how != KITH_CREATE && how != KITH_OPEN_OR_CREATE)
-        return error_fail(-EINVAL, "%d is no way to open: give KITH_OPEN, KITH_CREATE or KITH_OPEN_OR_CREATE",
-                          (int)how);
+    code = names_check_how(how);
+    if (code < 0)
+        return code;
     do {
         code = open_named(object, type, how, file, name, plan);
         if (code == -ENOENT && how != KITH_OPEN)
@@ -273,7 +252,7 @@ int object_unlink(const struct object_type *type, const char *name)
     int code = file_name(file, name);
     if (code < 0)
         return code;
-    int got = open_ours(file, name);
+    int got = names_open(file, name);
     if (got == -ENOENT)
         return error_fail(got, "there is no %s '%s'", noun(type->kind), name);
     if (got < 0)
@@ -283,6 +262,11 @@ int object_unlink(const struct object_type *type, const char *name)
     close(got);
     if (code == -EINVAL)
         return code;
-    code = os_named_remove(file);
-    return code < 0 ? error_fail(code, "'%s' keeps its name: %s", name, kith_strerror(code)) : 0;
+    return names_remove(file, name);
+}
+
+int object_share_fd(const struct object *object)
+{
+    int code = os_file_duplicate(object->file);
+    return code < 0 ? error_fail(code, "no descriptor to share: %s", kith_strerror(code)) : code;
 }

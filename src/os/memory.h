@@ -21,7 +21,7 @@ int os_memory_file(const char *label);
 
 /** Gives a part of the file real memory, zeroed where it had none, and makes the file long enough. What was there
  * stays.
- *  @param offset, size  in bytes, multiples of the page size
+ *  @param offset, size  in bytes; the file gets no longer than that, its memory comes in pages
  *  @return 0; -ENOMEM, -ENOSPC; -EFBIG where the process's file size limit forbids it (without SIGXFSZ) */
 int os_memory_back(int file, uint64_t offset, uint64_t size);
 
