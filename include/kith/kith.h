@@ -2,6 +2,7 @@
 #ifndef KITH_KITH_H
 #define KITH_KITH_H
 
+#include <kith/array.h>
 #include <kith/base.h>
 #include <kith/connection.h>
 #include <kith/memory.h>
