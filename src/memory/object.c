@@ -102,16 +102,15 @@ static int recognise(struct object_header *header, int file, const struct object
 int object_from_fd(struct object *object, const struct object_type *type, int fd)
 {
     struct object_header header;
-    int code = recognise(&header, fd, type);
-    if (code == -ENODATA)
-        return error_fail(-EINVAL, "descriptor %d is no %s of kith's", fd, noun(type->kind));
-    if (code < 0)
-        return code;
-    code = os_file_duplicate(fd);
+    int code = os_file_duplicate(fd);
     if (code < 0)
         return error_fail(code, "no descriptor for a %s: %s", noun(type->kind), kith_strerror(code));
     *object = (struct object){ .file = code };
-    code = map(object, type, header.size);
+    code = recognise(&header, object->file, type);
+    if (code == -ENODATA)
+        code = error_fail(-EINVAL, "descriptor %d is no %s of kith's", fd, noun(type->kind));
+    if (code == 0)
+        code = map(object, type, header.size);
     if (code < 0)
         close(object->file);
     return code;
