@@ -5,6 +5,7 @@
 #include <kith/array.h>
 #include <kith/base.h>
 #include <kith/connection.h>
+#include <kith/heap.h>
 #include <kith/memory.h>
 #include <kith/process.h>
 #include <kith/queue.h>

@@ -7,6 +7,7 @@
 #include "os/named.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +35,20 @@ static int map(struct object *object, const struct object_type *type, size_t siz
     return 0;
 }
 
+void object_lay_out(void *memory, const struct object_type *type, const struct object_plan *plan)
+{
+    struct object_header *header = memory;
+    header->kind = (uint32_t)type->kind;
+    header->layout = type->layout;
+    header->size = plan->size;
+    if (plan->begin)
+        plan->begin(memory, plan->argument);
+    /* Last, so that a death before leaves something that is known to be unfinished. Pairs with the acquire of who looks
+     * for an object in memory that both have mapped already. */
+    atomic_thread_fence(memory_order_release);
+    memcpy(header->magic, OBJECT_MAGIC, sizeof header->magic);
+}
+
 /** Gives the file, which is empty, memory, maps it, and makes it an object. */
 static int build(struct object *object, const struct object_type *type, const struct object_plan *plan)
 {
@@ -43,14 +58,7 @@ static int build(struct object *object, const struct object_type *type, const st
     code = map(object, type, plan->size);
     if (code < 0)
         return code;
-    struct object_header *header = object->memory;
-    header->kind = (uint32_t)type->kind;
-    header->layout = type->layout;
-    header->size = plan->size;
-    if (plan->begin)
-        plan->begin(object->memory, plan->argument);
-    /* Last, so that a death before leaves something that is known to be unfinished. */
-    memcpy(header->magic, OBJECT_MAGIC, sizeof header->magic);
+    object_lay_out(object->memory, type, plan);
     return 0;
 }
 
@@ -76,27 +84,32 @@ void object_close(struct object *object)
 
 /* ---- recognising ---- */
 
-/** What a file holds. @return 0; -ENODATA when nothing was finished there; -EINVAL, KITH_ELAYOUT with the detail */
-static int recognise(struct object_header *header, int file, const struct object_type *type)
+int object_recognise(const struct object_header *header, uint64_t size, const struct object_type *type)
 {
-    int code = os_file_read(file, header, sizeof *header);
-    struct os_file facts;
-    if (code == 0)
-        code = os_file_look(file, &facts);
-    if (code == 0 && header->magic[0] == '\0')
-        code = -ENODATA;
-    if (code == -ENODATA)
-        return code;
-    if (code < 0 || memcmp(header->magic, OBJECT_MAGIC, sizeof header->magic) != 0)
+    if (header->magic[0] == '\0')
+        return -ENODATA;
+    if (memcmp(header->magic, OBJECT_MAGIC, sizeof header->magic) != 0)
         return error_fail(-EINVAL, "this is no object of kith's");
     if (header->kind != (uint32_t)type->kind)
         return error_fail(-EINVAL, "this is a %s, not a %s", noun(header->kind), noun(type->kind));
-    if (header->layout != type->layout || header->size < sizeof *header || header->size > facts.size)
+    if (header->layout != type->layout || header->size < sizeof *header || header->size > size)
         return error_fail(KITH_ELAYOUT,
                           "this %s has layout %u, and this version of kith (" KITH_VERSION ") knows layout %u: use the "
                           "same version in all programs that share it",
                           noun(type->kind), header->layout, type->layout);
     return 0;
+}
+
+/** The same, of what a file holds, whose header is read. */
+static int recognise(struct object_header *header, int file, const struct object_type *type)
+{
+    int code = os_file_read(file, header, sizeof *header);
+    struct os_file facts;
+    if (code == -ENODATA)
+        return code;
+    if (code == 0)
+        code = os_file_look(file, &facts);
+    return code < 0 ? error_fail(-EINVAL, "this is no object of kith's") : object_recognise(header, facts.size, type);
 }
 
 int object_from_fd(struct object *object, const struct object_type *type, int fd)

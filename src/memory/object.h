@@ -70,6 +70,14 @@ int object_new(struct object *object, const struct object_type *type, const stru
 int object_open(struct object *object, const struct object_type *type, const char *name, kith_open how,
                 const struct object_plan *plan);
 
+/** Makes an object of memory that is there already. What the plan's begin relies on to be zero must be so. */
+void object_lay_out(void *memory, const struct object_type *type, const struct object_plan *plan);
+
+/** What a header says. @param size of the memory or the file that it was found in
+ *  @return 0; -ENODATA, without a detail, when nothing was finished there; -EINVAL when it is no object of this kind;
+ *          KITH_ELAYOUT */
+int object_recognise(const struct object_header *header, uint64_t size, const struct object_type *type);
+
 /** Takes the object that a descriptor stands for. The descriptor stays the caller's.
  *  @return 0; -EBADF; -EINVAL when it is no object of this kind; KITH_ELAYOUT; -EMFILE, -ENOMEM */
 int object_from_fd(struct object *object, const struct object_type *type, int fd);
