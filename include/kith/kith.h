@@ -6,6 +6,7 @@
 #include <kith/base.h>
 #include <kith/connection.h>
 #include <kith/heap.h>
+#include <kith/list.h>
 #include <kith/memory.h>
 #include <kith/process.h>
 #include <kith/queue.h>
