@@ -144,6 +144,58 @@ static void list_set(char **arguments)
     kith_list_free(list);
 }
 
+/* ---- descriptors ---- */
+
+static pid_t start_python(const char *python, const char *code, int descriptor)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", descriptor);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        fcntl(descriptor, F_SETFD, 0);
+        execl(python, python, "-c", code, number, (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static void print_until_end(int descriptor)
+{
+    char bytes[100];
+    ssize_t got;
+    while ((got = read(descriptor, bytes, sizeof bytes)) > 0)
+        fwrite(bytes, 1, (size_t)got, stdout);
+    putchar('\n');
+}
+
+/* PYTHON CODE: runs Python with the number of a descriptor, the other end of a pipe. Sends it the writing end of a system's
+ * pipe and prints what comes out of that; then receives a message, which is printed, and a descriptor, which is written
+ * to. */
+static void descriptors(char **arguments)
+{
+    kith_connection *mine, *theirs;
+    kith_bytes message;
+    int ends[2], fd, status;
+    MUST(kith_pipe(&mine, &theirs, NULL));
+    pid_t pid = start_python(arguments[0], arguments[1], kith_connection_fd(theirs));
+    kith_connection_free(theirs);
+    must(pipe2(ends, O_CLOEXEC), "pipe2");
+    MUST(kith_connection_send_fd(mine, ends[1], KITH_FOREVER));
+    close(ends[1]);
+    print_until_end(ends[0]);
+    MUST(kith_connection_recv(mine, &message, KITH_FOREVER));
+    printf("%.*s\n", (int)message.size, (const char *)message.data);
+    kith_bytes_free(&message);
+    MUST(kith_connection_recv_fd(mine, &fd, KITH_FOREVER));
+    must((int)write(fd, "from kith", 9), "write");
+    close(fd);
+    must(waitpid(pid, &status, 0), "waitpid");
+    printf("status %d\n", status);
+    close(ends[0]);
+    kith_connection_free(mine);
+}
+
 static const struct {
     const char *name;
     int arguments; /* at least */
@@ -153,6 +205,7 @@ static const struct {
     { "segment-print", 1, segment_print },   { "segment-write", 2, segment_write },
     { "segment-unlink", 1, segment_unlink }, { "list-create", 1, list_create },
     { "list-print", 1, list_print },         { "list-set", 4, list_set },
+    { "descriptors", 2, descriptors },
 };
 
 int main(int count, char **arguments)
