@@ -39,8 +39,8 @@ typedef struct kith_array_options {
  *  @param count         how many, 0 or more
  *  @param options       NULL for the defaults
  *  @return 0; -EINVAL when array is NULL, element_size is 0, or both together are more than any memory; -ENOMEM or
- *          -ENOSPC when there is not so much; -EFBIG when the file size limit (ulimit -f) forbids it; -EMFILE or -ENFILE
- *          when no file descriptor is left (an array has one) */
+ *          -ENOSPC when there is not so much; -EFBIG when the file size limit (ulimit -f) forbids it; -EMFILE or
+ *          -ENFILE when no file descriptor is left (an array has one) */
 KITH_API KITH_MUST_USE int kith_array_new(kith_array **array, size_t element_size, size_t count,
                                           const kith_array_options *options);
 
@@ -81,8 +81,8 @@ KITH_API size_t kith_array_element_size(const kith_array *array);
 /** Acquires the array's lock, waiting while another thread or process owns it. A thread that owns it may acquire it
  *  again, and then releases it as often. A child made by fork owns nothing.
  *
- *  KITH_EOWNERDEAD means acquired: the owner before ended without releasing, so the elements may be half changed. Repair
- *  them if need be, and release as always; the next owner gets 0.
+ *  KITH_EOWNERDEAD means acquired: the owner before ended without releasing, so the elements may be half changed.
+ *  Repair them if need be, and release as always; the next owner gets 0.
  *
  *  @param array    an array with a lock
  *  @param timeout  how long to wait

@@ -91,8 +91,8 @@ KITH_API KITH_MUST_USE int kith_connection_send_fd(kith_connection *connection, 
  *  next is for the two sides to agree on.
  *
  *  @param connection  an open end that may receive
- *  @param fd          receives the descriptor, closed on exec; the caller closes it. Children that are forked inherit it
- *                     like any other
+ *  @param fd          receives the descriptor, closed on exec; the caller closes it. Children that are forked inherit
+ *                     it like any other
  *  @param timeout     how long to wait
  *  @return 0; -ENOMSG when a message comes next: it is still there, for kith_connection_recv; -EMFILE when this process
  *          has as many descriptors as it may: it is still there, too; -EBADMSG when more than one came at once, which
@@ -100,8 +100,8 @@ KITH_API KITH_MUST_USE int kith_connection_send_fd(kith_connection *connection, 
  *          -EBADF, KITH_ECLOSED, -EINTR and -EINVAL as for kith_connection_recv */
 KITH_API KITH_MUST_USE int kith_connection_recv_fd(kith_connection *connection, int *fd, kith_timeout timeout);
 
-/** Waits until there is something to receive: a message, a part of one, a descriptor, or the end. While kith_connection_recv has kept
- *  a part of a message, that is more of it.
+/** Waits until there is something to receive: a message, a part of one, a descriptor, or the end. While
+ *  kith_connection_recv has kept a part of a message, that is more of it.
  *  @return 1 when there is; 0 when there was nothing in time; -EBADF, KITH_ECLOSED, -EINTR, -EINVAL as for
  *          kith_connection_recv */
 KITH_API KITH_MUST_USE int kith_connection_poll(kith_connection *connection, kith_timeout timeout);

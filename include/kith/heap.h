@@ -1,8 +1,8 @@
 /* kith/heap.h: memory that processes share and allocate from, for lists, trees and tables of their own.
  *
- * A heap is a run of shared memory of a fixed size. Any process that has it allocates a block, another reads it, a third
- * frees it. The heap lies at another address in each of them, so blocks are known by offsets; a structure refers to
- * another by its offset, or by a kith_relative. From the heap's root a process that comes later finds the first one.
+ * A heap is a run of shared memory of a fixed size. Any process that has it allocates a block, another reads it, a
+ * third frees it. The heap lies at another address in each of them, so blocks are known by offsets; a structure refers
+ * to another by its offset, or by a kith_relative. From the heap's root a process that comes later finds the first one.
  *
  * kill -9 of any process at any instant leaves a heap that works for the others. What the dead one had allocated stays
  * allocated: kith does not know whose a block is. Of the call that it was in:
@@ -38,8 +38,8 @@ typedef struct kith_heap kith_heap;
 
 /** Makes an anonymous heap. All its memory is there from the start, and stays.
  *  @param heap  receives it; give it back with kith_heap_close
- *  @param size  in bytes, KITH_HEAP_MIN to KITH_HEAP_MAX. Some 2,500 of them are the heap's own; each block takes 16 bytes
- *               more than it holds, and at least 32
+ *  @param size  in bytes, KITH_HEAP_MIN to KITH_HEAP_MAX. Some 2,500 of them are the heap's own; each block takes 16
+ *               bytes more than it holds, and at least 32
  *  @return 0; -EINVAL when heap is NULL or there can be no heap of that size; -ENOMEM or -ENOSPC when there is not so
  *          much memory; -EFBIG when the file size limit (ulimit -f) forbids it; -EMFILE or -ENFILE when no file
  *          descriptor is left (a heap has one); -ENOTSUP when the C library registers no robust list */
@@ -89,9 +89,9 @@ KITH_API void kith_heap_close(kith_heap *heap);
  *  stopped there holds the others up until it goes on or ends.
  *  @param heap  a heap
  *  @param size  in bytes; 0 gives a block, too
- *  @return the block's offset, which is the same in all processes; its address is a multiple of 16, and what it holds is
- *          undefined. 0 when there is none: kith_error_detail tells why. That is as a rule that no free block is large
- *          enough */
+ *  @return the block's offset, which is the same in all processes; its address is a multiple of 16, and what it holds
+ *          is undefined. 0 when there is none: kith_error_detail tells why. That is as a rule that no free block is
+ *          large enough */
 KITH_API KITH_MUST_USE uint64_t kith_heap_alloc(kith_heap *heap, size_t size);
 
 /** Changes a block's size. What it holds stays, up to the smaller of both sizes. Where there is no room behind it, it
@@ -108,7 +108,8 @@ KITH_API KITH_MUST_USE uint64_t kith_heap_realloc(kith_heap *heap, uint64_t offs
  *  @param offset  a block's; 0 is fine
  *  @return 0; -EINVAL when it is no block's offset, or the block is free already (that is noticed as long as it was not
  *          allocated again), or heap is NULL; -ENOTRECOVERABLE when a program has written outside its blocks, so that
- *          after a death nobody could tell where they are: the heap gives and takes no more, what is in it can be read */
+ *          after a death nobody could tell where they are: the heap gives and takes no more, what is in it can be
+ *          read */
 KITH_API int kith_heap_free(kith_heap *heap, uint64_t offset);
 
 /** Where a block is in this process.
@@ -123,8 +124,8 @@ KITH_API uint64_t kith_heap_offset(const kith_heap *heap, const void *pointer);
  *  @return it; 0 when there is none yet, or heap is NULL */
 KITH_API uint64_t kith_heap_root(const kith_heap *heap);
 
-/** Makes an offset the root, if the root is still what the caller takes it for. So when two processes find none and each
- *  makes one, the second learns that it was too late.
+/** Makes an offset the root, if the root is still what the caller takes it for. So when two processes find none and
+ *  each makes one, the second learns that it was too late.
  *  @param heap    a heap
  *  @param before  what kith_heap_root gave
  *  @param offset  the new one; 0 for none

@@ -13,8 +13,8 @@
  *    that was killed may be of the one type and hold the bytes of the other. Other items are whole.
  *  - It always has a name, or here a descriptor. It is a segment (kith/memory.h): the name stays until it is unlinked,
  *    and before 3.13 CPython unlinks it when a program that attached to it ends, unless told otherwise.
- *  - CPython fills a new list after it has given it its name, so who opens it by name just then may see some of it. What
- *    is made here appears as a whole.
+ *  - CPython fills a new list after it has given it its name, so who opens it by name just then may see some of it.
+ *    What is made here appears as a whole.
  *  - CPython measures the place for a text by its characters, not by its bytes: one that has others than ASCII's may be
  *    cut off at the end when CPython makes the list, even in the middle of a character. Here it is measured in bytes.
  */
@@ -57,9 +57,9 @@ typedef struct kith_list_item {
  *  @param list   receives it; free it with kith_list_free
  *  @param items  what it holds; copied. May be NULL when count is 0
  *  @param count  how many
- *  @return 0; -EINVAL when list is NULL, items is NULL and count is not 0, or an item is of no known type or has NULL for
- *          data; -EILSEQ when a text is not in UTF-8; -EMSGSIZE when an item is longer than KITH_LIST_ITEM_MAX; -ENOMEM
- *          or -ENOSPC when there is not so much memory; -EFBIG, -EMFILE, -ENFILE as for kith_segment_new */
+ *  @return 0; -EINVAL when list is NULL, items is NULL and count is not 0, or an item is of no known type or has NULL
+ *          for data; -EILSEQ when a text is not in UTF-8; -EMSGSIZE when an item is longer than KITH_LIST_ITEM_MAX;
+ *          -ENOMEM or -ENOSPC when there is not so much memory; -EFBIG, -EMFILE, -ENFILE as for kith_segment_new */
 KITH_API KITH_MUST_USE int kith_list_new(kith_list **list, const kith_list_item *items, size_t count);
 
 /** Makes or opens a list that has a name.
@@ -95,16 +95,16 @@ KITH_API size_t kith_list_length(const kith_list *list);
  *  @param index  0 for the first
  *  @param item   receives it. The data of a text or of bytes is the caller's, ends with a NUL that size does not count,
  *                and is freed with kith_list_item_free; other items need not be
- *  @return 0; -EINVAL when an argument is NULL or the list has no such item; -EBADMSG when there is nothing that CPython
- *          or kith writes: the item is just being set, or was overwritten; -ENOMEM */
+ *  @return 0; -EINVAL when an argument is NULL or the list has no such item; -EBADMSG when there is nothing that
+ *          CPython or kith writes: the item is just being set, or was overwritten; -ENOMEM */
 KITH_API KITH_MUST_USE int kith_list_get(const kith_list *list, size_t index, kith_list_item *item);
 
 /** Sets an item, to one of the same type or of another.
  *  @param list   a list
  *  @param index  0 for the first
  *  @param item   copied
- *  @return 0; -EMSGSIZE when it does not fit into its place; -EINVAL when an argument is NULL, the list has no such item,
- *          or the new one is of no known type or has NULL for data; -EILSEQ when a text is not in UTF-8 */
+ *  @return 0; -EMSGSIZE when it does not fit into its place; -EINVAL when an argument is NULL, the list has no such
+ *          item, or the new one is of no known type or has NULL for data; -EILSEQ when a text is not in UTF-8 */
 KITH_API KITH_MUST_USE int kith_list_set(kith_list *list, size_t index, const kith_list_item *item);
 
 /** Counts the items that equal one, as Python compares: numbers by value, whatever their types (1, 1.0 and true are

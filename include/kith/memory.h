@@ -45,19 +45,19 @@ typedef enum kith_open {
 
 /** Bare shared memory, as CPython's multiprocessing.shared_memory.SharedMemory: so many bytes, and nothing else in it.
  *
- *  A named one is the file /dev/shm/NAME, so CPython (3.8 and later) attaches to what kith made and kith to what CPython
- *  made, each under the same name. It shows nobody who uses it, so one that a dead program left is not recognised: it
- *  stays until kith_segment_unlink. (kith's other objects are known by their headers, and taken over.) To unlink is once
- *  for all: those who have it keep it, others find it no more.
+ *  A named one is the file /dev/shm/NAME, so CPython (3.8 and later) attaches to what kith made and kith to what
+ *  CPython made, each under the same name. It shows nobody who uses it, so one that a dead program left is not
+ *  recognised: it stays until kith_segment_unlink. (kith's other objects are known by their headers, and taken over.)
+ *  To unlink is once for all: those who have it keep it, others find it no more.
  *
  *  CPython before 3.13 unlinks every segment that a program of its attached to when that program ends, also those that
  *  others made: its resource tracker takes them for forgotten. There, call
  *  multiprocessing.resource_tracker.unregister("/" + name, "shared_memory") after attaching; from 3.13 on, attach with
  *  track=False.
  *
- *  A segment is backed by real memory when kith makes it: there is -ENOSPC or -ENOMEM then, and not SIGBUS later. CPython
- *  only reserves a length: when /dev/shm is full, the first touch of a page of its segment raises SIGBUS in whoever
- *  touches it. So does any access to a part that another program cuts off the file. */
+ *  A segment is backed by real memory when kith makes it: there is -ENOSPC or -ENOMEM then, and not SIGBUS later.
+ *  CPython only reserves a length: when /dev/shm is full, the first touch of a page of its segment raises SIGBUS in
+ *  whoever touches it. So does any access to a part that another program cuts off the file. */
 typedef struct kith_segment kith_segment;
 
 /** Makes an anonymous segment, all zero.
@@ -92,8 +92,8 @@ KITH_API KITH_MUST_USE int kith_segment_share_fd(const kith_segment *segment);
  *  long as the file is now, and has no name here.
  *  @param segment  receives it; free it with kith_segment_free
  *  @param fd       opened for reading and writing. It stays the caller's
- *  @return 0; -EBADF when it is not open; -EINVAL when it is no file or an empty one, or segment is NULL; -EACCES when it
- *          may not be written; -EMFILE, -ENOMEM */
+ *  @return 0; -EBADF when it is not open; -EINVAL when it is no file or an empty one, or segment is NULL; -EACCES when
+ *          it may not be written; -EMFILE, -ENOMEM */
 KITH_API KITH_MUST_USE int kith_segment_from_fd(kith_segment **segment, int fd);
 
 /** The segment's first byte, at the start of a page. At another address in each process; the same in a child made by
@@ -103,8 +103,8 @@ KITH_API void *kith_segment_data(const kith_segment *segment);
 /** @return its size in bytes, as asked for; 0 when segment is NULL */
 KITH_API size_t kith_segment_size(const kith_segment *segment);
 
-/** @return the name under which this handle was opened, without a leading '/'; it lives as long as the handle. NULL when
- *          it has none */
+/** @return the name under which this handle was opened, without a leading '/'; it lives as long as the handle. NULL
+ *          when it has none */
 KITH_API const char *kith_segment_name(const kith_segment *segment);
 
 /** Gives this process's handle back: its memory is at no address here any more. Others keep theirs, and the name stays.

@@ -183,8 +183,8 @@ int kith_connection_send_fd(kith_connection *connection, int fd, kith_timeout ti
 /* ---- receiving ---- */
 
 /* What comes next, between two messages. Nothing is taken yet, and of a message the header is read. A descriptor comes
- * with a byte of its own, as CPython sends it (Lib/multiprocessing/reduction.py, sendfds), and the system never joins that
- * with bytes behind it: so what is longer is a message, whatever its sender attached to it.
+ * with a byte of its own, as CPython sends it (Lib/multiprocessing/reduction.py, sendfds), and the system never joins
+ * that with bytes behind it: so what is longer is a message, whatever its sender attached to it.
  * @return for a message, how many bytes of its header there are, 1 or more; -ENOMSG for a descriptor; -EAGAIN when
  *         nothing is there; KITH_EEOF; another negative errno */
 static int look(kith_connection *connection)

@@ -86,7 +86,7 @@ int kith_array_new(kith_array **array, size_t element_size, size_t count, const 
 {
     const struct shape shape = { element_size, count, options && options->unlocked };
     struct object_plan plan;
-    kith_array *made;
+    kith_array *made = NULL;
     int code = make_plan(&shape, &plan);
     if (code == 0)
         code = handle_new(array, &made);
@@ -112,7 +112,7 @@ int kith_array_open(kith_array **array, const char *name, kith_open how, size_t 
 {
     const struct shape shape = { element_size, count, options && options->unlocked };
     struct object_plan plan = { 0 };
-    kith_array *made;
+    kith_array *made = NULL;
     int code = how == KITH_OPEN ? 0 : make_plan(&shape, &plan);
     if (code == 0)
         code = handle_new(array, &made);
@@ -139,7 +139,7 @@ int kith_array_share_fd(const kith_array *array)
 
 int kith_array_from_fd(kith_array **array, int fd)
 {
-    kith_array *made;
+    kith_array *made = NULL;
     int code = handle_new(array, &made);
     return code < 0 ? code : settle(array, made, object_from_fd(&made->object, &type, fd));
 }

@@ -160,9 +160,9 @@ static uint64_t size_for(struct blocks *blocks, uint64_t size)
     return size < SMALLEST ? SMALLEST : size;
 }
 
-/** Of a block (used, or free and on no list) and what is free behind it, `total` bytes in all, makes a used block, and a
- *  free one of the rest. The header of the rest comes first: no walk leads there yet. Then one store makes both blocks
- *  what they are to be. */
+/** Of a block (used, or free and on no list) and what is free behind it, `total` bytes in all, makes a used block, and
+ *  a free one of the rest. The header of the rest comes first: no walk leads there yet. Then one store makes both
+ *  blocks what they are to be. */
 static void carve(struct blocks *blocks, uint64_t offset, uint64_t total, uint64_t size)
 {
     uint64_t rest = total - size;

@@ -1,9 +1,10 @@
 /* Blocks of a heap, in shared memory: the caller sees to it that one thread at a time is here.
  *
- * The truth is in the blocks' headers alone: each has the block's size and whether it is used, in one word, and the next
- * header follows behind the block. So from the first to the last they can be walked over. Every change of the truth is
- * one store to one such word, and before and after each such store the walk leads over whole blocks. All else (lists of
- * free blocks, what is before a block) is derived, and made again from the headers when a thread died in here.
+ * The truth is in the blocks' headers alone: each has the block's size and whether it is used, in one word, and the
+ * next header follows behind the block. So from the first to the last they can be walked over. Every change of the
+ * truth is one store to one such word, and before and after each such store the walk leads over whole blocks. All else
+ * (lists of free blocks, what is before a block) is derived, and made again from the headers when a thread died in
+ * here.
  *
  * Free blocks are kept in lists by size, eight to each power of two, and a bit for each list tells whether it is empty:
  * a block that is large enough is found in a few steps, as in TLSF (Masmano, Ripoll, Crespo, Real: TLSF, a new dynamic

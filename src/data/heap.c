@@ -1,5 +1,5 @@
-/* The heap: blocks (data/blocks.h) behind one robust lock, in a shared object or in memory of the caller's. Who acquires
- * the lock after an owner's death repairs the blocks first, so nobody else ever sees them half changed. */
+/* The heap: blocks (data/blocks.h) behind one robust lock, in a shared object or in memory of the caller's. Who
+ * acquires the lock after an owner's death repairs the blocks first, so nobody else ever sees them half changed. */
 #include <kith/heap.h>
 
 #include "base/error.h"
@@ -71,7 +71,7 @@ static int settle(kith_heap **heap, kith_heap *made, int code)
 int kith_heap_new(kith_heap **heap, size_t size)
 {
     struct object_plan plan;
-    kith_heap *made;
+    kith_heap *made = NULL;
     int code = make_plan(&size, &plan);
     if (code == 0)
         code = handle_new(heap, &made);
@@ -81,7 +81,7 @@ int kith_heap_new(kith_heap **heap, size_t size)
 int kith_heap_open(kith_heap **heap, const char *name, kith_open how, size_t size)
 {
     struct object_plan plan = { 0 };
-    kith_heap *made;
+    kith_heap *made = NULL;
     int code = how == KITH_OPEN ? 0 : make_plan(&size, &plan);
     if (code == 0)
         code = handle_new(heap, &made);
@@ -110,7 +110,7 @@ static void make_in(void *memory, const struct object_plan *plan)
 int kith_heap_in(kith_heap **heap, void *memory, size_t size, kith_open how)
 {
     struct object_plan plan;
-    kith_heap *made;
+    kith_heap *made = NULL;
     if (!memory || (uintptr_t)memory % 64)
         return error_fail(-EINVAL, "memory is %p: give an address that is a multiple of 64", memory);
     if (how != KITH_OPEN && how != KITH_CREATE)
@@ -145,7 +145,7 @@ int kith_heap_share_fd(const kith_heap *heap)
 
 int kith_heap_from_fd(kith_heap **heap, int fd)
 {
-    kith_heap *made;
+    kith_heap *made = NULL;
     int code = handle_new(heap, &made);
     return code < 0 ? code : settle(heap, made, object_from_fd(&made->object, &type, fd));
 }
@@ -161,7 +161,8 @@ void kith_heap_close(kith_heap *heap)
 
 /* ---- blocks ---- */
 
-/** Enters the heap, where one thread at a time may be. @return 0; -ENOTRECOVERABLE, -EINVAL, -ENOTSUP with the detail */
+/** Enters the heap, where one thread at a time may be. @return 0; -ENOTRECOVERABLE, -EINVAL, -ENOTSUP with the
+ *  detail */
 static int enter(kith_heap *heap)
 {
     if (!heap)

@@ -7,8 +7,8 @@
  *     the items' formats, of Python's struct module  8 bytes each, NULs behind: q d xxxxxxx? xxxxxx?x 16s
  *     what the items are                             1 byte each, enum kind
  *
- * In CPython 3.8 the second part has the sizes of the places, and no end. The first place begins at 0 and no place has the
- * size 0, so the two are told apart. */
+ * In CPython 3.8 the second part has the sizes of the places, and no end. The first place begins at 0 and no place has
+ * the size 0, so the two are told apart. */
 #include <kith/list.h>
 
 #include "base/error.h"
@@ -258,7 +258,7 @@ static int check_list(const void *list)
 int kith_list_new(kith_list **list, const kith_list_item *items, size_t count)
 {
     struct content content;
-    kith_segment *segment;
+    kith_segment *segment = NULL;
     int code = check_list(list);
     if (code == 0)
         code = measure(items, count, &content);
@@ -272,7 +272,7 @@ int kith_list_new(kith_list **list, const kith_list_item *items, size_t count)
 int kith_list_open(kith_list **list, const char *name, kith_open how, const kith_list_item *items, size_t count)
 {
     struct content content = { 0 };
-    kith_segment *segment;
+    kith_segment *segment = NULL;
     int code = check_list(list);
     if (code == 0 && how != KITH_OPEN)
         code = measure(items, count, &content);
@@ -296,7 +296,7 @@ int kith_list_share_fd(const kith_list *list)
 
 int kith_list_from_fd(kith_list **list, int fd)
 {
-    kith_segment *segment;
+    kith_segment *segment = NULL;
     int code = check_list(list);
     if (code == 0)
         code = kith_segment_from_fd(&segment, fd);
@@ -456,7 +456,8 @@ static int64_t whole(const kith_list_item *item)
 /** By value, not as the one looks in the type of the other: 2^53 + 1 is no float's. */
 static bool equal_to_float(int64_t integer, double real)
 {
-    return real >= -0x1p63 && real < 0x1p63 && (int64_t)real == integer && (double)(int64_t)real == real;
+    const double beyond = 9223372036854775808.0; /* the first that is no int64_t */
+    return real >= -beyond && real < beyond && (int64_t)real == integer && (double)(int64_t)real == real;
 }
 
 static bool equal_numbers(const kith_list_item *a, const kith_list_item *b)
@@ -479,7 +480,8 @@ static bool equal(const kith_list_item *a, const kith_list_item *b)
     return !has_data(a) || (a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0));
 }
 
-/** Looks for items that equal one, from an index on. @return 0; -ENOENT, without a detail, when none is left; -EBADMSG */
+/** Looks for items that equal one, from an index on. @return 0; -ENOENT, without a detail, when none is left;
+ *  -EBADMSG */
 static int find(const kith_list *list, const kith_list_item *item, size_t *index)
 {
     kith_list_item seen;

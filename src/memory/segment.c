@@ -108,7 +108,8 @@ static int check_name(const char **name)
     return 0;
 }
 
-/** Makes the segment, and gives it its name at one instant. @return 0; -EEXIST without a detail; another code with it */
+/** Makes the segment, and gives it its name at one instant. @return 0; -EEXIST without a detail; another code with
+ *  it */
 static int make_named(kith_segment **segment, const char *name, const struct segment_plan *plan)
 {
     int file = os_named_make();

@@ -31,7 +31,8 @@ ptrdiff_t os_socket_look(int socket, void *buffer, size_t size);
 bool os_socket_carries(int socket);
 
 /** Sends a byte, 1, and with it a descriptor, which stays the caller's.
- *  @return 0, or as os_socket_send; -EBADF when the descriptor is not open; -ETOOMANYREFS when too many are on their way
+ *  @return 0, or as os_socket_send; -EBADF when the descriptor is not open; -ETOOMANYREFS when too many are on their
+ *          way
  */
 int os_socket_send_descriptor(int socket, int descriptor);
 

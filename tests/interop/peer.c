@@ -1,5 +1,5 @@
-/* The C side of the tests against stock Python: each subcommand does one thing that shared_memory.py asks for, and prints
- * what came of it. */
+/* The C side of the tests against stock Python: each subcommand does one thing that shared_memory.py asks for, and
+ * prints what came of it. */
 #include <kith/kith.h>
 
 #include <fcntl.h>
@@ -169,9 +169,9 @@ static void print_until_end(int descriptor)
     putchar('\n');
 }
 
-/* PYTHON CODE: runs Python with the number of a descriptor, the other end of a pipe. Sends it the writing end of a system's
- * pipe and prints what comes out of that; then receives a message, which is printed, and a descriptor, which is written
- * to. */
+/* PYTHON CODE: runs Python with the number of a descriptor, the other end of a pipe. Sends it the writing end of a
+ * system's pipe and prints what comes out of that; then receives a message, which is printed, and a descriptor, which
+ * is written to. */
 static void descriptors(char **arguments)
 {
     kith_connection *mine, *theirs;

@@ -1,5 +1,6 @@
-/* socketpair(2), sendmsg(2), recv(2), recvmsg(2), and descriptors as unix(7) has them (SCM_RIGHTS), all with MSG_DONTWAIT: the non-blocking flag itself belongs to the socket, and so
- * would change it for the other processes that have it, too. */
+/* socketpair(2), sendmsg(2), recv(2), recvmsg(2), and descriptors as unix(7) has them (SCM_RIGHTS), all with
+ * MSG_DONTWAIT: the non-blocking flag itself belongs to the socket, and so would change it for the other processes that
+ * have it, too. */
 #include "os/socket.h"
 
 #include <errno.h>
