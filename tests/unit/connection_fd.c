@@ -258,6 +258,8 @@ static int receive_at_the_limit(void)
     EXPECT(kith_connection_recv_fd(other, &fd, KITH_NOWAIT) == 0);
     EXPECT(write(fd, "!", 1) == 1);
     EXPECT(kith_connection_recv_fd(other, &fd, KITH_NOWAIT) == -ETIMEDOUT);
+    while (count > 0)
+        close(spare[--count]);
     return 0;
 }
 
