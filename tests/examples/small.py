@@ -81,6 +81,39 @@ def lock():
 
 
 @test
+def array():
+    """array: what the child made of the numbers."""
+    equal(output_of("array"), ["3.1415927", str([-i for i in range(10)])])
+
+
+@test
+def heap():
+    """heap: the nodes of three children, the last one first."""
+    equal(output_of("heap"), ["three", "two", "one"])
+
+
+@test
+def list_of_items():
+    """list: a list with seven items, that is gone afterwards."""
+    (line,) = output_of("list")
+    (name,) = match(r"ShareableList\(\['howdy', b'HoWdY', -273\.154, 100, None, True, 42\], name='(\w+)'\)", line)
+    assert not os.path.exists("/dev/shm/" + name)
+
+
+@test
+def segment():
+    """segment: what one program writes, another one reads."""
+    name = "kith-test-segment-%d" % os.getpid()
+    try:
+        equal(output_of("segment", "write", name, "hello"), [])
+        equal(output_of("segment", "read", name), ["hello"])
+    finally:
+        equal(output_of("segment", "unlink", name), [])
+    equal(run(os.path.join(folder, "segment"), "read", name)[0], 1)
+    equal(run(os.path.join(folder, "segment"))[0], 2)
+
+
+@test
 def pipe_until_eof():
     """pipe_until_eof: ten numbers, and the end."""
     lines = output_of("pipe_until_eof")

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 static char name[64];
 static int descriptors_before;
@@ -226,6 +227,82 @@ static void what_the_dead_left_is_taken_over_or_replaced(void **state)
     assert_code(kith_array_acquire(array, KITH_NOWAIT), 0);
 }
 
+enum { RACERS = 8 };
+
+static int find_or_make_and_count(void)
+{
+    EXPECT(kith_array_open(&array, name, KITH_OPEN_OR_CREATE, sizeof(int), 1, NULL) == 0);
+    EXPECT(kith_array_acquire(array, KITH_FOREVER) == 0);
+    ++*(int *)kith_array_data(array);
+    EXPECT(kith_array_release(array) == 0);
+    return 0;
+}
+
+static void all_who_race_for_a_name_get_the_same_array(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        pid_t racers[RACERS];
+        int failures = 0;
+        for (int i = 0; i < RACERS; i++)
+            racers[i] = apart_start(find_or_make_and_count);
+        for (int i = 0; i < RACERS; i++)
+            failures += apart_wait(racers[i]);
+        assert_int_equal(failures, 0);
+        assert_code(kith_array_open(&array, name, KITH_OPEN, 0, 0, NULL), 0);
+        assert_int_equal(*(int *)kith_array_data(array), RACERS);
+        kith_array_free(array);
+        array = NULL;
+        assert_code(kith_array_unlink(name), 0);
+    }
+}
+
+/** The file that the array's name leads to. */
+static int open_file(void)
+{
+    char file[100];
+    snprintf(file, sizeof file, "kith.%s", name);
+    int descriptor = shm_open(file, O_RDWR | O_CLOEXEC, 0);
+    assert_true(descriptor >= 0);
+    return descriptor;
+}
+
+static void an_array_of_another_version_is_refused_until_it_is_stale(void **state)
+{
+    (void)state;
+    kith_array *other = NULL;
+    assert_code(kith_array_open(&array, name, KITH_CREATE, 1, 1, NULL), 0);
+    int file = open_file();
+    assert_int_equal(pwrite(file, &(uint32_t){ 12345 }, 4, 12), 4); /* where every version has its layout's number */
+    close(file);
+    assert_explained(kith_array_open(&other, name, KITH_OPEN, 0, 0, NULL), KITH_ELAYOUT);
+    assert_explained(kith_array_open(&other, name, KITH_OPEN_OR_CREATE, 1, 1, NULL), KITH_ELAYOUT);
+    assert_explained(kith_array_open(&other, name, KITH_CREATE, 1, 1, NULL), -EEXIST);
+    int fd = kith_array_share_fd(array);
+    assert_explained(kith_array_from_fd(&other, fd), KITH_ELAYOUT);
+    close(fd);
+    kith_array_free(array);
+    array = NULL;
+    assert_explained(kith_array_open(&other, name, KITH_OPEN, 0, 0, NULL), KITH_ELAYOUT);
+    assert_null(other);
+    assert_code(kith_array_open(&array, name, KITH_OPEN_OR_CREATE, 1, 7, NULL), 0);
+    assert_int_equal(kith_array_count(array), 7);
+}
+
+static void an_array_that_others_may_open_is_not_trusted(void **state)
+{
+    (void)state;
+    kith_array *other = NULL;
+    assert_code(kith_array_open(&array, name, KITH_CREATE, 1, 1, NULL), 0);
+    int file = open_file();
+    assert_int_equal(fchmod(file, 0604), 0);
+    assert_explained(kith_array_open(&other, name, KITH_OPEN, 0, 0, NULL), -EACCES);
+    assert_explained(kith_array_unlink(name), -EACCES);
+    assert_int_equal(fchmod(file, 0600), 0);
+    close(file);
+    assert_null(other);
+}
+
 static void a_descriptor_becomes_an_array(void **state)
 {
     (void)state;
@@ -309,6 +386,9 @@ int main(void)
         TEST(a_named_array_is_found_with_its_shape),
         TEST(another_shape_is_refused),
         TEST(what_the_dead_left_is_taken_over_or_replaced),
+        TEST(all_who_race_for_a_name_get_the_same_array),
+        TEST(an_array_of_another_version_is_refused_until_it_is_stale),
+        TEST(an_array_that_others_may_open_is_not_trusted),
         TEST(a_descriptor_becomes_an_array),
         TEST(what_is_no_array_is_refused_by_its_name),
         TEST(bad_arguments_are_refused),
