@@ -129,6 +129,18 @@ static int make_named(kith_segment **segment, const char *name, const struct seg
     return code == -EEXIST ? code : error_fail(code, "'%s' can't get its name: %s", name, kith_strerror(code));
 }
 
+/** Makes one whose name must be new. Looks first: to get memory for gigabytes and then find the name taken is dear. */
+static int make_new(kith_segment **segment, const char *name, const struct segment_plan *plan)
+{
+    int file = names_open(name, name);
+    if (file == -ENOENT)
+        return make_named(segment, name, plan);
+    if (file < 0)
+        return file;
+    close(file);
+    return -EEXIST;
+}
+
 /** Under a name that nobody has, and that is like CPython's. */
 static int make_named_somehow(kith_segment **segment, const struct segment_plan *plan)
 {
@@ -187,8 +199,8 @@ int segment_open(kith_segment **segment, const char *name, kith_open how, const 
     if (code < 0)
         return code;
     do {
-        code = how == KITH_CREATE ? -ENOENT : open_named(segment, name);
-        if (code == -ENOENT && how != KITH_OPEN)
+        code = how == KITH_CREATE ? make_new(segment, name, plan) : open_named(segment, name);
+        if (code == -ENOENT && how == KITH_OPEN_OR_CREATE)
             code = make_named(segment, name, plan);
         /* Somebody was quicker. */
     } while (code == -EEXIST && how == KITH_OPEN_OR_CREATE);

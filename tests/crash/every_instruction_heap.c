@@ -12,6 +12,7 @@ struct setting {
     int block;             /* the one that the call is about */
     size_t size;           /* the size that the call asks for */
     bool in_place;         /* the block has its offset afterwards, if it was resized */
+    long death_before;     /* another one has died in an alloc after so many instructions; 0: nobody has */
     uint64_t lost_at_most; /* blocks that nobody knows, when the call was killed */
 };
 
@@ -41,21 +42,6 @@ static uint64_t allocate(size_t size)
     return offset;
 }
 
-static void heap_begin(void)
-{
-    const struct setting *setting = scenario->setting;
-    must(kith_heap_new(&heap, SIZE), "kith_heap_new");
-    must(kith_heap_stats_of(heap, &fresh), "kith_heap_stats_of");
-    for (int i = 0; i < BLOCKS; i++) {
-        offsets[i] = allocate(setting->sizes[i] ? setting->sizes[i] : 80);
-        fill(offsets[i], i, setting->sizes[i]);
-    }
-    for (int i = 0; i < BLOCKS; i++) {
-        if (!setting->sizes[i])
-            must(kith_heap_free(heap, offsets[i]), "kith_heap_free");
-    }
-}
-
 /* ---- the calls ---- */
 
 static int act_alloc(struct call *call)
@@ -78,6 +64,33 @@ static int act_realloc(struct call *call)
     return offset && (offset == offsets[setting->block]) == setting->in_place ? 0 : -1;
 }
 
+/* ---- before ---- */
+
+/** Another one dies in its call, so that the actor, whose call comes next, finds the lock's owner dead. */
+static void die_before(void)
+{
+    actor_start(do_nothing, act_alloc);
+    actor_go(scenario->setting->death_before, &(struct events){ 0 });
+    expect(!atomic_load(&actor_call()->over), "the one before does not die in its call");
+    actor_kill();
+}
+
+static void heap_begin(void)
+{
+    const struct setting *setting = scenario->setting;
+    must(kith_heap_new(&heap, SIZE), "kith_heap_new");
+    must(kith_heap_stats_of(heap, &fresh), "kith_heap_stats_of");
+    for (int i = 0; i < BLOCKS; i++) {
+        offsets[i] = allocate(setting->sizes[i] ? setting->sizes[i] : 80);
+        fill(offsets[i], i, setting->sizes[i]);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        if (!setting->sizes[i])
+            must(kith_heap_free(heap, offsets[i]), "kith_heap_free");
+    }
+    if (setting->death_before)
+        die_before();
+}
 /* ---- afterwards ---- */
 
 static bool is_act(role *act)
@@ -167,6 +180,11 @@ static const struct setting shrink = { { 40, 40, 200, 40, 40, 40 }, .block = 2, 
 static const struct setting shrink_and_join = { { 40, 40, 200, 0, 40, 40 }, .block = 2, .size = 90, .in_place = true };
 static const struct setting move = { { 40, 40, 60, 40, 40, 40 }, .block = 2, .size = 90, .lost_at_most = 1 };
 
+static const struct setting repair = { { 40, 0, 40, 0, 40, 40 }, .size = 100, .death_before = 150, .lost_at_most = 2 };
+static const struct setting repair_and_free = {
+    { 40, 0, 40, 0, 40, 40 }, .block = 2, .size = 10, .death_before = 150, .lost_at_most = 2
+};
+
 static const struct scenario heap_scenarios[] = {
     { "alloc that splits a free block", &split, .act = act_alloc },
     { "alloc that takes a whole free block", &fitting, .act = act_alloc },
@@ -179,6 +197,8 @@ static const struct scenario heap_scenarios[] = {
     { "realloc that shrinks", &shrink, .act = act_realloc },
     { "realloc that shrinks before a free block", &shrink_and_join, .act = act_realloc },
     { "realloc that moves", &move, .act = act_realloc },
+    { "alloc that repairs what a death has left", &repair, .act = act_alloc },
+    { "free that repairs what a death has left", &repair_and_free, .act = act_free },
 };
 
 int main(int count, char **arguments)

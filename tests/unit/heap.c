@@ -118,6 +118,18 @@ static void the_largest_block_can_be_had_and_no_larger_one(void **state)
         expect_none(kith_heap_alloc(heap, huge[i]));
 }
 
+static void the_smallest_heap_has_room(void **state)
+{
+    (void)state;
+    kith_heap_close(heap);
+    heap = NULL;
+    assert_code(kith_heap_new(&heap, KITH_HEAP_MIN), 0);
+    assert_int_equal(stats().free, stats().largest);
+    assert_true(stats().largest > KITH_HEAP_MIN - 2600);
+    memset(kith_heap_at(heap, take(stats().largest)), 0xff, stats().used);
+    assert_int_equal(stats().free, 0);
+}
+
 /* Many blocks of nearly one size are on one list, the first of them too small. */
 static void a_block_far_down_its_list_is_found(void **state)
 {
@@ -499,6 +511,7 @@ int main(void)
         TEST(blocks_are_aligned_and_apart),
         TEST(a_heap_whose_blocks_are_freed_is_whole_again),
         TEST(the_largest_block_can_be_had_and_no_larger_one),
+        TEST(the_smallest_heap_has_room),
         TEST(a_block_far_down_its_list_is_found),
         TEST(blocks_grow_and_shrink_in_place_where_there_is_room),
         TEST(a_block_without_room_behind_it_moves),

@@ -237,6 +237,7 @@ static void a_segment_that_others_may_open_is_refused(void **state)
     close(make_file(0640, 100));
     assert_explained(kith_segment_open(&segment, name, KITH_OPEN, 0), -EACCES);
     assert_explained(kith_segment_open(&segment, name, KITH_OPEN_OR_CREATE, 100), -EACCES);
+    assert_explained(kith_segment_open(&segment, name, KITH_CREATE, 100), -EACCES);
     assert_explained(kith_segment_unlink(name), -EACCES);
     assert_null(segment);
 }
