@@ -238,16 +238,17 @@ static int grow(kith_connection *connection)
     return 0;
 }
 
-/* Takes the header, which is there, and of the message what has come, up to 8 KiB. In one piece: that and a copy are
- * quicker than two pieces, and than two calls. */
+/* Takes the header, which is there, and of a short message what has come. In one piece: that and a copy are quicker than
+ * two pieces, and than two calls. */
 static int receive_first(kith_connection *connection)
 {
     unsigned char bytes[8192];
-    const size_t most = sizeof bytes - FRAME_HEADER_MIN;
-    size_t size = connection->capacity < most ? connection->capacity : most;
+    size_t size = connection->capacity <= sizeof bytes - FRAME_HEADER_MIN ? connection->capacity : 0;
     ptrdiff_t got = receive(connection, bytes, FRAME_HEADER_MIN + size);
     if (got < 0)
         return (int)got;
+    if (got < FRAME_HEADER_MIN)
+        return -EBADMSG; /* another thread or process has received it at the same time */
     connection->header_have = FRAME_HEADER_MIN;
     connection->have = (size_t)got - FRAME_HEADER_MIN;
     memcpy(connection->data, bytes + FRAME_HEADER_MIN, connection->have);
