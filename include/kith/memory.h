@@ -33,7 +33,7 @@ extern "C" {
 /** What to do about a name. Each kith_..._open returns, beside what kith_..._new does: -ENOENT when there is no such
  *  object; -EEXIST when there is and it should not be; -EACCES when it is not to be trusted (see above); -EINVAL when
  *  the name is no name, or of something else; KITH_ELAYOUT; -EBUSY when a process that is opening it has been stopped
- *  for a second; -ENOTSUP when /dev/shm is no tmpfs. */
+ *  for a second; -ENOTSUP when /dev/shm is no tmpfs, or /proc is not there. */
 typedef enum kith_open {
     KITH_OPEN = 1,          /**< it must be there; what else the call says about it (bounds, values) is not used */
     KITH_CREATE = 2,        /**< it must not be there, or be stale */

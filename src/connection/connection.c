@@ -238,8 +238,8 @@ static int grow(kith_connection *connection)
     return 0;
 }
 
-/* Takes the header, which is there, and of a short message what has come. In one piece: that and a copy are quicker than
- * two pieces, and than two calls. */
+/* Takes the header, which is there, and of a short message what has come. In one piece: that and a copy are quicker
+ * than two pieces, and than two calls. */
 static int receive_first(kith_connection *connection)
 {
     unsigned char bytes[8192];

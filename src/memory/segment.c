@@ -148,7 +148,9 @@ static int make_named_somehow(kith_segment **segment, const struct segment_plan 
     do {
         uint32_t number;
         char name[16];
-        os_random(&number, sizeof number);
+        code = os_random(&number, sizeof number);
+        if (code < 0)
+            return error_fail(code, "no random number to make up a name: %s", kith_strerror(code));
         snprintf(name, sizeof name, "psm_%08x", (unsigned)number);
         code = make_named(segment, name, plan);
     } while (code == -EEXIST);

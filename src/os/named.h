@@ -14,11 +14,12 @@
  *  files */
 int os_named_make(void);
 
-/** Gives the file its name, at one instant. @return 0, -EEXIST; -ENOMEM, -ENOSPC */
+/** Gives the file its name, at one instant. @return 0, -EEXIST; -ENOMEM, -ENOSPC; -ENOTSUP where the system can't */
 int os_named_publish(int file, const char *name);
 
-/** Opens the file of that name, closed on exec. @return its descriptor, or -ENOENT, -EACCES, -EMFILE, -ENFILE, -ENOMEM
- * */
+/** Opens the file of that name, closed on exec.
+ *  @return its descriptor, or -ENOENT, -EACCES, -EMFILE, -ENFILE, -ENOMEM; -EINVAL when it is no file: a link, a
+ *          folder */
 int os_named_open(const char *name);
 
 /** Takes the name away; those who have the file open keep it. @return 0, -ENOENT, -EACCES */

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/** Fills a buffer of at most 256 bytes. */
-void os_random(void *buffer, size_t size);
+/** Fills a buffer of at most 256 bytes. @return 0, or a negated errno where the system has no such numbers */
+int os_random(void *buffer, size_t size);
 
 #endif

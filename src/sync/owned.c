@@ -12,9 +12,6 @@ static int acquire_again(struct owned_word *owned, bool recursive)
 
 int owned_acquire(struct os_thread *self, struct owned_word *owned, deadline until, bool recursive)
 {
-    /* Nobody else writes this thread's id into the word, so what it says of that holds. */
-    if (owned_is_mine(self, owned))
-        return acquire_again(owned, recursive);
     int code = 0;
     robust_pending(self, &owned->word);
     if (unlikely(!word_try_acquire(self, &owned->word)))
@@ -24,7 +21,7 @@ int owned_acquire(struct os_thread *self, struct owned_word *owned, deadline unt
         robust_link(self, &owned->word);
     }
     robust_pending(self, NULL);
-    return code;
+    return code == -EDEADLK ? acquire_again(owned, recursive) : code;
 }
 
 int owned_release(struct os_thread *self, struct owned_word *owned)

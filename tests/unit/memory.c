@@ -242,6 +242,26 @@ static void a_segment_that_others_may_open_is_refused(void **state)
     assert_null(segment);
 }
 
+static void what_is_no_file_is_refused(void **state)
+{
+    (void)state;
+    char path[100];
+    kith_segment *segment = NULL;
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    assert_int_equal(symlink("/dev/shm/kith-test-nowhere", path), 0);
+    assert_explained(kith_segment_open(&segment, name, KITH_OPEN, 0), -EINVAL);
+    assert_explained(kith_segment_open(&segment, name, KITH_OPEN_OR_CREATE, 10), -EINVAL);
+    assert_explained(kith_segment_unlink(name), -EINVAL);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    int opened = kith_segment_open(&segment, name, KITH_OPEN, 0);
+    assert_int_equal(rmdir(path), 0);
+    assert_explained(opened, -EINVAL);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_explained(kith_segment_open(&segment, name, KITH_OPEN, 0), -EINVAL);
+    assert_null(segment);
+}
+
 static void a_segment_of_another_user_is_refused(void **state)
 {
     (void)state;
@@ -399,6 +419,15 @@ static int refuse_mapping(void)
     return 0;
 }
 
+static int refuse_random_numbers(void)
+{
+    kith_segment *segment = NULL;
+    EXPECT(refuse(SYS_getrandom, EPERM) == 0);
+    EXPECT(kith_segment_open(&segment, NULL, KITH_CREATE, 100) == -EPERM);
+    EXPECT(!segment);
+    return 0;
+}
+
 static int refuse_files_without_name(void)
 {
     kith_segment *segment = NULL;
@@ -414,6 +443,7 @@ static void what_fails_leaves_nothing_behind(void **state)
     assert_int_equal(apart(refuse_memory), 0);
     assert_int_equal(apart(limit_file_size), 0);
     assert_int_equal(apart(refuse_mapping), 0);
+    assert_int_equal(apart(refuse_random_numbers), 0);
     assert_int_equal(apart(refuse_files_without_name), 0);
 }
 
@@ -433,6 +463,7 @@ int main(void)
         TEST(names_that_are_none_are_refused),
         TEST(a_segment_of_shm_open_is_opened),
         TEST(a_segment_that_others_may_open_is_refused),
+        TEST(what_is_no_file_is_refused),
         TEST(a_segment_of_another_user_is_refused),
         TEST(a_file_that_stays_empty_is_told),
         TEST(a_file_that_is_still_empty_is_waited_for),

@@ -35,14 +35,16 @@ int os_named_publish(int file, const char *name)
     char path[sizeof FOLDER + 1 + OS_NAME_MAX], self[32];
     path_of(path, name);
     snprintf(self, sizeof self, "/proc/self/fd/%d", file);
-    return or_error(linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+    int code = or_error(linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+    return code == -ENOENT ? -ENOTSUP : code; /* there is no /proc */
 }
 
 int os_named_open(const char *name)
 {
     char path[sizeof FOLDER + 1 + OS_NAME_MAX];
     path_of(path, name);
-    return or_error(open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)); /* a FIFO would wait otherwise */
+    int code = or_error(open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)); /* a FIFO would wait otherwise */
+    return code == -ELOOP || code == -EISDIR || code == -ENXIO ? -EINVAL : code;
 }
 
 int os_named_remove(const char *name)

@@ -1,10 +1,15 @@
-/* getrandom(2), which gives up to 256 bytes without fail. */
+/* getrandom(2), which gives up to 256 bytes at once. */
 #include "os/random.h"
 
+#include <errno.h>
 #include <sys/random.h>
 
-void os_random(void *buffer, size_t size)
+int os_random(void *buffer, size_t size)
 {
-    while (getrandom(buffer, size, 0) != (ssize_t)size)
-        continue; /* a signal handler ran before the system had gathered enough for its first numbers */
+    /* A signal handler may run before the system has gathered enough for its first numbers. */
+    while (getrandom(buffer, size, 0) != (ssize_t)size) {
+        if (errno != EINTR)
+            return -errno;
+    }
+    return 0;
 }
