@@ -2,7 +2,8 @@
  *
  * A message is a frame as CPython's multiprocessing.connection writes it (Lib/multiprocessing/connection.py,
  * _send_bytes): its length as a big-endian signed 32-bit number, then its bytes; for a message longer than 0x7fffffff
- * the number is -1 and the length follows as a big-endian unsigned 64-bit one. The channel is a Unix stream socket.
+ * the number is -1 and the length follows as a big-endian unsigned 64-bit one. The channel is a Unix stream socket. A
+ * descriptor is attached (SCM_RIGHTS) to a byte of its own, 1, as in Lib/multiprocessing/reduction.py, sendfds.
  *
  * One thread of one process at a time may send on an end, and one receive; sending and receiving may go on side by
  * side.

@@ -193,11 +193,9 @@ uint64_t blocks_take(struct blocks *blocks, uint64_t size)
 uint64_t blocks_capacity(struct blocks *blocks, uint64_t offset)
 {
     offset -= sizeof(struct block); /* below 0 it is a huge number, and no block's */
-    if (!is_block(blocks, offset) || !is_used(blocks, offset))
-        return 0;
-    uint64_t size = size_at(blocks, offset);
-    /* A header may have stayed in the middle of what is now another block: its neighbour does not know it. */
-    return at(blocks, offset + size)->before == size ? size - sizeof(struct block) : 0;
+    /* A header that stayed behind in the middle of what is now a larger block is one of a free block: no used block is
+     * ever joined to another. */
+    return is_block(blocks, offset) && is_used(blocks, offset) ? size_at(blocks, offset) - sizeof(struct block) : 0;
 }
 
 bool blocks_resize(struct blocks *blocks, uint64_t offset, uint64_t size)

@@ -299,6 +299,18 @@ static void a_block_is_freed_once(void **state)
     assert_explained(kith_heap_free(heap, offsets[1]), -EINVAL); /* in the middle of it now */
 }
 
+/** What looks like the start of a block, but was put there by a program. */
+static void what_only_looks_like_a_block_is_not_freed(void **state)
+{
+    (void)state;
+    uint64_t block = take(100), size_and_used = 48 | 1;
+    for (uint64_t at = block; at < block + 64; at += 16) {
+        memcpy(kith_heap_at(heap, at), &size_and_used, sizeof size_and_used);
+        assert_explained(kith_heap_free(heap, at + 16), -EINVAL);
+    }
+    assert_code(kith_heap_free(heap, block), 0);
+}
+
 static int overwrite_and_die(void)
 {
     uint64_t block = take(100);
@@ -518,6 +530,7 @@ int main(void)
         TEST(processes_and_threads_use_one_heap),
         TEST(what_is_no_block_is_not_freed),
         TEST(a_block_is_freed_once),
+        TEST(what_only_looks_like_a_block_is_not_freed),
         TEST(an_overwritten_heap_is_told_after_a_death),
         TEST(bad_arguments_are_refused),
         TEST(a_root_is_found_by_others),

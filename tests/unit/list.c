@@ -353,6 +353,8 @@ static void what_is_no_list_is_refused(void **state)
         assert_explained(open_words(words, 41), -EINVAL);
         assert_null(list);
     }
+    const int64_t uneven[] = { 1, 0, 12, 77, 0, word("q"), 0 };
+    assert_explained(open_words(uneven, sizeof uneven), -EINVAL);
     assert_explained(open_words(good, 40), -EINVAL);
     assert_explained(open_words(good, 7), -EINVAL);
 }
