@@ -58,9 +58,9 @@ KITH_API KITH_MUST_USE int kith_array_open(kith_array **array, const char *name,
  *  @return 0; -ENOENT, -EACCES, -EINVAL as kith_open says */
 KITH_API int kith_array_unlink(const char *name);
 
-/** Makes a descriptor that stands for the array, closed on exec. The caller closes it.
- *  @return the descriptor; -EMFILE; -EINVAL when array is NULL */
-KITH_API KITH_MUST_USE int kith_array_share_fd(const kith_array *array);
+/** The descriptor that stands for the array, closed on exec. It is the array's own: do not close it.
+ *  @return the descriptor; -EINVAL when array is NULL */
+KITH_API int kith_array_share_fd(const kith_array *array);
 
 /** Takes the array that a descriptor stands for.
  *  @param array  receives it; free it with kith_array_free

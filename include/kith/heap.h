@@ -68,9 +68,9 @@ KITH_API KITH_MUST_USE int kith_heap_in(kith_heap **heap, void *memory, size_t s
  *  @return 0; -ENOENT, -EACCES, -EINVAL as kith_open says */
 KITH_API int kith_heap_unlink(const char *name);
 
-/** Makes a descriptor that stands for the heap, closed on exec. The caller closes it.
- *  @return the descriptor; -EMFILE; -EINVAL when heap is NULL or lies inside other memory: share that */
-KITH_API KITH_MUST_USE int kith_heap_share_fd(const kith_heap *heap);
+/** The descriptor that stands for the heap, closed on exec. It is the heap's own: do not close it.
+ *  @return the descriptor; -EINVAL when heap is NULL or lies inside other memory: share that */
+KITH_API int kith_heap_share_fd(const kith_heap *heap);
 
 /** Takes the heap that a descriptor stands for.
  *  @param heap  receives it; give it back with kith_heap_close

@@ -74,9 +74,9 @@ KITH_API KITH_MUST_USE int kith_list_open(kith_list **list, const char *name, ki
 /** Takes a list's name away; those who have it keep it. @return as kith_segment_unlink */
 KITH_API int kith_list_unlink(const char *name);
 
-/** Makes a descriptor that stands for the list, closed on exec. The caller closes it.
- *  @return the descriptor; -EMFILE; -EINVAL when list is NULL */
-KITH_API KITH_MUST_USE int kith_list_share_fd(const kith_list *list);
+/** The descriptor that stands for the list, closed on exec. It is the list's own: do not close it.
+ *  @return the descriptor; -EINVAL when list is NULL */
+KITH_API int kith_list_share_fd(const kith_list *list);
 
 /** Takes the list that a descriptor stands for.
  *  @param list  receives it; free it with kith_list_free

@@ -14,7 +14,7 @@
  *    KITH_CREATE and KITH_OPEN_OR_CREATE replace it.
  *  - All who use an object must be in one PID namespace, and see the same /dev/shm when they open it by name.
  *
- * Descriptors. kith_..._share_fd gives a descriptor that stands for the object; sent over a Unix socket
+ * Descriptors. kith_..._share_fd gives the descriptor that stands for the object, and is its own; sent over a Unix socket
  * (kith_connection_send_fd), or left open over an exec, it becomes a handle of another process by kith_..._from_fd. The
  * object lives as long as any process has a handle or a descriptor of it.
  */
@@ -84,9 +84,9 @@ KITH_API KITH_MUST_USE int kith_segment_open(kith_segment **segment, const char 
  *          -EINVAL when the name is no name */
 KITH_API int kith_segment_unlink(const char *name);
 
-/** Makes a descriptor that stands for the segment, closed on exec. The caller closes it.
- *  @return the descriptor; -EMFILE; -EINVAL when segment is NULL */
-KITH_API KITH_MUST_USE int kith_segment_share_fd(const kith_segment *segment);
+/** The descriptor that stands for the segment, closed on exec. It is the segment's own: do not close it.
+ *  @return the descriptor; -EINVAL when segment is NULL */
+KITH_API int kith_segment_share_fd(const kith_segment *segment);
 
 /** Takes the segment that a descriptor stands for: one of kith_segment_share_fd, or of any file of memory. It is as
  *  long as the file is now, and has no name here.

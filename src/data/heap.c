@@ -140,7 +140,7 @@ int kith_heap_share_fd(const kith_heap *heap)
         return error_fail(-EINVAL, "heap is NULL");
     if (heap->inside)
         return error_fail(-EINVAL, "this heap lies inside other memory: share that, and open the heap in it");
-    return object_share_fd(&heap->object);
+    return heap->object.file;
 }
 
 int kith_heap_from_fd(kith_heap **heap, int fd)

@@ -276,9 +276,3 @@ int object_unlink(const struct object_type *type, const char *name)
         return code;
     return names_remove(file, name);
 }
-
-int object_share_fd(const struct object *object)
-{
-    int code = os_file_duplicate(object->file);
-    return code < 0 ? error_fail(code, "no descriptor to share: %s", kith_strerror(code)) : code;
-}

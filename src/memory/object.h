@@ -82,9 +82,6 @@ int object_recognise(const struct object_header *header, uint64_t size, const st
  *  @return 0; -EBADF; -EINVAL when it is no object of this kind; KITH_ELAYOUT; -EMFILE, -ENOMEM */
 int object_from_fd(struct object *object, const struct object_type *type, int fd);
 
-/** Makes a descriptor that stands for the object, closed on exec. @return it; -EMFILE with the detail */
-int object_share_fd(const struct object *object);
-
 /** Takes a name away. @return 0, or what kith/memory.h says about names */
 int object_unlink(const struct object_type *type, const char *name);
 

@@ -241,10 +241,7 @@ int kith_segment_unlink(const char *name)
 
 int kith_segment_share_fd(const kith_segment *segment)
 {
-    if (!segment)
-        return error_fail(-EINVAL, "segment is NULL");
-    int code = os_file_duplicate(segment->file);
-    return code < 0 ? error_fail(code, "no descriptor to share: %s", kith_strerror(code)) : code;
+    return segment ? segment->file : error_fail(-EINVAL, "segment is NULL");
 }
 
 int kith_segment_from_fd(kith_segment **segment, int fd)

