@@ -15,9 +15,9 @@ static kith_heap *heap;
 
 static int add_node(void *text)
 {
-    uint64_t offset = kith_heap_alloc(heap, sizeof(struct node));
+    uint64_t offset = kith_heap_allocate(heap, sizeof(struct node));
     if (!offset) {
-        fprintf(stderr, "kith_heap_alloc: %s\n", kith_error_detail());
+        fprintf(stderr, "kith_heap_allocate: %s\n", kith_error_detail());
         return 1;
     }
     struct node *node = kith_heap_at(heap, offset);
@@ -46,6 +46,6 @@ int main(void)
     const struct node *node = kith_heap_at(heap, kith_heap_root(heap));
     for (; node; node = kith_relative_get(&node->next))
         puts(node->text);
-    kith_heap_close(heap);
+    kith_heap_free(heap);
     return 0;
 }

@@ -37,7 +37,7 @@ typedef struct kith_heap kith_heap;
  * -------------------------------------------------------------------------------------------------------- */
 
 /** Makes an anonymous heap. All its memory is there from the start, and stays.
- *  @param heap  receives it; give it back with kith_heap_close
+ *  @param heap  receives it; give it back with kith_heap_free
  *  @param size  in bytes, KITH_HEAP_MIN to KITH_HEAP_MAX. Some 2,500 of them are the heap's own; each block takes 16
  *               bytes more than it holds, and at least 32
  *  @return 0; -EINVAL when heap is NULL or there can be no heap of that size; -ENOMEM or -ENOSPC when there is not so
@@ -46,7 +46,7 @@ typedef struct kith_heap kith_heap;
 KITH_API KITH_MUST_USE int kith_heap_new(kith_heap **heap, size_t size);
 
 /** Makes or opens a heap that has a name.
- *  @param heap  receives it; give it back with kith_heap_close
+ *  @param heap  receives it; give it back with kith_heap_free
  *  @param name  1 to KITH_NAME_MAX bytes without '/'
  *  @param how   see kith_open
  *  @param size  of a new one, as for kith_heap_new. For one that is found it is not used
@@ -55,7 +55,7 @@ KITH_API KITH_MUST_USE int kith_heap_open(kith_heap **heap, const char *name, ki
 
 /** Makes or opens a heap inside other shared memory: a segment, or a part of one. That must stay mapped for as long as
  *  the heap is open, and is not freed with it.
- *  @param heap    receives it; give it back with kith_heap_close
+ *  @param heap    receives it; give it back with kith_heap_free
  *  @param memory  its first byte, at a multiple of 64
  *  @param size    how many bytes there are, as for kith_heap_new
  *  @param how     KITH_CREATE lays a heap out, whatever was there; KITH_OPEN finds one. Nobody keeps two processes from
@@ -73,14 +73,14 @@ KITH_API int kith_heap_unlink(const char *name);
 KITH_API int kith_heap_share_fd(const kith_heap *heap);
 
 /** Takes the heap that a descriptor stands for.
- *  @param heap  receives it; give it back with kith_heap_close
+ *  @param heap  receives it; give it back with kith_heap_free
  *  @param fd    of kith_heap_share_fd, here or in another process. It stays the caller's
  *  @return 0; -EINVAL when it is no heap's, or heap is NULL; -EBADF; KITH_ELAYOUT; -EMFILE; -ENOMEM; -ENOTSUP */
 KITH_API KITH_MUST_USE int kith_heap_from_fd(kith_heap **heap, int fd);
 
 /** Gives this process's handle back: the blocks are at no address here any more. They stay allocated, and others keep
  *  their handles. No other thread of this process may be in a call on it. NULL is fine. */
-KITH_API void kith_heap_close(kith_heap *heap);
+KITH_API void kith_heap_free(kith_heap *heap);
 
 /* ---- blocks
  * ---------------------------------------------------------------------------------------------------------- */
@@ -92,7 +92,7 @@ KITH_API void kith_heap_close(kith_heap *heap);
  *  @return the block's offset, which is the same in all processes; its address is a multiple of 16, and what it holds
  *          is undefined. 0 when there is none: kith_error_detail tells why. That is as a rule that no free block is
  *          large enough */
-KITH_API KITH_MUST_USE uint64_t kith_heap_alloc(kith_heap *heap, size_t size);
+KITH_API KITH_MUST_USE uint64_t kith_heap_allocate(kith_heap *heap, size_t size);
 
 /** Changes a block's size. What it holds stays, up to the smaller of both sizes. Where there is no room behind it, it
  *  moves.
@@ -101,7 +101,7 @@ KITH_API KITH_MUST_USE uint64_t kith_heap_alloc(kith_heap *heap, size_t size);
  *  @param size    in bytes; 0 gives a block, too
  *  @return the block's offset, the same or another; then the old one is free. 0 when there is no room, or the offset is
  *          no block's: then nothing has changed, and kith_error_detail tells why */
-KITH_API KITH_MUST_USE uint64_t kith_heap_realloc(kith_heap *heap, uint64_t offset, size_t size);
+KITH_API KITH_MUST_USE uint64_t kith_heap_reallocate(kith_heap *heap, uint64_t offset, size_t size);
 
 /** Frees a block, of whichever process.
  *  @param heap    a heap
@@ -110,7 +110,7 @@ KITH_API KITH_MUST_USE uint64_t kith_heap_realloc(kith_heap *heap, uint64_t offs
  *          allocated again), or heap is NULL; -ENOTRECOVERABLE when a program has written outside its blocks, so that
  *          after a death nobody could tell where they are: the heap gives and takes no more, what is in it can be
  *          read */
-KITH_API int kith_heap_free(kith_heap *heap, uint64_t offset);
+KITH_API int kith_heap_deallocate(kith_heap *heap, uint64_t offset);
 
 /** Where a block is in this process.
  *  @return its address; NULL for 0, an offset beyond the heap, or when heap is NULL. That a block is there is not
@@ -142,7 +142,7 @@ typedef struct kith_heap_stats {
 
 /** Tells how full the heap is, by walking over all its blocks: it takes time in proportion to their number, and others
  *  wait meanwhile.
- *  @return 0; -EINVAL when heap or stats is NULL; -ENOTRECOVERABLE as kith_heap_free; -ENOTSUP */
+ *  @return 0; -EINVAL when heap or stats is NULL; -ENOTRECOVERABLE as kith_heap_deallocate; -ENOTSUP */
 KITH_API int kith_heap_stats_of(kith_heap *heap, kith_heap_stats *stats);
 
 /* ---- pointers

@@ -150,7 +150,7 @@ int kith_heap_from_fd(kith_heap **heap, int fd)
     return code < 0 ? code : settle(heap, made, object_from_fd(&made->object, &type, fd));
 }
 
-void kith_heap_close(kith_heap *heap)
+void kith_heap_free(kith_heap *heap)
 {
     if (!heap)
         return;
@@ -201,7 +201,7 @@ static uint64_t capacity(kith_heap *heap, uint64_t offset)
     return size;
 }
 
-uint64_t kith_heap_alloc(kith_heap *heap, size_t size)
+uint64_t kith_heap_allocate(kith_heap *heap, size_t size)
 {
     if (enter(heap) < 0)
         return 0;
@@ -213,7 +213,7 @@ uint64_t kith_heap_alloc(kith_heap *heap, size_t size)
     return offset;
 }
 
-int kith_heap_free(kith_heap *heap, uint64_t offset)
+int kith_heap_deallocate(kith_heap *heap, uint64_t offset)
 {
     if (heap && !offset)
         return 0;
@@ -231,18 +231,18 @@ int kith_heap_free(kith_heap *heap, uint64_t offset)
 /** The block is the caller's all the time, so it is copied without keeping the others out. */
 static uint64_t move(kith_heap *heap, uint64_t offset, uint64_t holds, size_t size)
 {
-    uint64_t moved = kith_heap_alloc(heap, size);
+    uint64_t moved = kith_heap_allocate(heap, size);
     if (!moved)
         return 0;
     memcpy(kith_heap_at(heap, moved), kith_heap_at(heap, offset), holds < size ? (size_t)holds : size);
-    kith_heap_free(heap, offset);
+    kith_heap_deallocate(heap, offset);
     return moved;
 }
 
-uint64_t kith_heap_realloc(kith_heap *heap, uint64_t offset, size_t size)
+uint64_t kith_heap_reallocate(kith_heap *heap, uint64_t offset, size_t size)
 {
     if (!offset)
-        return kith_heap_alloc(heap, size);
+        return kith_heap_allocate(heap, size);
     if (enter(heap) < 0)
         return 0;
     uint64_t holds = capacity(heap, offset);

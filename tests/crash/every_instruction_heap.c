@@ -37,8 +37,8 @@ static bool holds(uint64_t offset, int number, size_t size)
 
 static uint64_t allocate(size_t size)
 {
-    uint64_t offset = kith_heap_alloc(heap, size);
-    must(offset ? 0 : -12, "kith_heap_alloc");
+    uint64_t offset = kith_heap_allocate(heap, size);
+    must(offset ? 0 : -12, "kith_heap_allocate");
     return offset;
 }
 
@@ -47,19 +47,19 @@ static uint64_t allocate(size_t size)
 static int act_alloc(struct call *call)
 {
     (void)call;
-    return kith_heap_alloc(heap, scenario->setting->size) ? 0 : -1;
+    return kith_heap_allocate(heap, scenario->setting->size) ? 0 : -1;
 }
 
 static int act_free(struct call *call)
 {
     (void)call;
-    return kith_heap_free(heap, offsets[scenario->setting->block]);
+    return kith_heap_deallocate(heap, offsets[scenario->setting->block]);
 }
 
 static int act_realloc(struct call *call)
 {
     const struct setting *setting = scenario->setting;
-    uint64_t offset = kith_heap_realloc(heap, offsets[setting->block], setting->size);
+    uint64_t offset = kith_heap_reallocate(heap, offsets[setting->block], setting->size);
     call->size = offset;
     return offset && (offset == offsets[setting->block]) == setting->in_place ? 0 : -1;
 }
@@ -86,7 +86,7 @@ static void heap_begin(void)
     }
     for (int i = 0; i < BLOCKS; i++) {
         if (!setting->sizes[i])
-            must(kith_heap_free(heap, offsets[i]), "kith_heap_free");
+            must(kith_heap_deallocate(heap, offsets[i]), "kith_heap_deallocate");
     }
     if (setting->death_before)
         die_before();
@@ -106,8 +106,8 @@ static void judge_others(void)
         if (!setting->sizes[i] || (i == setting->block && !is_act(act_alloc)))
             continue;
         expect(holds(offsets[i], i, setting->sizes[i]), "another block does not hold what it held");
-        expect(kith_heap_free(heap, offsets[i]) == 0, "another block can't be freed");
-        expect(kith_heap_free(heap, offsets[i]) < 0, "another block can be freed twice");
+        expect(kith_heap_deallocate(heap, offsets[i]) == 0, "another block can't be freed");
+        expect(kith_heap_deallocate(heap, offsets[i]) < 0, "another block can be freed twice");
     }
 }
 
@@ -127,7 +127,7 @@ static void judge_block(void)
         bool there = holds(offset, setting->block, kept);
         expect(there || !setting->in_place, "the block does not hold what it held");
     }
-    int code = kith_heap_free(heap, offset);
+    int code = kith_heap_deallocate(heap, offset);
     expect(!atomic_load(&dead->over) || (code == 0) == is_act(act_realloc), "the call returned, but did not happen");
     expect(code == 0 || !is_act(act_realloc) || !setting->in_place, "the block is gone");
 }
@@ -141,14 +141,14 @@ static void judge_rest(void)
     expect(kith_heap_stats_of(heap, &now) == 0, "the blocks can't be walked over");
     expect(now.blocks <= scenario->setting->lost_at_most, "more blocks are lost than the call had");
     expect(now.blocks > 0 || memcmp(&now, &fresh, sizeof now) == 0, "free memory is not joined, or is lost");
-    uint64_t largest = kith_heap_alloc(heap, (size_t)now.largest);
-    expect(largest && kith_heap_free(heap, largest) == 0, "the largest block can't be had");
-    while (count < SIZE / 32 && (taken[count] = kith_heap_alloc(heap, 60)))
+    uint64_t largest = kith_heap_allocate(heap, (size_t)now.largest);
+    expect(largest && kith_heap_deallocate(heap, largest) == 0, "the largest block can't be had");
+    while (count < SIZE / 32 && (taken[count] = kith_heap_allocate(heap, 60)))
         fill(taken[count], count % 100, 60), count++;
     expect((uint64_t)count >= (fresh.free - now.used) / 80 - 2, "free memory can't be had");
     for (int i = 0; i < count; i++) {
         expect(holds(taken[i], i % 100, 60), "blocks overlap");
-        expect(kith_heap_free(heap, taken[i]) == 0, "a block can't be freed");
+        expect(kith_heap_deallocate(heap, taken[i]) == 0, "a block can't be freed");
     }
     kith_heap_stats again;
     expect(kith_heap_stats_of(heap, &again) == 0 && memcmp(&now, &again, sizeof now) == 0, "memory is lost or made");
@@ -163,7 +163,7 @@ static void heap_judge(void)
 
 static void heap_end(void)
 {
-    kith_heap_close(heap);
+    kith_heap_free(heap);
 }
 
 /* ---- scenarios ---- */

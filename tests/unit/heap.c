@@ -30,7 +30,7 @@ static int tear_down(void **state)
     (void)state;
     if (apart_running && kill(apart_running, SIGKILL) == 0)
         apart_wait(apart_running);
-    kith_heap_close(heap);
+    kith_heap_free(heap);
     kith_heap_unlink(name);
     assert_int_equal(descriptors(), descriptors_before);
     return 0;
@@ -45,7 +45,7 @@ static kith_heap_stats stats(void)
 
 static uint64_t take(size_t size)
 {
-    uint64_t offset = kith_heap_alloc(heap, size);
+    uint64_t offset = kith_heap_allocate(heap, size);
     if (!offset)
         fail_msg("%zu bytes: %s", size, kith_error_detail());
     return offset;
@@ -73,7 +73,7 @@ static void blocks_are_aligned_and_apart(void **state)
         const unsigned char *bytes = kith_heap_at(heap, offsets[i]);
         for (size_t j = 0; j < i; j++)
             assert_int_equal(bytes[j], i);
-        assert_code(kith_heap_free(heap, offsets[i]), 0);
+        assert_code(kith_heap_deallocate(heap, offsets[i]), 0);
     }
 }
 
@@ -91,7 +91,7 @@ static void a_heap_whose_blocks_are_freed_is_whole_again(void **state)
             offsets[j] = take(100);
         assert_int_equal(stats().used, 3 * 112);
         for (int j = 0; j < 3; j++)
-            assert_code(kith_heap_free(heap, offsets[orders[i][j]]), 0);
+            assert_code(kith_heap_deallocate(heap, offsets[orders[i][j]]), 0);
         kith_heap_stats now = stats();
         assert_memory_equal(&now, &fresh, sizeof now);
     }
@@ -102,26 +102,26 @@ static void the_largest_block_can_be_had_and_no_larger_one(void **state)
     (void)state;
     uint64_t first = take(1000), second = take(20000);
     take(1000);
-    assert_code(kith_heap_free(heap, second), 0);
+    assert_code(kith_heap_deallocate(heap, second), 0);
     for (int i = 0; i < 2; i++) {
         uint64_t largest = stats().largest;
-        expect_none(kith_heap_alloc(heap, largest + 1));
+        expect_none(kith_heap_allocate(heap, largest + 1));
         assert_non_null(strstr(kith_error_detail(), "no free block"));
         take(largest);
     }
     assert_int_equal(stats().free, 0);
-    expect_none(kith_heap_alloc(heap, 0));
-    assert_code(kith_heap_free(heap, first), 0);
+    expect_none(kith_heap_allocate(heap, 0));
+    assert_code(kith_heap_deallocate(heap, first), 0);
     take(1000);
     const size_t huge[] = { SIZE, SIZE_MAX - 8, SIZE_MAX, (size_t)1 << 47 };
     for (size_t i = 0; i < sizeof huge / sizeof *huge; i++)
-        expect_none(kith_heap_alloc(heap, huge[i]));
+        expect_none(kith_heap_allocate(heap, huge[i]));
 }
 
 static void the_smallest_heap_has_room(void **state)
 {
     (void)state;
-    kith_heap_close(heap);
+    kith_heap_free(heap);
     heap = NULL;
     assert_code(kith_heap_new(&heap, KITH_HEAP_MIN), 0);
     assert_int_equal(stats().free, stats().largest);
@@ -141,7 +141,7 @@ static void a_block_far_down_its_list_is_found(void **state)
     }
     take(stats().largest);
     for (int i = 0; i < 30; i++)
-        assert_code(kith_heap_free(heap, offsets[2 * i]), 0);
+        assert_code(kith_heap_deallocate(heap, offsets[2 * i]), 0);
     assert_int_equal(take(1072), offsets[0]);
 }
 
@@ -149,18 +149,18 @@ static void blocks_grow_and_shrink_in_place_where_there_is_room(void **state)
 {
     (void)state;
     kith_heap_stats fresh = stats();
-    uint64_t offset = kith_heap_realloc(heap, 0, 100);
+    uint64_t offset = kith_heap_reallocate(heap, 0, 100);
     assert_true(offset != 0);
     strcpy(kith_heap_at(heap, offset), "what it holds");
     const size_t sizes[] = { 1000, 5000, 4990, 300, 20, 0, 14, 40000 };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        assert_int_equal(kith_heap_realloc(heap, offset, sizes[i]), offset);
+        assert_int_equal(kith_heap_reallocate(heap, offset, sizes[i]), offset);
         assert_int_equal(stats().blocks, 1);
         assert_true(stats().used >= sizes[i] && stats().used < sizes[i] + 32);
         assert_int_equal(stats().free, stats().largest);
     }
     assert_string_equal(kith_heap_at(heap, offset), "what it holds");
-    assert_code(kith_heap_free(heap, offset), 0);
+    assert_code(kith_heap_deallocate(heap, offset), 0);
     kith_heap_stats now = stats();
     assert_memory_equal(&now, &fresh, sizeof now);
 }
@@ -171,12 +171,12 @@ static void a_block_without_room_behind_it_moves(void **state)
     uint64_t offset = take(100);
     take(100);
     strcpy(kith_heap_at(heap, offset), "what it holds");
-    uint64_t moved = kith_heap_realloc(heap, offset, 1000);
+    uint64_t moved = kith_heap_reallocate(heap, offset, 1000);
     assert_true(moved != 0 && moved != offset);
     assert_string_equal(kith_heap_at(heap, moved), "what it holds");
     assert_int_equal(stats().blocks, 2);
     assert_int_equal(take(100), offset); /* which is free */
-    expect_none(kith_heap_realloc(heap, moved, SIZE));
+    expect_none(kith_heap_reallocate(heap, moved, SIZE));
     assert_string_equal(kith_heap_at(heap, moved), "what it holds");
 }
 
@@ -212,11 +212,11 @@ static int work(unsigned seed, int turns)
         EXPECT(!record->offset || holds(record));
         size_t size = some_size(&seed);
         if (record->offset && rand_r(&seed) % 2) {
-            EXPECT(kith_heap_free(heap, record->offset) == 0);
+            EXPECT(kith_heap_deallocate(heap, record->offset) == 0);
             record->offset = 0;
             continue;
         }
-        uint64_t offset = kith_heap_realloc(heap, record->offset, size);
+        uint64_t offset = kith_heap_reallocate(heap, record->offset, size);
         if (!offset)
             continue;
         record->size = record->offset && record->size < size ? record->size : record->offset ? size : 0;
@@ -227,7 +227,7 @@ static int work(unsigned seed, int turns)
     }
     for (int i = 0; i < 64; i++) {
         EXPECT(!records[i].offset || holds(&records[i]));
-        EXPECT(kith_heap_free(heap, records[i].offset) == 0);
+        EXPECT(kith_heap_deallocate(heap, records[i].offset) == 0);
     }
     return 0;
 }
@@ -269,18 +269,18 @@ static void what_is_no_block_is_not_freed(void **state)
     (void)state;
     uint64_t first = take(100), second = take(100), third = take(100);
     memset(kith_heap_at(heap, second), 0xff, 100);
-    assert_code(kith_heap_free(heap, 0), 0);
+    assert_code(kith_heap_deallocate(heap, 0), 0);
     const uint64_t wrong[] = {
         1, 16, first + 1, first + 8, first + 16, second - 16, SIZE, UINT64_MAX, UINT64_MAX - 15
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_explained(kith_heap_free(heap, wrong[i]), -EINVAL);
-        expect_none(kith_heap_realloc(heap, wrong[i], 10));
+        assert_explained(kith_heap_deallocate(heap, wrong[i]), -EINVAL);
+        expect_none(kith_heap_reallocate(heap, wrong[i], 10));
     }
     assert_int_equal(stats().blocks, 3);
-    assert_code(kith_heap_free(heap, third), 0);
-    assert_code(kith_heap_free(heap, first), 0);
-    assert_code(kith_heap_free(heap, second), 0);
+    assert_code(kith_heap_deallocate(heap, third), 0);
+    assert_code(kith_heap_deallocate(heap, first), 0);
+    assert_code(kith_heap_deallocate(heap, second), 0);
 }
 
 static void a_block_is_freed_once(void **state)
@@ -290,13 +290,13 @@ static void a_block_is_freed_once(void **state)
     for (int i = 0; i < 3; i++)
         offsets[i] = take(100);
     for (int i = 0; i < 3; i++) { /* alone, joined with the one before, with those on both sides */
-        assert_code(kith_heap_free(heap, offsets[i]), 0);
+        assert_code(kith_heap_deallocate(heap, offsets[i]), 0);
         for (int j = 0; j <= i; j++)
-            assert_explained(kith_heap_free(heap, offsets[j]), -EINVAL);
+            assert_explained(kith_heap_deallocate(heap, offsets[j]), -EINVAL);
     }
     uint64_t larger = take(1000);
     assert_int_equal(larger, offsets[0]);
-    assert_explained(kith_heap_free(heap, offsets[1]), -EINVAL); /* in the middle of it now */
+    assert_explained(kith_heap_deallocate(heap, offsets[1]), -EINVAL); /* in the middle of it now */
 }
 
 /** What looks like the start of a block, but was put there by a program. */
@@ -306,9 +306,9 @@ static void what_only_looks_like_a_block_is_not_freed(void **state)
     uint64_t block = take(100), size_and_used = 48 | 1;
     for (uint64_t at = block; at < block + 64; at += 16) {
         memcpy(kith_heap_at(heap, at), &size_and_used, sizeof size_and_used);
-        assert_explained(kith_heap_free(heap, at + 16), -EINVAL);
+        assert_explained(kith_heap_deallocate(heap, at + 16), -EINVAL);
     }
-    assert_code(kith_heap_free(heap, block), 0);
+    assert_code(kith_heap_deallocate(heap, block), 0);
 }
 
 static int overwrite_and_die(void)
@@ -317,9 +317,9 @@ static int overwrite_and_die(void)
     signal(SIGSEGV, SIG_DFL);
     prctl(PR_SET_DUMPABLE, 0); /* no core file */
     close(STDERR_FILENO);      /* nor what a sanitizer would say */
-    kith_heap_free(heap, block);
+    kith_heap_deallocate(heap, block);
     memset((char *)kith_heap_at(heap, block) - 16, 0x7f, 64); /* also what leads to the next free block */
-    return kith_heap_alloc(heap, 100) == 0; /* and to crash on the way there, in the middle of the call */
+    return kith_heap_allocate(heap, 100) == 0; /* and to crash on the way there, in the middle of the call */
 }
 
 static void an_overwritten_heap_is_told_after_a_death(void **state)
@@ -330,9 +330,9 @@ static void an_overwritten_heap_is_told_after_a_death(void **state)
     strcpy(kith_heap_at(heap, block), "can be read");
     assert_int_not_equal(apart(overwrite_and_die), 0);
     for (int i = 0; i < 2; i++) {
-        assert_explained(kith_heap_free(heap, block), -ENOTRECOVERABLE);
-        expect_none(kith_heap_alloc(heap, 1));
-        expect_none(kith_heap_realloc(heap, block, 1));
+        assert_explained(kith_heap_deallocate(heap, block), -ENOTRECOVERABLE);
+        expect_none(kith_heap_allocate(heap, 1));
+        expect_none(kith_heap_reallocate(heap, block, 1));
         assert_explained(kith_heap_stats_of(heap, &seen), -ENOTRECOVERABLE);
     }
     assert_int_equal(seen.blocks, 4);
@@ -361,14 +361,14 @@ static void bad_arguments_are_refused(void **state)
     assert_explained(kith_heap_from_fd(NULL, 0), -EINVAL);
     assert_explained(kith_heap_from_fd(&other, -1), -EBADF);
     assert_explained(kith_heap_share_fd(NULL), -EINVAL);
-    assert_explained(kith_heap_free(NULL, 16), -EINVAL);
+    assert_explained(kith_heap_deallocate(NULL, 16), -EINVAL);
     assert_explained(kith_heap_stats_of(NULL, &seen), -EINVAL);
     assert_explained(kith_heap_stats_of(heap, NULL), -EINVAL);
     assert_explained(kith_heap_set_root(NULL, 0, 0), -EINVAL);
     assert_explained(kith_heap_set_root(heap, 0, SIZE), -EINVAL);
     assert_explained(kith_heap_set_root(heap, 0, 8), -EINVAL);
-    expect_none(kith_heap_alloc(NULL, 1));
-    expect_none(kith_heap_realloc(NULL, 16, 1));
+    expect_none(kith_heap_allocate(NULL, 1));
+    expect_none(kith_heap_reallocate(NULL, 16, 1));
     assert_int_equal(kith_heap_root(NULL), 0);
     assert_null(kith_heap_at(NULL, 16));
     assert_null(kith_heap_at(heap, 0));
@@ -377,7 +377,7 @@ static void bad_arguments_are_refused(void **state)
     assert_int_equal(kith_heap_offset(heap, memory), 0);
     assert_int_equal(kith_heap_offset(NULL, memory), 0);
     assert_null(other);
-    kith_heap_close(NULL);
+    kith_heap_free(NULL);
 }
 
 /* ---- roots, names, descriptors ---- */
@@ -386,26 +386,26 @@ static int append_to_root(void)
 {
     kith_heap *other;
     EXPECT(kith_heap_open(&other, name, KITH_OPEN, 0) == 0);
-    uint64_t offset = kith_heap_alloc(other, 20);
+    uint64_t offset = kith_heap_allocate(other, 20);
     EXPECT(kith_heap_root(other) == 0 && offset);
     strcpy(kith_heap_at(other, offset), "from the child");
     EXPECT(kith_heap_set_root(other, 0, offset) == 0);
     EXPECT(kith_heap_set_root(other, 0, offset) == -EAGAIN);
-    kith_heap_close(other);
+    kith_heap_free(other);
     return 0;
 }
 
 static void a_root_is_found_by_others(void **state)
 {
     (void)state;
-    kith_heap_close(heap);
+    kith_heap_free(heap);
     heap = NULL;
     assert_code(kith_heap_open(&heap, name, KITH_CREATE, SIZE), 0);
     assert_int_equal(apart(append_to_root), 0);
     uint64_t root = kith_heap_root(heap);
     assert_string_equal(kith_heap_at(heap, root), "from the child");
     assert_explained(kith_heap_set_root(heap, 0, root), -EAGAIN);
-    assert_code(kith_heap_free(heap, root), 0);
+    assert_code(kith_heap_deallocate(heap, root), 0);
     assert_code(kith_heap_set_root(heap, root, 0), 0);
     assert_int_equal(kith_heap_root(heap), 0);
 }
@@ -413,18 +413,18 @@ static void a_root_is_found_by_others(void **state)
 static void a_named_heap_outlives_its_users(void **state)
 {
     (void)state;
-    kith_heap_close(heap);
+    kith_heap_free(heap);
     heap = NULL;
     assert_code(kith_heap_open(&heap, name, KITH_OPEN_OR_CREATE, SIZE), 0);
     uint64_t offset = take(100);
     strcpy(kith_heap_at(heap, offset), "testament");
     assert_code(kith_heap_set_root(heap, 0, offset), 0);
-    kith_heap_close(heap);
+    kith_heap_free(heap);
     heap = NULL;
     assert_code(kith_heap_open(&heap, name, KITH_OPEN_OR_CREATE, 2 * SIZE), 0);
     assert_string_equal(kith_heap_at(heap, kith_heap_root(heap)), "testament");
     assert_int_equal(stats().blocks, 1);
-    kith_heap_close(heap);
+    kith_heap_free(heap);
     heap = NULL;
     assert_code(kith_heap_open(&heap, name, KITH_CREATE, SIZE), 0); /* nobody had it */
     assert_int_equal(stats().blocks, 0);
@@ -440,7 +440,7 @@ static void a_descriptor_becomes_a_heap(void **state)
     int fd = fcntl(kith_heap_share_fd(heap), F_DUPFD_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-    kith_heap_close(heap);
+    kith_heap_free(heap);
     heap = NULL;
     kith_array *array = NULL;
     assert_explained(kith_array_from_fd(&array, fd), -EINVAL);
@@ -448,7 +448,7 @@ static void a_descriptor_becomes_a_heap(void **state)
     assert_code(kith_heap_from_fd(&heap, fd), 0);
     close(fd);
     assert_string_equal(kith_heap_at(heap, offset), "handed on");
-    assert_code(kith_heap_free(heap, offset), 0);
+    assert_code(kith_heap_deallocate(heap, offset), 0);
 }
 
 static void a_heap_may_lie_inside_a_segment(void **state)
@@ -461,17 +461,17 @@ static void a_heap_may_lie_inside_a_segment(void **state)
     memset(kith_segment_data(segment), 0xff, SIZE);
     char *memory = (char *)kith_segment_data(segment) + 128;
     assert_code(kith_heap_in(&inside, memory, SIZE - 1128, KITH_CREATE), 0);
-    uint64_t offset = kith_heap_alloc(inside, 100);
+    uint64_t offset = kith_heap_allocate(inside, 100);
     strcpy(kith_heap_at(inside, offset), "inside");
     assert_explained(kith_heap_share_fd(inside), -EINVAL);
     char *elsewhere = (char *)kith_segment_data(again) + 128;
     assert_explained(kith_heap_in(&found, elsewhere, SIZE / 2, KITH_OPEN), KITH_ELAYOUT); /* it is longer */
     assert_code(kith_heap_in(&found, elsewhere, SIZE - 128, KITH_OPEN), 0);
     assert_string_equal(kith_heap_at(found, offset), "inside");
-    while ((offset = kith_heap_alloc(found, 1000)))
+    while ((offset = kith_heap_allocate(found, 1000)))
         memset(kith_heap_at(found, offset), 0, 1000);
-    kith_heap_close(inside);
-    kith_heap_close(found);
+    kith_heap_free(inside);
+    kith_heap_free(found);
     for (size_t i = 0; i < 128; i++)
         assert_int_equal(((unsigned char *)kith_segment_data(segment))[i], 0xff);
     for (size_t i = SIZE - 1000; i < SIZE; i++)
@@ -508,7 +508,7 @@ static void relative_pointers_hold_wherever_the_heap_lies(void **state)
     assert_ptr_equal(kith_relative_get(&first->next), first);
     kith_relative_set(&node->next, NULL);
     assert_null(kith_relative_get(&first->next));
-    kith_heap_close(elsewhere);
+    kith_heap_free(elsewhere);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
