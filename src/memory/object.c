@@ -187,6 +187,12 @@ static int take_over(struct object *object, const struct object_type *type, kith
         return code;
     if (code == 0 && how != KITH_CREATE && type->outlives)
         return map(object, type, header.size);
+    if (code == 0 && how == KITH_OPEN && type->restart) {
+        code = map(object, type, header.size);
+        if (code == 0)
+            type->restart(object->memory); /* a death in the middle leaves it stale, and the next one does it again */
+        return code;
+    }
     code = os_file_clear(object->file);
     if (code < 0)
         return error_fail(code, "what processes that are gone left there can't be cleared: %s", kith_strerror(code));

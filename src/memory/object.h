@@ -43,6 +43,8 @@ struct object_type {
     enum object_kind kind;
     uint32_t layout; /* counts up whenever a field moves or changes its meaning */
     bool outlives;   /* what it holds is worth something when all who used it are gone; else it then starts anew */
+    /** Starts a stale one anew, as KITH_OPEN does, with what was said when it was made; NULL for what outlives. */
+    void (*restart)(void *memory);
 };
 
 /** How to make one. */
@@ -65,7 +67,7 @@ struct object {
 int object_new(struct object *object, const struct object_type *type, const struct object_plan *plan);
 
 /** Makes or opens one that has a name.
- *  @param plan  for KITH_OPEN of a type that outlives, it is not used; its size is not used for what is found
+ *  @param plan  not used for what is found, but for a stale one that KITH_CREATE or KITH_OPEN_OR_CREATE replace
  *  @return 0, or what kith/memory.h says about names, with the detail */
 int object_open(struct object *object, const struct object_type *type, const char *name, kith_open how,
                 const struct object_plan *plan);
