@@ -24,6 +24,11 @@ struct os_futex_pair {
  *  @return as os_futex_wait; -ENOSYS on Linux before 5.16 */
 int os_futex_wait_any(const struct os_futex_pair *pairs, size_t count, int64_t deadline);
 
+/** The same, and tells which one was woken.
+ *  @return the last of those that were woken, counted from 0; count when a value is another one already; else as
+ *          os_futex_wait_any */
+int os_futex_wait_which(const struct os_futex_pair *pairs, size_t count, int64_t deadline);
+
 /** Whether the system knows os_futex_wait_any. */
 bool os_futex_can_wait_any(void);
 

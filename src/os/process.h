@@ -31,6 +31,9 @@ void os_process_discard(pid_t pid);
 /** Sets the name that ps shows; the system may cut it. */
 void os_process_set_title(const char *title);
 
+/** The process that a thread belongs to. @return its id; 0 when there is no such thread */
+pid_t os_process_of_thread(pid_t thread);
+
 /** Whether the calling thread is the one that this process began with. */
 bool os_process_in_first_thread(void);
 

@@ -33,7 +33,7 @@ int os_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline)
         syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, absolute(deadline, &at), NULL, FUTEX_BITSET_MATCH_ANY));
 }
 
-int os_futex_wait_any(const struct os_futex_pair *pairs, size_t count, int64_t deadline)
+int os_futex_wait_which(const struct os_futex_pair *pairs, size_t count, int64_t deadline)
 {
     struct futex_waitv waiters[OS_FUTEX_ANY_MAX] = { 0 };
     struct timespec at;
@@ -42,7 +42,16 @@ int os_futex_wait_any(const struct os_futex_pair *pairs, size_t count, int64_t d
         waiters[i].uaddr = (uintptr_t)pairs[i].word;
         waiters[i].flags = FUTEX_32;
     }
-    return outcome(syscall(SYS_futex_waitv, waiters, (unsigned)count, 0, absolute(deadline, &at), CLOCK_MONOTONIC));
+    long woken = syscall(SYS_futex_waitv, waiters, (unsigned)count, 0, absolute(deadline, &at), CLOCK_MONOTONIC);
+    if (woken >= 0)
+        return (int)woken;
+    return errno == EAGAIN ? (int)count : -errno;
+}
+
+int os_futex_wait_any(const struct os_futex_pair *pairs, size_t count, int64_t deadline)
+{
+    int woken = os_futex_wait_which(pairs, count, deadline);
+    return woken < 0 ? woken : 0;
 }
 
 int os_futex_wake(_Atomic uint32_t *word, int count)

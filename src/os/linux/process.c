@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -62,6 +63,20 @@ void os_process_discard(pid_t pid)
 void os_process_set_title(const char *title)
 {
     prctl(PR_SET_NAME, title);
+}
+
+pid_t os_process_of_thread(pid_t thread)
+{
+    char path[40], line[128];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    while (fgets(line, sizeof line, file) && sscanf(line, "Tgid: %d", &pid) != 1)
+        continue;
+    fclose(file);
+    return pid;
 }
 
 bool os_process_in_first_thread(void)
