@@ -11,7 +11,7 @@ static int because_kith(const char *what, int code)
 
 static int plain_open(void **lock)
 {
-    int code = kith_lock_new((kith_lock **)lock);
+    int code = kith_lock_new((kith_lock **)lock, NULL);
     return code < 0 ? because_kith("kith_lock_new", code) : 0;
 }
 

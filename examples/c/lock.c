@@ -26,7 +26,7 @@ static int f(void *argument)
 int main(void)
 {
     struct work work = { .hello = "Hello World!" };
-    MUST(kith_lock_new(&work.lock));
+    MUST(kith_lock_new(&work.lock, NULL));
 
     /* Nobody asks for the handles (NULL), and nobody joins: when main returns, kith waits for all of them. */
     for (int number = 0; number < 100; number++)

@@ -1,15 +1,39 @@
-/* kith/sync.h: locks and semaphores that processes share.
+/* kith/sync.h: locks, semaphores, conditions, events and barriers that processes share.
  *
- * They live in anonymous shared memory: a child inherits those that its parent made before it was started, and the
- * kernel frees one when the last process that has it freed it or ended. Nothing is left behind by kill -9.
+ * Each is memory shared by all who have it. One that kith_..._new makes is anonymous: a child inherits those that its
+ * parent made before it was started, and the kernel frees one when the last process that has it freed it or ended, so
+ * kill -9 leaves nothing behind. Processes that are no relatives open one by its name (kith_..._open), or get it as a
+ * descriptor (kith_..._share_fd, kith_..._from_fd): kith/memory.h tells of both. Each handle costs its process one
+ * descriptor, closed on exec.
  *
  * They are futex words on the kernel's list of robust futexes: when a process dies, in whatever way, the kernel itself
- * marks what it owned and wakes a waiter. An uncontended acquire and release are no system call.
+ * marks what it owned and wakes a waiter. So nobody waits for ever for one that is dead, at whatever instruction it was
+ * killed. An uncontended acquire and release are no system call.
+ *
+ * Threads and processes: every handle may be used by any number of threads at the same time, but it is freed once, when
+ * no other thread of the process uses it. A child made by fork has its parent's handles, and owns nothing: no lock, no
+ * unit, no place among those who wait. All users of an object must be in one PID namespace.
+ *
+ * Codes that are the same everywhere, and are not told again below:
+ *   kith_..._new      -EINVAL: an argument is NULL that must not be, or out of range. -EMFILE, -ENFILE: no descriptor.
+ *                     -ENOMEM, -ENOSPC, -EFBIG: no memory. -ENOTSUP: the C library registers no robust list for this
+ *                     thread; for conditions, events, barriers and semaphores whose units have owners also a kernel
+ *                     without futex_waitv (Linux 5.16)
+ *   kith_..._open     the same, and what kith/memory.h says about names. With KITH_OPEN, one that is stale starts anew
+ *                     with what was said when it was made
+ *   kith_..._unlink   takes the name away; those who have the object keep it. 0, or what kith/memory.h says
+ *   kith_..._share_fd the descriptor that stands for the object, closed on exec. It is the handle's own: do not close
+ *                     it. -EINVAL: the handle is NULL
+ *   kith_..._from_fd  makes a handle of such a descriptor, which stays the caller's. As kith_..._new; -EBADF; -EINVAL
+ *                     when it is something else; KITH_ELAYOUT when another version of kith made it
+ *   kith_..._free     gives this process's handle back; other processes keep theirs. NULL is fine
+ *   all others        -EINVAL: the handle is NULL, or the timeout negative. -ENOTSUP as above. -EINTR, where it is
+ *                     named: a signal handler ran while waiting, one that was installed without SA_RESTART
  */
 #ifndef KITH_SYNC_H
 #define KITH_SYNC_H
 
-#include <kith/base.h>
+#include <kith/memory.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,36 +42,75 @@ extern "C" {
 /* ---- lock
  * ------------------------------------------------------------------------------------------------------------ */
 
-/** A mutual exclusion lock, owned by one thread of one process. Not recursive. A child made by fork owns nothing. */
+/** A mutual exclusion lock, owned by one thread of one process. */
 typedef struct kith_lock kith_lock;
 
+/** Options of a lock; all zero is the default. */
+typedef struct kith_lock_options {
+    /** Its owner may acquire it again, and must release it as often. Without this, that is -EDEADLK. */
+    int recursive;
+} kith_lock_options;
+
 /** Makes a lock that nobody owns.
- *  @param lock  receives it; free it with kith_lock_free
- *  @return 0; -EINVAL when lock is NULL; -ENOMEM; -ENOTSUP when the C library registers no robust list for this thread
- *  */
-KITH_API KITH_MUST_USE int kith_lock_new(kith_lock **lock);
+ *  @param lock     receives it; free it with kith_lock_free
+ *  @param options  NULL for the defaults
+ *  @return 0, or a code as told at the top */
+KITH_API KITH_MUST_USE int kith_lock_new(kith_lock **lock, const kith_lock_options *options);
+
+/** Makes or opens a lock that has a name. The options are for one that is made. */
+KITH_API KITH_MUST_USE int kith_lock_open(kith_lock **lock, const char *name, kith_open how,
+                                          const kith_lock_options *options);
+
+KITH_API int kith_lock_unlink(const char *name);
+KITH_API int kith_lock_share_fd(const kith_lock *lock);
+KITH_API KITH_MUST_USE int kith_lock_from_fd(kith_lock **lock, int fd);
 
 /** Acquires the lock, waiting while another thread or process owns it.
  *
  *  KITH_EOWNERDEAD means acquired: the owner before ended without releasing, so what the lock protects may be half
- *  done. Repair it if need be, and release as always; the lock itself is whole, and the next owner gets 0.
+ *  done. Repair it if need be, and release as always; the lock itself is whole, and the next owner gets 0. However
+ *  often the dead one had acquired a recursive lock, the new owner has acquired it once.
  *
  *  @param lock     a lock
  *  @param timeout  how long to wait
  *  @return 0 or KITH_EOWNERDEAD: this thread owns it now. -ETIMEDOUT: another owned it all that time (with KITH_NOWAIT:
- *          now). -EDEADLK: this thread owns it already and would wait for itself. -EINTR: a signal handler ran while
- *          waiting (one installed with SA_RESTART only if there is a timeout). -EINVAL: lock is NULL or the timeout is
- *          negative */
+ *          now). -EDEADLK: this thread owns it already and would wait for itself; or, with kith_deadlocks_detect, it
+ *          waits for its own end, and the detail says how. -EOVERFLOW: acquired 4,294,967,296 times already. -EINTR:
+ *          when there is a timeout, for handlers with SA_RESTART, too */
 KITH_API KITH_MUST_USE int kith_lock_acquire(kith_lock *lock, kith_timeout timeout);
 
-/** Releases the lock and lets one waiter have it.
- *  @return 0; -EPERM when this thread does not own it (a child does not own what its parent acquired before the fork);
- *          -EINVAL when lock is NULL */
+/** Releases the lock and lets one waiter have it; a recursive one when it has been released as often as acquired.
+ *  @return 0; -EPERM when this thread does not own it: a child, too, does not own what its parent acquired before */
 KITH_API int kith_lock_release(kith_lock *lock);
 
-/** Gives this process's handle back; other processes keep theirs. NULL is fine. The calling thread releases the lock
- *  first when it owns it; no other thread of this process may own it or wait for it. */
+/** The thread that owns the lock at this instant, for people: as ps -L shows it. @return its id; 0: nobody */
+KITH_API int kith_lock_owner(const kith_lock *lock);
+
+/** Whether the calling thread owns the lock. @return 1 or 0 */
+KITH_API int kith_lock_is_owned(const kith_lock *lock);
+
+/** The calling thread releases the lock first when it owns it; no other thread of this process may own it or wait for
+ *  it. */
 KITH_API void kith_lock_free(kith_lock *lock);
+
+/** The most threads in a circle that is found. */
+#define KITH_DEADLOCK_THREADS 16
+
+/** From now on, finds deadlocks of locks, or no longer. For this process and the children that it makes; the
+ *  environment variable KITH_DETECT_DEADLOCKS=1 does the same from the beginning.
+ *
+ *  A thread that has waited for a lock for a tenth of a second looks whether the lock's owner waits for a lock whose
+ *  owner waits ... for a lock that it owns itself. Then its acquire returns -EDEADLK, and the detail names the threads
+ *  and processes of the circle, or of a large one the first. It is for the program to give something up; if it just
+ *  tries again, nothing has changed.
+ *
+ *  It finds what all of the circle's processes look for, among the locks that this process has handles of, and at most
+ *  48 waiting threads a lock. A wait that has a timeout counts like any other. It does not see who waits for anything
+ *  else: semaphores, events, queues, children, or to have a condition's lock back. While nobody waits it costs nothing.
+ *
+ *  @param on  0 or 1
+ *  @return what it was before */
+KITH_API int kith_deadlocks_detect(int on);
 
 /* ---- semaphore
  * ------------------------------------------------------------------------------------------------------- */
@@ -61,6 +124,9 @@ typedef struct kith_semaphore_options {
      *  the kernel gives the unit back, and who gets it is told by KITH_EOWNERDEAD. At most KITH_SEMAPHORE_OWNED_MAX
      *  units. Without this a unit is a mere number, and one that a dead process had taken is gone. */
     int owned;
+    /** The most units that can be free, the value or more: a release beyond it is refused, for it shows a mistake.
+     *  0: KITH_SEMAPHORE_MAX. Units that have owners can't be released too often, with or without. */
+    unsigned bound;
 } kith_semaphore_options;
 
 /** The largest value of a semaphore, and of one whose units have owners. */
@@ -71,30 +137,36 @@ typedef struct kith_semaphore_options {
  *  @param semaphore  receives it; free it with kith_semaphore_free
  *  @param value      its units at the start, 0 to KITH_SEMAPHORE_MAX; with owners, 1 to KITH_SEMAPHORE_OWNED_MAX
  *  @param options    NULL for the defaults
- *  @return 0; -EINVAL; -ENOMEM; -ENOTSUP as for kith_lock_new */
+ *  @return 0, or a code as told at the top */
 KITH_API KITH_MUST_USE int kith_semaphore_new(kith_semaphore **semaphore, unsigned value,
                                               const kith_semaphore_options *options);
+
+/** Makes or opens a semaphore that has a name. Value and options are for one that is made. */
+KITH_API KITH_MUST_USE int kith_semaphore_open(kith_semaphore **semaphore, const char *name, kith_open how,
+                                               unsigned value, const kith_semaphore_options *options);
+
+KITH_API int kith_semaphore_unlink(const char *name);
+KITH_API int kith_semaphore_share_fd(const kith_semaphore *semaphore);
+KITH_API KITH_MUST_USE int kith_semaphore_from_fd(kith_semaphore **semaphore, int fd);
 
 /** Takes one unit, waiting while there is none.
  *
  *  A process that dies while it waits takes nothing with it. A process that dies after this returned 0 keeps the unit
  *  for ever, unless the units have owners: then the next one to acquire it gets KITH_EOWNERDEAD, which means acquired.
  *
- *  @return 0 or KITH_EOWNERDEAD: a unit was taken. -ETIMEDOUT: there was none in time. -EINTR, -EINVAL as for
- *          kith_lock_acquire */
+ *  @return 0 or KITH_EOWNERDEAD: a unit was taken. -ETIMEDOUT: there was none in time. -EBUSY: the time is over, and
+ *          what came of it can't be known, because a process was stopped in the middle of a call. -EINTR: as
+ *          kith_lock_acquire; when the units have owners, not for handlers with SA_RESTART */
 KITH_API KITH_MUST_USE int kith_semaphore_acquire(kith_semaphore *semaphore, kith_timeout timeout);
 
 /** Gives one unit back, and wakes one waiter.
- *  @return 0; -EOVERFLOW when it would pass KITH_SEMAPHORE_MAX; -EPERM when the units have owners and this thread has
- *          none; -EINVAL when semaphore is NULL */
+ *  @return 0; -EOVERFLOW when it would pass the bound; -EPERM when the units have owners and this thread has none */
 KITH_API int kith_semaphore_release(kith_semaphore *semaphore);
 
-/** The units free at this instant; another process may change that at once.
- *  @return the number; -EINVAL when semaphore is NULL */
+/** The units free at this instant; another process may change that at once. @return the number */
 KITH_API int kith_semaphore_value(const kith_semaphore *semaphore);
 
-/** Gives this process's handle back; other processes keep theirs. NULL is fine. No thread of this process may wait for
- *  it or own units of it. */
+/** No thread of this process may wait for it or own units of it. */
 KITH_API void kith_semaphore_free(kith_semaphore *semaphore);
 
 #ifdef __cplusplus

@@ -8,12 +8,6 @@
 /** The size of a page, in bytes. */
 size_t os_page_size(void);
 
-/** Maps zeroed memory that the children of a later fork share. It has no descriptor and no name.
- *  @param address  receives it; unmap with os_memory_unmap
- *  @param size     in bytes, rounded up to pages
- *  @return 0, -ENOMEM */
-int os_memory_share(void **address, size_t size);
-
 /** Makes an anonymous file of memory, of length 0, closed on exec.
  *  @param label  shown in /proc, for people
  *  @return its descriptor, or -EMFILE, -ENFILE, -ENOMEM */

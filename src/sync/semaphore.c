@@ -7,76 +7,164 @@
 #include <kith/sync.h>
 
 #include "os/futex.h"
-#include "os/memory.h"
+#include "sync/handle.h"
 #include "sync/word.h"
 
-struct kith_semaphore {
+struct semaphore_shared {
+    struct object_header header;
     struct robust_word guard;
     _Atomic uint32_t free; /* without owners. Taken from by the guard's owner, given back to by anybody */
-    uint32_t owned;        /* how many units there are with owners; 0 without. Never changes */
+    uint32_t owned;        /* how many units there are with owners; 0 without. This and the next two never change */
+    uint32_t value;        /* at the start */
+    uint32_t bound;        /* without owners: the most units that can be free */
     struct robust_word
         units[]; /* taken by the guard's owner, given back by their own, or by the kernel when that dies */
 };
 
-static size_t footprint(uint32_t owned)
-{
-    return sizeof(kith_semaphore) + owned * sizeof(struct robust_word);
-}
+struct kith_semaphore {
+    struct object object;
+    struct semaphore_shared *shared;
+};
 
 static bool has_owner(const struct robust_word *unit)
 {
     return atomic_load_explicit(&unit->value, memory_order_relaxed) & ROBUST_OWNER;
 }
 
-int kith_semaphore_new(kith_semaphore **semaphore, unsigned value, const kith_semaphore_options *options)
+/* ---- handles ---- */
+
+static void begin(void *memory, const void *argument)
 {
-    bool owned = options && options->owned;
-    if (!semaphore)
-        return error_fail(-EINVAL, "semaphore is NULL: give the address of a kith_semaphore pointer");
+    struct semaphore_shared *made = memory;
+    const struct semaphore_shared *wanted = argument;
+    made->owned = wanted->owned;
+    made->value = wanted->value;
+    made->bound = wanted->bound;
+    atomic_init(&made->free, made->owned ? 0 : made->value);
+}
+
+static void restart(void *memory)
+{
+    struct semaphore_shared *found = memory;
+    found->guard = (struct robust_word){ 0 };
+    for (uint32_t i = 0; i < found->owned; i++)
+        found->units[i] = (struct robust_word){ 0 };
+    atomic_init(&found->free, found->owned ? 0 : found->value);
+}
+
+static const struct object_type type = { .kind = OBJECT_SEMAPHORE, .layout = 1, .restart = restart };
+
+/** Whether there can be such a semaphore. @return 0 or a code with its detail */
+static int check(unsigned value, unsigned bound, bool owned)
+{
     if (value > KITH_SEMAPHORE_MAX)
         return error_fail(-EINVAL, "a value of %u: give at most %d", value, KITH_SEMAPHORE_MAX);
+    if (bound > KITH_SEMAPHORE_MAX || (bound > 0 && bound < value))
+        return error_fail(-EINVAL, "a bound of %u: give 0 for none, or %u (the value) to %d", bound, value,
+                          KITH_SEMAPHORE_MAX);
     if (owned && (value < 1 || value > KITH_SEMAPHORE_OWNED_MAX))
         return error_fail(-EINVAL, "a value of %u for units with owners: give 1 to %d", value,
                           KITH_SEMAPHORE_OWNED_MAX);
+    return 0;
+}
+
+static int get(kith_semaphore **semaphore, const struct origin *origin, const struct semaphore_shared *wanted)
+{
+    if (!semaphore)
+        return error_fail(-EINVAL, "semaphore is NULL: give the address of a kith_semaphore pointer");
     if (!word_thread())
         return -ENOTSUP;
-    if (owned) {
-        _Atomic uint32_t word = 0;
-        if (os_futex_wait_any(&(struct os_futex_pair){ &word, 1 }, 1, OS_FOREVER) == -ENOSYS)
-            return error_fail(-ENOTSUP, "the kernel has no futex_waitv (Linux 5.16): units can't have owners");
-    }
-    void *page;
-    int code = os_memory_share(&page, footprint(owned ? value : 0));
+    const struct object_plan plan = { sizeof *wanted + wanted->owned * sizeof(struct robust_word), begin, wanted };
+    void *handle;
+    int code = handle_get(&handle, sizeof **semaphore, origin, &type, &plan);
     if (code < 0)
-        return error_fail(code, "no shared memory for a semaphore: %s", kith_strerror(code));
-    kith_semaphore *made = page;
-    made->owned = owned ? value : 0;
-    atomic_init(&made->free, owned ? 0 : value);
+        return code;
+    kith_semaphore *made = handle;
+    made->shared = made->object.memory;
+    if (made->shared->owned && !os_futex_can_wait_any()) {
+        handle_free(&made->object);
+        return error_fail(-ENOTSUP, "the kernel has no futex_waitv (Linux 5.16): units can't have owners");
+    }
     *semaphore = made;
     return 0;
 }
 
+static int get_as_wanted(kith_semaphore **semaphore, const struct origin *origin, unsigned value,
+                         const kith_semaphore_options *options)
+{
+    bool owned = options && options->owned;
+    unsigned bound = options ? options->bound : 0;
+    int code = check(value, bound, owned);
+    if (code < 0)
+        return code;
+    const struct semaphore_shared wanted = {
+        .owned = owned ? value : 0,
+        .value = value,
+        .bound = bound > 0 ? bound : KITH_SEMAPHORE_MAX,
+    };
+    return get(semaphore, origin, &wanted);
+}
+
+int kith_semaphore_new(kith_semaphore **semaphore, unsigned value, const kith_semaphore_options *options)
+{
+    return get_as_wanted(semaphore, FROM_NOTHING, value, options);
+}
+
+int kith_semaphore_open(kith_semaphore **semaphore, const char *name, kith_open how, unsigned value,
+                        const kith_semaphore_options *options)
+{
+    if (how == KITH_OPEN)
+        return get(semaphore, FROM_NAME(name, how), &(struct semaphore_shared){ 0 });
+    return get_as_wanted(semaphore, FROM_NAME(name, how), value, options);
+}
+
+int kith_semaphore_unlink(const char *name)
+{
+    return object_unlink(&type, name);
+}
+
+static int no_semaphore(void)
+{
+    return error_fail(-EINVAL, "semaphore is NULL: make one with kith_semaphore_new");
+}
+
+int kith_semaphore_share_fd(const kith_semaphore *semaphore)
+{
+    return semaphore ? semaphore->object.file : no_semaphore();
+}
+
+int kith_semaphore_from_fd(kith_semaphore **semaphore, int fd)
+{
+    return get(semaphore, FROM_DESCRIPTOR(fd), &(struct semaphore_shared){ 0 });
+}
+
+void kith_semaphore_free(kith_semaphore *semaphore)
+{
+    if (semaphore)
+        handle_free(&semaphore->object);
+}
+
 /* ---- units ---- */
 
-static bool available(const kith_semaphore *semaphore)
+static bool available(const struct semaphore_shared *shared)
 {
-    if (!semaphore->owned)
-        return atomic_load_explicit(&semaphore->free, memory_order_seq_cst) > 0;
-    for (uint32_t i = 0; i < semaphore->owned; i++) {
-        if (!has_owner(&semaphore->units[i]))
+    if (!shared->owned)
+        return atomic_load_explicit(&shared->free, memory_order_seq_cst) > 0;
+    for (uint32_t i = 0; i < shared->owned; i++) {
+        if (!has_owner(&shared->units[i]))
             return true;
     }
     return false;
 }
 
 /** As the guard's owner, with the guard in the slot. @return 0 or KITH_EOWNERDEAD */
-static int take(struct os_thread *self, kith_semaphore *semaphore)
+static int take(struct os_thread *self, struct semaphore_shared *shared)
 {
-    if (!semaphore->owned) {
-        atomic_fetch_sub_explicit(&semaphore->free, 1, memory_order_acquire);
+    if (!shared->owned) {
+        atomic_fetch_sub_explicit(&shared->free, 1, memory_order_acquire);
         return 0;
     }
-    struct robust_word *unit = semaphore->units;
+    struct robust_word *unit = shared->units;
     while (has_owner(unit))
         unit++;
     /* The kernel passes over a word on the list that does not carry the thread's id: linked first and taken then, it is
@@ -86,21 +174,21 @@ static int take(struct os_thread *self, kith_semaphore *semaphore)
     return before & ROBUST_DIED ? KITH_EOWNERDEAD : 0;
 }
 
-static int give_number_back(kith_semaphore *semaphore)
+static int give_number_back(struct semaphore_shared *shared)
 {
-    uint32_t free = atomic_load_explicit(&semaphore->free, memory_order_relaxed);
+    uint32_t free = atomic_load_explicit(&shared->free, memory_order_relaxed);
     do {
-        if (free == KITH_SEMAPHORE_MAX)
-            return error_fail(-EOVERFLOW, "the semaphore has %d units free already", KITH_SEMAPHORE_MAX);
-    } while (!atomic_compare_exchange_weak_explicit(&semaphore->free, &free, free + 1, memory_order_seq_cst,
+        if (free == shared->bound)
+            return error_fail(-EOVERFLOW, "the semaphore has %u units free already, and that is its bound", free);
+    } while (!atomic_compare_exchange_weak_explicit(&shared->free, &free, free + 1, memory_order_seq_cst,
                                                     memory_order_relaxed));
     return 0;
 }
 
-static int give_unit_back(struct os_thread *self, kith_semaphore *semaphore)
+static int give_unit_back(struct os_thread *self, struct semaphore_shared *shared)
 {
-    for (uint32_t i = 0; i < semaphore->owned; i++) {
-        struct robust_word *unit = &semaphore->units[i];
+    for (uint32_t i = 0; i < shared->owned; i++) {
+        struct robust_word *unit = &shared->units[i];
         if ((atomic_load_explicit(&unit->value, memory_order_relaxed) & ROBUST_OWNER) != self->id)
             continue;
         /* In the slot meanwhile: a death before the store gives the unit back; one after it wakes a sleeper on the
@@ -108,7 +196,7 @@ static int give_unit_back(struct os_thread *self, kith_semaphore *semaphore)
         robust_pending(self, unit);
         robust_unlink(self, unit);
         atomic_store_explicit(&unit->value, 0, memory_order_seq_cst);
-        robust_pending(self, &semaphore->guard);
+        robust_pending(self, &shared->guard);
         return 0;
     }
     return error_fail(-EPERM, "this thread (%u) owns no unit of the semaphore", self->id);
@@ -117,77 +205,77 @@ static int give_unit_back(struct os_thread *self, kith_semaphore *semaphore)
 /* ---- the guard ---- */
 
 /** Sleeps until a unit may be free, with all left asleep. */
-static int sleep_for_unit(kith_semaphore *semaphore, deadline until)
+static int sleep_for_unit(struct semaphore_shared *shared, deadline until)
 {
-    if (!semaphore->owned)
-        return os_futex_wait(&semaphore->guard.value, WORD_ASLEEP, until);
-    struct os_futex_pair pairs[1 + KITH_SEMAPHORE_OWNED_MAX] = { { &semaphore->guard.value, WORD_ASLEEP } };
-    for (uint32_t i = 0; i < semaphore->owned; i++) {
-        struct robust_word *unit = &semaphore->units[i];
+    if (!shared->owned)
+        return os_futex_wait(&shared->guard.value, WORD_ASLEEP, until);
+    struct os_futex_pair pairs[1 + KITH_SEMAPHORE_OWNED_MAX] = { { &shared->guard.value, WORD_ASLEEP } };
+    for (uint32_t i = 0; i < shared->owned; i++) {
+        struct robust_word *unit = &shared->units[i];
         uint32_t value = atomic_load_explicit(&unit->value, memory_order_seq_cst);
         if (!(value & ROBUST_OWNER))
             return 0;
         pairs[1 + i] = (struct os_futex_pair){ &unit->value, value };
     }
-    return os_futex_wait_any(pairs, 1 + semaphore->owned, until);
+    return os_futex_wait_any(pairs, 1 + shared->owned, until);
 }
 
 /** Acquires the guard that somebody has. Who sleeps on it may be left asleep with those who wait for a unit
  *  (sync/word.h), but when units have owners, these sleep on the units, too, for somebody's death. So here nobody
  *  sleeps on the guard alone for longer than a moment. */
-static int acquire_guard(struct os_thread *self, kith_semaphore *semaphore, deadline until)
+static int acquire_guard(struct os_thread *self, struct semaphore_shared *shared, deadline until)
 {
     enum { MOMENT = 1000000 };
-    if (!semaphore->owned || until == DEADLINE_PASSED)
-        return word_acquire_slowly(self, &semaphore->guard, until);
+    if (!shared->owned || until == DEADLINE_PASSED)
+        return word_acquire_slowly(self, &shared->guard, until);
     int code;
     do {
         int64_t soon = os_clock_now() + MOMENT;
-        code = word_acquire_slowly(self, &semaphore->guard, soon < until ? soon : until);
+        code = word_acquire_slowly(self, &shared->guard, soon < until ? soon : until);
     } while (code == -ETIMEDOUT && !deadline_passed(until));
     return code;
 }
 
 /** Acquires the guard. What an owner that died had half done is one store, made or not made: nothing to repair. */
-static int enter(struct os_thread *self, kith_semaphore *semaphore, deadline until)
+static int enter(struct os_thread *self, struct semaphore_shared *shared, deadline until)
 {
     deadline patience = 0;
-    robust_pending(self, &semaphore->guard);
-    if (likely(word_try_acquire(self, &semaphore->guard)))
+    robust_pending(self, &shared->guard);
+    if (likely(word_try_acquire(self, &shared->guard)))
         return 0;
-    int code = acquire_guard(self, semaphore, until);
-    while (code == -ETIMEDOUT && available(semaphore))
-        code = word_acquire_late(self, &semaphore->guard, &patience);
+    int code = acquire_guard(self, shared, until);
+    while (code == -ETIMEDOUT && available(shared))
+        code = word_acquire_late(self, &shared->guard, &patience);
     return code == KITH_EOWNERDEAD ? 0 : code;
 }
 
-static void leave(struct os_thread *self, kith_semaphore *semaphore)
+static void leave(struct os_thread *self, struct semaphore_shared *shared)
 {
-    if (likely(word_try_release(self, &semaphore->guard)))
+    if (likely(word_try_release(self, &shared->guard)))
         return;
-    if (available(semaphore)) {
-        word_pass(&semaphore->guard);
+    if (available(shared)) {
+        word_pass(&shared->guard);
         return;
     }
-    word_leave_asleep(&semaphore->guard);
-    if (available(semaphore))
-        word_notify(&semaphore->guard);
+    word_leave_asleep(&shared->guard);
+    if (available(shared))
+        word_notify(&shared->guard);
 }
 
 /** Waits until there is a unit, and stays the guard's owner. */
-static int enter_with_unit(struct os_thread *self, kith_semaphore *semaphore, deadline until)
+static int enter_with_unit(struct os_thread *self, struct semaphore_shared *shared, deadline until)
 {
-    int code = enter(self, semaphore, until);
-    while (code == 0 && !available(semaphore)) {
+    int code = enter(self, shared, until);
+    while (code == 0 && !available(shared)) {
         if (deadline_passed(until)) {
-            leave(self, semaphore);
+            leave(self, shared);
             return -ETIMEDOUT;
         }
-        word_leave_asleep(&semaphore->guard);
-        if (!available(semaphore))
-            code = sleep_for_unit(semaphore, until);
+        word_leave_asleep(&shared->guard);
+        if (!available(shared))
+            code = sleep_for_unit(shared, until);
         if (code == 0)
-            code = enter(self, semaphore, until);
+            code = enter(self, shared, until);
     }
     return code;
 }
@@ -195,7 +283,7 @@ static int enter_with_unit(struct os_thread *self, kith_semaphore *semaphore, de
 int kith_semaphore_acquire(kith_semaphore *semaphore, kith_timeout timeout)
 {
     if (unlikely(!semaphore))
-        return error_fail(-EINVAL, "semaphore is NULL: make one with kith_semaphore_new");
+        return no_semaphore();
     deadline until;
     int code = deadline_from(timeout, &until);
     if (unlikely(code < 0))
@@ -203,10 +291,11 @@ int kith_semaphore_acquire(kith_semaphore *semaphore, kith_timeout timeout)
     struct os_thread *self = word_thread();
     if (unlikely(!self))
         return -ENOTSUP;
-    code = enter_with_unit(self, semaphore, until);
+    struct semaphore_shared *shared = semaphore->shared;
+    code = enter_with_unit(self, shared, until);
     if (likely(code == 0)) {
-        code = take(self, semaphore);
-        leave(self, semaphore);
+        code = take(self, shared);
+        leave(self, shared);
     }
     robust_pending(self, NULL);
     return code;
@@ -215,14 +304,15 @@ int kith_semaphore_acquire(kith_semaphore *semaphore, kith_timeout timeout)
 int kith_semaphore_release(kith_semaphore *semaphore)
 {
     if (unlikely(!semaphore))
-        return error_fail(-EINVAL, "semaphore is NULL: make one with kith_semaphore_new");
+        return no_semaphore();
     struct os_thread *self = word_thread();
     if (unlikely(!self))
         return -ENOTSUP;
-    robust_pending(self, &semaphore->guard);
-    int code = semaphore->owned ? give_unit_back(self, semaphore) : give_number_back(semaphore);
+    struct semaphore_shared *shared = semaphore->shared;
+    robust_pending(self, &shared->guard);
+    int code = shared->owned ? give_unit_back(self, shared) : give_number_back(shared);
     if (likely(code == 0))
-        word_notify(&semaphore->guard);
+        word_notify(&shared->guard);
     robust_pending(self, NULL);
     return code;
 }
@@ -230,17 +320,12 @@ int kith_semaphore_release(kith_semaphore *semaphore)
 int kith_semaphore_value(const kith_semaphore *semaphore)
 {
     if (unlikely(!semaphore))
-        return error_fail(-EINVAL, "semaphore is NULL: make one with kith_semaphore_new");
-    if (!semaphore->owned)
-        return (int)atomic_load_explicit(&semaphore->free, memory_order_relaxed);
+        return no_semaphore();
+    const struct semaphore_shared *shared = semaphore->shared;
+    if (!shared->owned)
+        return (int)atomic_load_explicit(&shared->free, memory_order_relaxed);
     int count = 0;
-    for (uint32_t i = 0; i < semaphore->owned; i++)
-        count += !has_owner(&semaphore->units[i]);
+    for (uint32_t i = 0; i < shared->owned; i++)
+        count += !has_owner(&shared->units[i]);
     return count;
-}
-
-void kith_semaphore_free(kith_semaphore *semaphore)
-{
-    if (semaphore)
-        os_memory_unmap(semaphore, footprint(semaphore->owned));
 }

@@ -17,7 +17,7 @@ static bool taken_again; /* the test has taken the lock or the unit once more */
 static void lock_begin(void)
 {
     for (int i = 0; i < 2; i++)
-        must(kith_lock_new(&locks[i]), "kith_lock_new");
+        must(kith_lock_new(&locks[i], NULL), "kith_lock_new");
     if (scenario->setting->taken)
         must(kith_lock_acquire(locks[0], KITH_NOWAIT), "kith_lock_acquire");
 }

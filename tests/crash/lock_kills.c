@@ -176,7 +176,7 @@ static bool torture(kith_process_main work, int kills, uint64_t *random)
 
 static bool lock_part(int kills, uint64_t *random)
 {
-    must(kith_lock_new(&lock), "new");
+    must(kith_lock_new(&lock, NULL), "new");
     bool good = torture(use_lock, kills, random) && ledger->reported <= (uint32_t)kills;
     kith_lock_free(lock);
     return good;

@@ -124,7 +124,7 @@ static void play(const struct family *family, long steps, long arrival_step)
                              scenario->arrival ? another : NULL,
                              arrival_step };
     round_begin();
-    must(kith_lock_new(&beside), "kith_lock_new");
+    must(kith_lock_new(&beside, NULL), "kith_lock_new");
     family->begin();
     actor_start(actor_ready, scenario->act);
     for (int i = 0; i < scenario->asleep; i++)

@@ -1,72 +1,9 @@
 /* kith/sync.h: the lock and the semaphores, between threads and processes. Children are made by fork here, so that this
  * test stands on its own. */
-#include "cmocka_kith.h"
+#include "crew.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/** What children and the test tell each other. */
-struct board {
-    _Atomic int step;
-    _Atomic uint64_t count;
-};
-
-static struct board *board;
-
-static int setup(void **state)
-{
-    (void)state;
-    board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return board == MAP_FAILED ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return munmap(board, sizeof *board);
-}
-
-static void wait_for_step(int step)
-{
-    while (atomic_load(&board->step) < step)
-        sched_yield();
-}
-
-/** Runs a function in a child. What it returns is the exit status; 0 is good. */
-static pid_t child(int (*function)(void *), void *argument)
-{
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0)
-        _exit(function(argument));
-    return pid;
-}
-
-static int status_of(pid_t pid)
-{
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static void kill_child(pid_t pid)
-{
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(status_of(pid), -SIGKILL);
-}
-
-static int sleep_until_killed(void)
-{
-    for (;;)
-        pause();
-    return 0;
-}
 
 /* ---- lock ---- */
 
@@ -74,7 +11,7 @@ static void lock_has_one_owner_and_knows_it(void **state)
 {
     (void)state;
     kith_lock *lock;
-    assert_code(kith_lock_new(&lock), 0);
+    assert_code(kith_lock_new(&lock, NULL), 0);
     assert_code(kith_lock_acquire(lock, KITH_FOREVER), 0);
     assert_explained(kith_lock_acquire(lock, KITH_FOREVER), -EDEADLK);
     assert_code(kith_lock_release(lock), 0);
@@ -103,7 +40,7 @@ static void lock_excludes_other_processes(void **state)
 {
     (void)state;
     kith_lock *lock;
-    assert_code(kith_lock_new(&lock), 0);
+    assert_code(kith_lock_new(&lock, NULL), 0);
     assert_code(kith_lock_acquire(lock, KITH_FOREVER), 0);
     assert_int_equal(status_of(child(acquire_now, lock)), ETIMEDOUT);
     assert_int_equal(status_of(child(acquire_for_10_ms, lock)), ETIMEDOUT);
@@ -134,7 +71,7 @@ static void lock_wakes_a_sleeper_when_its_owner_is_killed(void **state)
 {
     (void)state;
     kith_lock *lock;
-    assert_code(kith_lock_new(&lock), 0);
+    assert_code(kith_lock_new(&lock, NULL), 0);
     pid_t owner = child(own_until_killed, lock);
     wait_for_step(1);
     pid_t waiter = child(report_owner_death, lock);
@@ -162,7 +99,7 @@ static void lock_serialises_processes(void **state)
 {
     (void)state;
     kith_lock *lock;
-    assert_code(kith_lock_new(&lock), 0);
+    assert_code(kith_lock_new(&lock, NULL), 0);
     pid_t children[4];
     for (int i = 0; i < 4; i++)
         children[i] = child(count_under_lock, lock);
@@ -181,7 +118,7 @@ static void lock_serialises_threads(void **state)
 {
     (void)state;
     kith_lock *lock;
-    assert_code(kith_lock_new(&lock), 0);
+    assert_code(kith_lock_new(&lock, NULL), 0);
     pthread_t threads[4];
     for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, count_in_a_thread, lock), 0);
@@ -224,7 +161,7 @@ static void lock_shares_the_list_with_robust_mutexes(void **state)
     assert_true(mixed.mutex != MAP_FAILED);
     assert_int_equal(pthread_mutex_init(mixed.mutex, &attributes), 0);
     for (int i = 0; i < 3; i++)
-        assert_code(kith_lock_new(&mixed.locks[i]), 0);
+        assert_code(kith_lock_new(&mixed.locks[i], NULL), 0);
     pid_t owner = child(own_a_mixture, &mixed);
     wait_for_step(1);
     assert_int_equal(atomic_load(&board->step), 1);
@@ -240,15 +177,9 @@ static void lock_shares_the_list_with_robust_mutexes(void **state)
     munmap(mixed.mutex, sizeof *mixed.mutex);
 }
 
-static void ignore_signal(int signal)
-{
-    (void)signal;
-}
-
 static int wait_until_interrupted(void *lock)
 {
-    sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = ignore_signal }, NULL);
-    atomic_store(&board->step, 1);
+    be_interruptible();
     return -kith_lock_acquire(lock, KITH_FOREVER);
 }
 
@@ -256,15 +187,76 @@ static void lock_waits_are_interrupted_by_handlers(void **state)
 {
     (void)state;
     kith_lock *lock;
-    assert_code(kith_lock_new(&lock), 0);
+    assert_code(kith_lock_new(&lock, NULL), 0);
     assert_code(kith_lock_acquire(lock, KITH_FOREVER), 0);
-    pid_t waiter = child(wait_until_interrupted, lock);
+    assert_int_equal(interrupt(sleeper(wait_until_interrupted, lock)), EINTR);
+    kith_lock_free(lock);
+}
+
+static kith_lock *recursive_lock(void)
+{
+    kith_lock *lock = NULL;
+    assert_code(kith_lock_new(&lock, &(kith_lock_options){ .recursive = 1 }), 0);
+    return lock;
+}
+
+static void recursive_lock_is_released_as_often_as_acquired(void **state)
+{
+    (void)state;
+    kith_lock *lock = recursive_lock();
+    for (int i = 0; i < 3; i++)
+        assert_code(kith_lock_acquire(lock, i == 0 ? KITH_NOWAIT : KITH_FOREVER), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(status_of(child(acquire_now, lock)), ETIMEDOUT);
+        assert_code(kith_lock_release(lock), 0);
+    }
+    assert_explained(kith_lock_release(lock), -EPERM);
+    assert_code(kith_lock_acquire(lock, KITH_NOWAIT), 0);
+    assert_code(kith_lock_acquire(lock, KITH_NOWAIT), 0);
+    kith_lock_free(lock); /* released on the way, altogether */
+}
+
+static int own_thrice_until_killed(void *lock)
+{
+    for (int i = 0; i < 3; i++) {
+        if (kith_lock_acquire(lock, KITH_FOREVER) != 0)
+            return 1;
+    }
+    atomic_store(&board->step, 1);
+    return sleep_until_killed();
+}
+
+static void recursive_lock_of_a_dead_owner_is_acquired_once(void **state)
+{
+    (void)state;
+    kith_lock *lock = recursive_lock();
+    pid_t owner = child(own_thrice_until_killed, lock);
     wait_for_step(1);
-    int status;
-    while (waitpid(waiter, &status, WNOHANG) == 0) /* the signal may come before the wait: send it until it is heeded */
-        kill(waiter, SIGUSR1);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), EINTR);
+    kill_child(owner);
+    assert_code(kith_lock_acquire(lock, KITH_NOWAIT), KITH_EOWNERDEAD);
+    assert_code(kith_lock_acquire(lock, KITH_NOWAIT), 0);
+    assert_code(kith_lock_release(lock), 0);
+    assert_code(kith_lock_release(lock), 0);
+    assert_explained(kith_lock_release(lock), -EPERM);
+    kith_lock_free(lock);
+}
+
+static int look_at_owner(void *lock)
+{
+    return kith_lock_owner(lock) == (int)getppid() && kith_lock_is_owned(lock) == 0 ? 0 : 1;
+}
+
+static void lock_tells_its_owner(void **state)
+{
+    (void)state;
+    kith_lock *lock;
+    assert_code(kith_lock_new(&lock, NULL), 0);
+    assert_int_equal(kith_lock_owner(lock), 0);
+    assert_int_equal(kith_lock_is_owned(lock), 0);
+    assert_code(kith_lock_acquire(lock, KITH_NOWAIT), 0);
+    assert_int_equal(kith_lock_owner(lock), gettid());
+    assert_int_equal(kith_lock_is_owned(lock), 1);
+    assert_int_equal(status_of(child(look_at_owner, lock)), 0);
     kith_lock_free(lock);
 }
 
@@ -272,10 +264,12 @@ static void lock_refuses_bad_input(void **state)
 {
     (void)state;
     kith_lock *lock;
-    assert_explained(kith_lock_new(NULL), -EINVAL);
+    assert_explained(kith_lock_new(NULL, NULL), -EINVAL);
     assert_explained(kith_lock_acquire(NULL, KITH_FOREVER), -EINVAL);
     assert_explained(kith_lock_release(NULL), -EINVAL);
-    assert_code(kith_lock_new(&lock), 0);
+    assert_explained(kith_lock_owner(NULL), -EINVAL);
+    assert_explained(kith_lock_is_owned(NULL), -EINVAL);
+    assert_code(kith_lock_new(&lock, NULL), 0);
     assert_explained(kith_lock_acquire(lock, -2), -EINVAL);
     kith_lock_free(lock);
 }
@@ -297,6 +291,19 @@ static void semaphore_counts(void **state)
     assert_code(kith_semaphore_acquire(semaphore, KITH_FOREVER), 0);
     kith_semaphore_free(semaphore);
     kith_semaphore_free(NULL);
+}
+
+static void semaphore_keeps_its_bound(void **state)
+{
+    (void)state;
+    kith_semaphore *semaphore;
+    assert_code(kith_semaphore_new(&semaphore, 1, &(kith_semaphore_options){ .bound = 2 }), 0);
+    assert_code(kith_semaphore_release(semaphore), 0);
+    assert_explained(kith_semaphore_release(semaphore), -EOVERFLOW);
+    assert_code(kith_semaphore_value(semaphore), 2);
+    assert_code(kith_semaphore_acquire(semaphore, KITH_NOWAIT), 0);
+    assert_code(kith_semaphore_release(semaphore), 0);
+    kith_semaphore_free(semaphore);
 }
 
 static int acquire_ten(void *semaphore)
@@ -387,6 +394,8 @@ static void semaphore_refuses_bad_input(void **state)
     assert_explained(kith_semaphore_new(&semaphore, (unsigned)-1, NULL), -EINVAL);
     assert_explained(kith_semaphore_new(&semaphore, 0, &owned), -EINVAL);
     assert_explained(kith_semaphore_new(&semaphore, KITH_SEMAPHORE_OWNED_MAX + 1, &owned), -EINVAL);
+    assert_explained(kith_semaphore_new(&semaphore, 3, &(kith_semaphore_options){ .bound = 2 }), -EINVAL);
+    assert_explained(kith_semaphore_new(&semaphore, 3, &(kith_semaphore_options){ .bound = 1u << 31 }), -EINVAL);
     assert_explained(kith_semaphore_acquire(NULL, KITH_FOREVER), -EINVAL);
     assert_explained(kith_semaphore_release(NULL), -EINVAL);
     assert_explained(kith_semaphore_value(NULL), -EINVAL);
@@ -395,8 +404,6 @@ static void semaphore_refuses_bad_input(void **state)
     assert_explained(kith_semaphore_release(semaphore), -EOVERFLOW);
     kith_semaphore_free(semaphore);
 }
-
-#define with_board(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
@@ -408,8 +415,12 @@ int main(void)
         with_board(lock_serialises_threads),
         with_board(lock_shares_the_list_with_robust_mutexes),
         with_board(lock_waits_are_interrupted_by_handlers),
+        with_board(recursive_lock_is_released_as_often_as_acquired),
+        with_board(recursive_lock_of_a_dead_owner_is_acquired_once),
+        with_board(lock_tells_its_owner),
         with_board(lock_refuses_bad_input),
         with_board(semaphore_counts),
+        with_board(semaphore_keeps_its_bound),
         with_board(semaphore_wakes_every_sleeper),
         with_board(semaphore_keeps_units_of_the_dead_unless_they_have_owners),
         with_board(semaphore_gives_owned_units_of_the_dead_back),

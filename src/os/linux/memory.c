@@ -21,11 +21,6 @@ static int map(void **address, void *at, int flags, int file, uint64_t offset, s
     return 0;
 }
 
-int os_memory_share(void **address, size_t size)
-{
-    return map(address, NULL, MAP_SHARED | MAP_ANONYMOUS, -1, 0, size);
-}
-
 int os_memory_file(const char *label)
 {
     int file = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);

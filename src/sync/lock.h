@@ -1,0 +1,46 @@
+/* The lock inside: for those that have one of their own, or give one up and take it back. */
+#ifndef KITH_SRC_SYNC_LOCK_H
+#define KITH_SRC_SYNC_LOCK_H
+
+#include <kith/sync.h>
+
+#include "sync/handle.h"
+#include "sync/word.h"
+
+enum { LOCK_LINE = 64, LOCK_SEEKERS = 48 };
+
+/** The lock as it lies in shared memory; all zero is one that is free and not recursive. */
+struct lock_shared {
+    _Alignas(LOCK_LINE) struct robust_word word; /* on its owner's list for as long as it is owned */
+    uint32_t again;     /* how often its owner has acquired it once more; 0 without one. Its owner's alone */
+    uint32_t recursive; /* never changes */
+    /* Those who look for deadlocks while they wait: each a word owned by one of them (deadlock.h). */
+    _Alignas(LOCK_LINE) struct robust_word seekers[LOCK_SEEKERS];
+};
+
+/** A process's handle of a lock. One that is a part of another object has no object of its own. */
+struct kith_lock {
+    struct object object;
+    struct lock_shared *shared;
+    struct kith_lock *next, **link; /* among all of this process: deadlock.c */
+};
+
+/** Makes a handle for a lock that is a part of another object. Undo it with lock_detach. */
+void lock_attach(struct kith_lock *lock, struct lock_shared *shared);
+
+/** Undoes lock_attach. The calling thread releases the lock first when it owns it. */
+void lock_detach(struct kith_lock *lock);
+
+/** The thread that owns the lock, or 0. */
+static inline uint32_t lock_owner(const struct lock_shared *shared)
+{
+    return atomic_load_explicit(&shared->word.value, memory_order_relaxed) & ROBUST_OWNER;
+}
+
+/** The owner gives the lock up, however often it has acquired it. @return what it needs for lock_take_back */
+uint32_t lock_give_up(struct os_thread *self, struct lock_shared *shared);
+
+/** Acquires the lock again, for as long as it takes. @return 0 or KITH_EOWNERDEAD */
+int lock_take_back(struct os_thread *self, struct lock_shared *shared, uint32_t again);
+
+#endif
