@@ -169,6 +169,73 @@ KITH_API int kith_semaphore_value(const kith_semaphore *semaphore);
 /** No thread of this process may wait for it or own units of it. */
 KITH_API void kith_semaphore_free(kith_semaphore *semaphore);
 
+/* ---- condition
+ * ------------------------------------------------------------------------------------------------------- */
+
+/** A condition: threads give up its lock and wait until another one, having changed what the lock protects, notifies
+ *  them. At most 4,096 wait at a time. */
+typedef struct kith_condition kith_condition;
+
+/** Makes a condition.
+ *  @param condition  receives it; free it with kith_condition_free
+ *  @param lock       its lock, which several conditions may share; it stays the caller's, and must outlive the
+ *                    condition's handle. NULL: a recursive lock of its own
+ *  @return 0, or a code as told at the top */
+KITH_API KITH_MUST_USE int kith_condition_new(kith_condition **condition, kith_lock *lock);
+
+/** Makes or opens a condition that has a name, and a lock of its own. */
+KITH_API KITH_MUST_USE int kith_condition_open(kith_condition **condition, const char *name, kith_open how);
+
+KITH_API int kith_condition_unlink(const char *name);
+
+/** @return -EINVAL, too, when the condition was given a lock: that would not go with it */
+KITH_API int kith_condition_share_fd(const kith_condition *condition);
+KITH_API KITH_MUST_USE int kith_condition_from_fd(kith_condition **condition, int fd);
+
+/** Acquires and releases the condition's lock, as kith_lock_acquire and kith_lock_release. */
+KITH_API KITH_MUST_USE int kith_condition_acquire(kith_condition *condition, kith_timeout timeout);
+KITH_API int kith_condition_release(kith_condition *condition);
+
+/** Gives the lock up, waits to be notified, and takes the lock back: as many times as this thread had acquired it.
+ *
+ *  Who waits has been notified, or not; nobody wakes up for nothing, and nobody who comes later takes a notification
+ *  away. But before this thread has the lock back, another may change what it protects: so wait in a loop, or by
+ *  kith_condition_wait_for.
+ *
+ *  Whatever it returns, but for the codes that tell of no wait, this thread owns the lock again. To take it back may
+ *  take as long as others own it, also when the timeout is over.
+ *
+ *  @param timeout  how long to wait to be notified
+ *  @return 0: notified. -ETIMEDOUT: not. KITH_EOWNERDEAD: notified or not, and the lock's owner before ended without
+ *          releasing: see kith_lock_acquire. -EINTR. No wait: -EPERM when this thread does not
+ *          own the lock; -EAGAIN when 4,096 wait; -ENOMEM, -ENOSPC, -EFBIG */
+KITH_API KITH_MUST_USE int kith_condition_wait(kith_condition *condition, kith_timeout timeout);
+
+/** Waits until something is so.
+ *  @param predicate  called as the lock's owner, before the first wait and after each; returns whether it is so
+ *  @param argument   passed to it
+ *  @param timeout    how long to wait altogether
+ *  @return 0: it is so. -ETIMEDOUT: it was not so in time. Others as kith_condition_wait: then it may be so or not */
+KITH_API KITH_MUST_USE int kith_condition_wait_for(kith_condition *condition, int (*predicate)(void *argument),
+                                                   void *argument, kith_timeout timeout);
+
+/** Notifies those who have waited longest. They go on when they have the lock, which this thread still owns.
+ *
+ *  Who died waiting does not count. One that dies after it was notified, before its wait has returned, passes the
+ *  notification on to the next: at once while it sleeps, within a second while it takes the lock back. A notifier that
+ *  is killed in the middle has notified some of them, or none.
+ *
+ *  @param count  how many, at most
+ *  @return how many were notified; -EPERM when this thread does not own the lock */
+KITH_API int kith_condition_notify(kith_condition *condition, unsigned count);
+
+/** Notifies all who wait. @return as kith_condition_notify */
+KITH_API int kith_condition_notify_all(kith_condition *condition);
+
+/** The calling thread releases the condition's own lock first when it owns it; no other thread of this process may own
+ *  it or wait. A lock that the condition was given stays as it is. */
+KITH_API void kith_condition_free(kith_condition *condition);
+
 #ifdef __cplusplus
 }
 #endif
