@@ -236,6 +236,39 @@ KITH_API int kith_condition_notify_all(kith_condition *condition);
  *  it or wait. A lock that the condition was given stays as it is. */
 KITH_API void kith_condition_free(kith_condition *condition);
 
+/* ---- event
+ * ----------------------------------------------------------------------------------------------------------- */
+
+/** An event: it is set or it is not, and threads wait until it is. */
+typedef struct kith_event kith_event;
+
+/** Makes an event that is not set. @param event receives it; free it with kith_event_free */
+KITH_API KITH_MUST_USE int kith_event_new(kith_event **event);
+
+/** Makes or opens an event that has a name. */
+KITH_API KITH_MUST_USE int kith_event_open(kith_event **event, const char *name, kith_open how);
+
+KITH_API int kith_event_unlink(const char *name);
+KITH_API int kith_event_share_fd(const kith_event *event);
+KITH_API KITH_MUST_USE int kith_event_from_fd(kith_event **event, int fd);
+
+/** Sets the event, and releases all who wait: also when it is cleared the next moment, before they have woken up. One
+ *  that is killed in the middle has set it or has not; if it has, all wake up. @return 0 */
+KITH_API int kith_event_set(kith_event *event);
+
+/** Clears the event: who comes from now on waits. @return 0 */
+KITH_API int kith_event_clear(kith_event *event);
+
+/** @return 1 when the event is set at this instant, else 0 */
+KITH_API int kith_event_is_set(const kith_event *event);
+
+/** Waits until the event is set.
+ *  @return 0: it is, or has been while this thread waited. -ETIMEDOUT: not in time. -EINTR */
+KITH_API KITH_MUST_USE int kith_event_wait(kith_event *event, kith_timeout timeout);
+
+/** No thread of this process may wait for it. */
+KITH_API void kith_event_free(kith_event *event);
+
 #ifdef __cplusplus
 }
 #endif
