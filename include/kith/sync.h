@@ -269,6 +269,72 @@ KITH_API KITH_MUST_USE int kith_event_wait(kith_event *event, kith_timeout timeo
 /** No thread of this process may wait for it. */
 KITH_API void kith_event_free(kith_event *event);
 
+/* ---- barrier
+ * --------------------------------------------------------------------------------------------------------- */
+
+/** A barrier: a number of threads wait for each other, and go on when all have come; then it starts over. */
+typedef struct kith_barrier kith_barrier;
+
+/** The most parties of a barrier. */
+#define KITH_BARRIER_PARTIES_MAX 4096
+
+/** Options of a barrier; all zero is the default. They are this process's own. */
+typedef struct kith_barrier_options {
+    /** What the last to come does, if it comes in this process, before all go on; it returns 0 when that went well. It
+     *  may call what it likes, but not wait for this barrier. */
+    int (*action)(void *context);
+    void *context; /**< passed to it */
+} kith_barrier_options;
+
+/** Makes a barrier.
+ *  @param barrier  receives it; free it with kith_barrier_free
+ *  @param parties  how many wait for each other, 1 to KITH_BARRIER_PARTIES_MAX
+ *  @param options  NULL for the defaults
+ *  @return 0, or a code as told at the top */
+KITH_API KITH_MUST_USE int kith_barrier_new(kith_barrier **barrier, unsigned parties,
+                                            const kith_barrier_options *options);
+
+/** Makes or opens a barrier that has a name. The parties are for one that is made. */
+KITH_API KITH_MUST_USE int kith_barrier_open(kith_barrier **barrier, const char *name, kith_open how, unsigned parties,
+                                             const kith_barrier_options *options);
+
+KITH_API int kith_barrier_unlink(const char *name);
+KITH_API int kith_barrier_share_fd(const kith_barrier *barrier);
+KITH_API KITH_MUST_USE int kith_barrier_from_fd(kith_barrier **barrier, int fd, const kith_barrier_options *options);
+
+/** Waits until all parties have come.
+ *
+ *  A barrier in which one gives up is broken: those who wait are told at once, and those who come later, until it is
+ *  reset. It breaks when one of them is out of time or interrupted, when one of them dies (that is told at once while
+ *  it sleeps, else within a second), and when the action fails or the one who runs it dies. While the action runs the
+ *  others still wait, and their time runs, too; who comes then waits for the next round.
+ *
+ *  @param timeout  how long to wait
+ *  @return 0 to parties - 1: all have come, and each has another number; the last to come, who ran the action, has 0.
+ *          KITH_EBROKEN: the barrier is broken, was reset while this thread waited, or the action failed. -ETIMEDOUT,
+ *          -EINTR: this thread waits no more, and now it is broken. -EBUSY: another process was stopped in the
+ *          middle of a call for a second, and what came of it can't be known. -EAGAIN: 4,096 wait already. -ENOMEM,
+ *          -ENOSPC, -EFBIG: no memory for one more. With the last three, this thread does not count as having come */
+KITH_API KITH_MUST_USE int kith_barrier_wait(kith_barrier *barrier, kith_timeout timeout);
+
+/** Breaks the barrier. @return 0; -EBUSY as for kith_barrier_wait */
+KITH_API int kith_barrier_abort(kith_barrier *barrier);
+
+/** Makes a broken barrier whole. Those who wait get KITH_EBROKEN. @return 0; -EBUSY as for kith_barrier_wait */
+KITH_API int kith_barrier_reset(kith_barrier *barrier);
+
+/** @return how many parties the barrier has */
+KITH_API int kith_barrier_parties(const kith_barrier *barrier);
+
+/** @return how many of them wait at this instant; -EBUSY as for kith_barrier_wait */
+KITH_API int kith_barrier_waiting(kith_barrier *barrier);
+
+/** @return 1 when the barrier is broken at this instant, else 0; -EBUSY as for kith_barrier_wait */
+KITH_API int kith_barrier_broken(kith_barrier *barrier);
+
+/** No thread of this process may wait for it. */
+KITH_API void kith_barrier_free(kith_barrier *barrier);
+
 #ifdef __cplusplus
 }
 #endif

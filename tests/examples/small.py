@@ -114,6 +114,15 @@ def segment():
 
 
 @test
+def barrier():
+    """barrier: in each round, all have done their part before it is over."""
+    lines = output_of("barrier")
+    parts = ["process %d has done its part of round %d" % (number, round) for round in (1, 2) for number in range(3)]
+    equal(sorted(lines), sorted(parts + ["round 1 is over", "round 2 is over"]))
+    equal((lines[3], lines[7]), ("round 1 is over", "round 2 is over"))
+
+
+@test
 def pipe_until_eof():
     """pipe_until_eof: ten numbers, and the end."""
     lines = output_of("pipe_until_eof")
