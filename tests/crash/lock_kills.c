@@ -1,10 +1,13 @@
-/* Kill torture of the lock and the semaphores: workers are killed by SIGKILL at random instants and replaced.
+/* Kill torture of all that kith/sync.h has: workers are killed by SIGKILL at random instants and replaced.
  *
  *   - A lock guards two counters that must be equal. Who is told KITH_EOWNERDEAD repairs them; who is not must find
  *     them equal. So a death that is not reported, or a lock that two own, shows.
  *   - A semaphore whose units have owners lets two in at a time. Never more are inside, and at the end all units are
  *     back.
  *   - A plain semaphore is released by two workers and acquired by two. A killed worker loses at most one unit.
+ *   - Units that a condition guards are put by two workers and taken by two, who wait for them without a timeout.
+ *   - An event is set and cleared at once by two workers, and waited for by two, without a timeout.
+ *   - A barrier of three is used by four, who reset it when it is broken: by a death, for nobody's time is ever over.
  *   - Nobody hangs.
  *
  * usage: lock_kills [KILLS [SEED]]   KILLS a part; the seed is printed, and replays the choices. Output is TAP. */
@@ -13,6 +16,7 @@
 #include <kith/kith.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,6 +41,9 @@ struct ledger {
 static struct ledger *ledger;
 static kith_lock *lock;
 static kith_semaphore *semaphore;
+static kith_condition *condition;
+static kith_event *event;
+static kith_barrier *barrier;
 
 static void must(int code, const char *what)
 {
@@ -114,6 +121,68 @@ static int use_plain_semaphore(void *argument)
     return 0;
 }
 
+static int units_are_there(void *nothing)
+{
+    (void)nothing;
+    return ledger->first > 0 || atomic_load(&ledger->stop);
+}
+
+static int use_condition(void *argument)
+{
+    bool puts = (uintptr_t)argument % 2 == 0;
+    while (!atomic_load(&ledger->stop)) {
+        int code = kith_condition_acquire(condition, KITH_FOREVER);
+        if (code == 0 && !puts)
+            code = kith_condition_wait_for(condition, units_are_there, NULL, KITH_FOREVER);
+        if (code == KITH_EOWNERDEAD)
+            atomic_fetch_add(&ledger->reported, 1);
+        else
+            must(code, "wait");
+        if (puts && ledger->first < 100) {
+            ledger->first++;
+            must(kith_condition_notify(condition, 1), "notify");
+        } else if (!puts && ledger->first > 0) {
+            ledger->first--;
+            atomic_fetch_add(&ledger->progress, 1);
+        }
+        must(kith_condition_release(condition), "release");
+    }
+    return 0;
+}
+
+static int use_event(void *argument)
+{
+    bool sets = (uintptr_t)argument % 2 == 0;
+    while (!atomic_load(&ledger->stop)) {
+        if (sets) {
+            must(kith_event_set(event), "set");
+            must(kith_event_clear(event), "clear");
+            sched_yield();
+        } else {
+            must(kith_event_wait(event, KITH_FOREVER), "wait");
+            atomic_fetch_add(&ledger->progress, 1);
+        }
+    }
+    return 0;
+}
+
+static int use_barrier(void *argument)
+{
+    (void)argument;
+    while (!atomic_load(&ledger->stop)) {
+        int code = kith_barrier_wait(barrier, KITH_FOREVER);
+        if (code == KITH_EBROKEN) {
+            atomic_fetch_add(&ledger->reported, 1);
+            if (!atomic_load(&ledger->stop) && kith_barrier_broken(barrier) == 1)
+                must(kith_barrier_reset(barrier), "reset");
+        } else {
+            must(code, "wait");
+            atomic_fetch_add(&ledger->progress, 1);
+        }
+    }
+    return 0;
+}
+
 /* ---- the killer ---- */
 
 static void pause_for(uint64_t nanoseconds)
@@ -146,8 +215,20 @@ static void end(kith_process *process)
     must(kith_process_close(process), "close");
 }
 
-/** @return whether nobody hung */
-static bool torture(kith_process_main work, int kills, uint64_t *random)
+/** Waits for a worker that was told to stop, and for what would never come. */
+static bool has_stopped(kith_process *worker, void (*release)(void))
+{
+    int code = -ETIMEDOUT;
+    for (int i = 0; i < PATIENCE * 100 && code == -ETIMEDOUT; i++) {
+        if (release)
+            release();
+        code = kith_process_join(worker, KITH_MS(10));
+    }
+    return code == 0;
+}
+
+/** @param release  wakes those who wait without a timeout; NULL: nobody does @return whether nobody hung */
+static bool torture(kith_process_main work, void (*release)(void), int kills, uint64_t *random)
 {
     kith_process *workers[WORKERS];
     bool alive = true;
@@ -166,7 +247,7 @@ static bool torture(kith_process_main work, int kills, uint64_t *random)
     alive = alive && gets_on();
     atomic_store(&ledger->stop, true);
     for (int i = 0; i < WORKERS; i++) {
-        alive = alive && kith_process_join(workers[i], KITH_SECONDS(PATIENCE)) == 0;
+        alive = alive && has_stopped(workers[i], release);
         end(workers[i]);
     }
     printf("# %llu rounds, %u deaths reported, %u wrong%s\n", (unsigned long long)ledger->progress, ledger->reported,
@@ -177,7 +258,7 @@ static bool torture(kith_process_main work, int kills, uint64_t *random)
 static bool lock_part(int kills, uint64_t *random)
 {
     must(kith_lock_new(&lock, NULL), "new");
-    bool good = torture(use_lock, kills, random) && ledger->reported <= (uint32_t)kills;
+    bool good = torture(use_lock, NULL, kills, random) && ledger->reported <= (uint32_t)kills;
     kith_lock_free(lock);
     return good;
 }
@@ -185,7 +266,7 @@ static bool lock_part(int kills, uint64_t *random)
 static bool owned_part(int kills, uint64_t *random)
 {
     must(kith_semaphore_new(&semaphore, UNITS, &(kith_semaphore_options){ .owned = 1 }), "new");
-    bool good = torture(use_owned_semaphore, kills, random) && kith_semaphore_value(semaphore) == UNITS &&
+    bool good = torture(use_owned_semaphore, NULL, kills, random) && kith_semaphore_value(semaphore) == UNITS &&
                 ledger->reported <= (uint32_t)kills;
     kith_semaphore_free(semaphore);
     return good;
@@ -194,7 +275,7 @@ static bool owned_part(int kills, uint64_t *random)
 static bool plain_part(int kills, uint64_t *random)
 {
     must(kith_semaphore_new(&semaphore, 0, NULL), "new");
-    bool good = torture(use_plain_semaphore, kills, random);
+    bool good = torture(use_plain_semaphore, NULL, kills, random);
     int64_t missing = (int64_t)(ledger->released - ledger->acquired) - kith_semaphore_value(semaphore);
     printf("# %llu released, %llu acquired, %lld missing\n", (unsigned long long)ledger->released,
            (unsigned long long)ledger->acquired, (long long)missing);
@@ -203,12 +284,56 @@ static bool plain_part(int kills, uint64_t *random)
     return good;
 }
 
+static void release_condition(void)
+{
+    int code = kith_condition_acquire(condition, KITH_FOREVER);
+    must(code == KITH_EOWNERDEAD ? 0 : code, "acquire");
+    must(kith_condition_notify_all(condition), "notify");
+    must(kith_condition_release(condition), "release");
+}
+
+static bool condition_part(int kills, uint64_t *random)
+{
+    must(kith_condition_new(&condition, NULL), "new");
+    bool good = torture(use_condition, release_condition, kills, random);
+    kith_condition_free(condition);
+    return good;
+}
+
+static void release_event(void)
+{
+    must(kith_event_set(event), "set");
+}
+
+static bool event_part(int kills, uint64_t *random)
+{
+    must(kith_event_new(&event), "new");
+    bool good = torture(use_event, release_event, kills, random);
+    kith_event_free(event);
+    return good;
+}
+
+static void release_barrier(void)
+{
+    must(kith_barrier_abort(barrier), "abort");
+}
+
+static bool barrier_part(int kills, uint64_t *random)
+{
+    must(kith_barrier_new(&barrier, WORKERS - 1, NULL), "new");
+    bool good = torture(use_barrier, release_barrier, kills, random);
+    kith_barrier_free(barrier);
+    return good;
+}
+
 int main(int count, char **arguments)
 {
     static const struct {
         const char *name;
         bool (*run)(int kills, uint64_t *random);
-    } parts[] = { { "lock", lock_part }, { "semaphore with owners", owned_part }, { "semaphore", plain_part } };
+    } parts[] = { { "lock", lock_part },       { "semaphore with owners", owned_part },
+                  { "semaphore", plain_part }, { "condition", condition_part },
+                  { "event", event_part },     { "barrier", barrier_part } };
     enum { PARTS = sizeof parts / sizeof *parts };
     int kills = count > 1 ? atoi(arguments[1]) : 70;
     uint64_t seed = count > 2 ? strtoull(arguments[2], NULL, 0) : (uint64_t)time(NULL);
