@@ -158,7 +158,7 @@ static int begin_as_owner(const kith_condition *condition, struct os_thread **se
     *self = word_thread();
     if (!*self)
         return -ENOTSUP;
-    if (lock_owner(condition->lock->shared) == (*self)->id)
+    if (owned_is_mine(*self, &condition->lock->shared->owned))
         return 0;
     return error_fail(-EPERM, "this thread (%u) does not own the condition's lock: acquire it first", (*self)->id);
 }

@@ -129,7 +129,7 @@ static bool follow(struct chain *chain, uint32_t self, const struct lock_shared 
 {
     chain->length = 0;
     while (sought) {
-        uint32_t owner = lock_owner(sought);
+        uint32_t owner = owned_by(&sought->owned);
         if (owner == self)
             return chain->length > 0;
         if (owner == 0 || chain->length == KITH_DEADLOCK_THREADS - 1)
@@ -168,13 +168,13 @@ int deadlock_acquire(struct os_thread *self, struct lock_shared *shared, deadlin
 {
     for (;;) {
         int64_t soon = os_clock_now() + PATIENCE;
-        int code = word_acquire_slowly(self, &shared->word, soon < until ? soon : until);
+        int code = word_acquire_slowly(self, &shared->owned.word, soon < until ? soon : until);
         if (code != -ETIMEDOUT || soon >= until)
             return code;
         /* Nobody has woken us, so we owe nobody anything: the slot is free for the seeker. */
         if (!*seeker)
             *seeker = seek(self, shared);
-        robust_pending(self, &shared->word);
+        robust_pending(self, &shared->owned.word);
         if (look(self->id, shared) < 0)
             return -EDEADLK;
     }

@@ -1,4 +1,4 @@
-/* The lock: one robust word, that stays on its owner's list for as long as it is owned. */
+/* The lock: a robust word that stays its owner's (owned.h), as an object; and those who find its deadlocks. */
 #include "sync/lock.h"
 
 #include "sync/deadlock.h"
@@ -34,7 +34,7 @@ void lock_attach(struct kith_lock *lock, struct lock_shared *shared)
 void lock_detach(struct kith_lock *lock)
 {
     struct os_thread *self = os_thread_self();
-    if (self && lock_owner(lock->shared) == self->id)
+    if (self && owned_is_mine(self, &lock->shared->owned))
         lock_give_up(self, lock->shared);
     deadlock_remove(lock);
 }
@@ -96,37 +96,23 @@ void kith_lock_free(kith_lock *lock)
 
 /* ---- owning ---- */
 
-/** The owner acquires it once more. */
 static int acquire_again(struct lock_shared *shared)
 {
-    if (!shared->recursive)
-        return error_fail(-EDEADLK, "this thread owns the lock already: release it first, or make it recursive");
-    if (shared->again == UINT32_MAX)
-        return error_fail(-EOVERFLOW, "this thread has acquired the lock %u times, and once more", shared->again);
-    shared->again++;
-    return 0;
-}
-
-static inline int settle(struct os_thread *self, struct lock_shared *shared, int code)
-{
-    if (likely(code == 0 || code == KITH_EOWNERDEAD)) {
-        robust_link(self, &shared->word);
-        if (unlikely(code == KITH_EOWNERDEAD))
-            shared->again = 0; /* whatever the dead one has left */
-    }
-    robust_pending(self, NULL);
-    return code;
+    int code = owned_acquire_again(&shared->owned, shared->recursive);
+    if (code == -EDEADLK)
+        return error_fail(code, "this thread owns the lock already: release it first, or make it recursive");
+    return code < 0 ? error_fail(code, "this thread has acquired the lock too many times") : 0;
 }
 
 static int acquire_slowly(struct os_thread *self, struct lock_shared *shared, deadline until)
 {
     struct robust_word *seeker = NULL;
     int code = deadlock_detected() ? deadlock_acquire(self, shared, until, &seeker)
-                                   : word_acquire_slowly(self, &shared->word, until);
-    settle(self, shared, code);
+                                   : word_acquire_slowly(self, &shared->owned.word, until);
+    owned_settle(self, &shared->owned, code);
     if (seeker)
         deadlock_seek_no_more(self, seeker);
-    return code == -EDEADLK && lock_owner(shared) == self->id ? acquire_again(shared) : code;
+    return code == -EDEADLK && owned_is_mine(self, &shared->owned) ? acquire_again(shared) : code;
 }
 
 int kith_lock_acquire(kith_lock *lock, kith_timeout timeout)
@@ -141,19 +127,10 @@ int kith_lock_acquire(kith_lock *lock, kith_timeout timeout)
     if (unlikely(!self))
         return -ENOTSUP;
     struct lock_shared *shared = lock->shared;
-    robust_pending(self, &shared->word);
-    if (unlikely(!word_try_acquire(self, &shared->word)))
+    robust_pending(self, &shared->owned.word);
+    if (unlikely(!word_try_acquire(self, &shared->owned.word)))
         return acquire_slowly(self, shared, until);
-    return settle(self, shared, 0);
-}
-
-static void let_go(struct os_thread *self, struct lock_shared *shared)
-{
-    robust_pending(self, &shared->word);
-    robust_unlink(self, &shared->word);
-    if (unlikely(!word_try_release(self, &shared->word)))
-        word_release_to_waiter(&shared->word);
-    robust_pending(self, NULL);
+    return owned_settle(self, &shared->owned, 0);
 }
 
 int kith_lock_release(kith_lock *lock)
@@ -163,41 +140,34 @@ int kith_lock_release(kith_lock *lock)
     struct os_thread *self = word_thread();
     if (unlikely(!self))
         return -ENOTSUP;
-    struct lock_shared *shared = lock->shared;
-    uint32_t owner = lock_owner(shared);
-    if (unlikely(owner != self->id))
+    struct owned_word *owned = &lock->shared->owned;
+    if (unlikely(owned_release(self, owned) < 0))
         return error_fail(-EPERM, "this thread (%u) does not own the lock: %s", self->id,
-                          owner ? "another one does" : "nobody does");
-    if (unlikely(shared->again > 0))
-        shared->again--;
-    else
-        let_go(self, shared);
+                          owned_by(owned) ? "another one does" : "nobody does");
     return 0;
 }
 
 uint32_t lock_give_up(struct os_thread *self, struct lock_shared *shared)
 {
-    uint32_t again = shared->again;
-    shared->again = 0;
-    let_go(self, shared);
+    uint32_t again = shared->owned.again;
+    shared->owned.again = 0;
+    owned_let_go(self, &shared->owned);
     return again;
 }
 
 int lock_take_back(struct os_thread *self, struct lock_shared *shared, uint32_t again)
 {
     int code;
-    robust_pending(self, &shared->word);
     do {
-        code = word_acquire_slowly(self, &shared->word, OS_FOREVER);
+        code = owned_acquire(self, &shared->owned, OS_FOREVER, false);
     } while (code == -EINTR);
-    settle(self, shared, code);
-    shared->again = again;
+    shared->owned.again = again;
     return code;
 }
 
 int kith_lock_owner(const kith_lock *lock)
 {
-    return lock ? (int)lock_owner(lock->shared) : no_lock();
+    return lock ? (int)owned_by(&lock->shared->owned) : no_lock();
 }
 
 int kith_lock_is_owned(const kith_lock *lock)
@@ -205,5 +175,5 @@ int kith_lock_is_owned(const kith_lock *lock)
     if (!lock)
         return no_lock();
     struct os_thread *self = word_thread();
-    return self ? lock_owner(lock->shared) == self->id : -ENOTSUP;
+    return self ? owned_is_mine(self, &lock->shared->owned) : -ENOTSUP;
 }

@@ -5,14 +5,13 @@
 #include <kith/sync.h>
 
 #include "sync/handle.h"
-#include "sync/word.h"
+#include "sync/owned.h"
 
 enum { LOCK_LINE = 64, LOCK_SEEKERS = 48 };
 
 /** The lock as it lies in shared memory; all zero is one that is free and not recursive. */
 struct lock_shared {
-    _Alignas(LOCK_LINE) struct robust_word word; /* on its owner's list for as long as it is owned */
-    uint32_t again;     /* how often its owner has acquired it once more; 0 without one. Its owner's alone */
+    _Alignas(LOCK_LINE) struct owned_word owned;
     uint32_t recursive; /* never changes */
     /* Those who look for deadlocks while they wait: each a word owned by one of them (deadlock.h). */
     _Alignas(LOCK_LINE) struct robust_word seekers[LOCK_SEEKERS];
@@ -30,12 +29,6 @@ void lock_attach(struct kith_lock *lock, struct lock_shared *shared);
 
 /** Undoes lock_attach. The calling thread releases the lock first when it owns it. */
 void lock_detach(struct kith_lock *lock);
-
-/** The thread that owns the lock, or 0. */
-static inline uint32_t lock_owner(const struct lock_shared *shared)
-{
-    return atomic_load_explicit(&shared->word.value, memory_order_relaxed) & ROBUST_OWNER;
-}
 
 /** The owner gives the lock up, however often it has acquired it. @return what it needs for lock_take_back */
 uint32_t lock_give_up(struct os_thread *self, struct lock_shared *shared);
