@@ -42,12 +42,19 @@ static bool is_empty(const struct queue_shared *shared)
     return head == atomic_load_explicit(&shared->tail, memory_order_seq_cst);
 }
 
+/** @param head  receives the head at which that is so or not */
+static bool has_room_seen(const struct queue_shared *shared, uint64_t units, position *head)
+{
+    position tail;
+    look(shared, head, &tail);
+    return items_between(*head, tail) < shared->max_items &&
+           units_between(position_units(*head), position_units(tail)) + units <= shared->max_units;
+}
+
 static bool has_room(const struct queue_shared *shared, uint64_t units)
 {
-    position head, tail;
-    look(shared, &head, &tail);
-    return items_between(head, tail) < shared->max_items &&
-           units_between(position_units(head), position_units(tail)) + units <= shared->max_units;
+    position head;
+    return has_room_seen(shared, units, &head);
 }
 
 /** What sleeping putters wait for. */
@@ -139,7 +146,9 @@ static int put_wait(struct os_thread *self, struct queue_shared *shared, uint64_
     if (units > need || !atomic_load_explicit(&put->asleep, memory_order_relaxed))
         atomic_store_explicit(&shared->need, units, memory_order_relaxed);
     monitor_retire(self, put);
-    int code = has_room_for_sleepers(shared) ? 0 : monitor_sleep(put, until);
+    position head;
+    bool room = has_room_seen(shared, atomic_load_explicit(&shared->need, memory_order_relaxed), &head);
+    int code = room ? 0 : monitor_sleep(put, position_half(&shared->head), (uint32_t)head, until);
     if (code == 0)
         return monitor_enter(self, put, until);
     robust_pending(self, NULL);
@@ -260,7 +269,9 @@ static int get_wait(struct os_thread *self, struct kith_queue *queue, deadline u
         nap = idle < until ? idle : until;
     }
     monitor_retire(self, get);
-    int code = is_empty(shared) ? monitor_sleep(get, nap) : 0;
+    position head = atomic_load_explicit(&shared->head, memory_order_seq_cst);
+    position tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
+    int code = head == tail ? monitor_sleep(get, position_half(&shared->tail), (uint32_t)tail, nap) : 0;
     bool idle = code == -ETIMEDOUT && nap != until;
     if (code == 0 || idle) {
         code = monitor_enter(self, get, until);

@@ -44,10 +44,11 @@ void monitor_leave_asleep(struct monitor *monitor);
  *  monitor_sleep if it does not hold. The word is in the slot. */
 void monitor_retire(struct os_thread *self, struct monitor *monitor);
 
-/** Goes to sleep, after monitor_retire and another look at the condition.
- *  @return 0 when woken, or when there was reason not to sleep: then enter, come what may, for nobody else was called.
- *  -ETIMEDOUT, -EINTR */
-int monitor_sleep(struct monitor *monitor, deadline until);
+/** Goes to sleep, after monitor_retire and another look at the condition. As word_sleep: then enter, come what may. */
+static inline int monitor_sleep(struct monitor *monitor, _Atomic uint32_t *condition, uint32_t seen, deadline until)
+{
+    return word_sleep(&monitor->word, condition, seen, until);
+}
 
 /** Wakes a waiter, if one sleeps: the condition has just become true, by a sequentially consistent store. The word is
  *  in the slot. */

@@ -120,7 +120,7 @@ static int give_unit_back(struct os_thread *self, kith_semaphore *semaphore)
 static int sleep_for_unit(kith_semaphore *semaphore, deadline until)
 {
     if (!semaphore->owned)
-        return os_futex_wait(&semaphore->guard.value, WORD_ASLEEP, until);
+        return word_sleep(&semaphore->guard, &semaphore->free, 0, until);
     struct os_futex_pair pairs[1 + KITH_SEMAPHORE_OWNED_MAX] = { { &semaphore->guard.value, WORD_ASLEEP } };
     for (uint32_t i = 0; i < semaphore->owned; i++) {
         struct robust_word *unit = &semaphore->units[i];

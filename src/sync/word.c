@@ -53,25 +53,26 @@ int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadli
     }
 }
 
-/** Releases the word, leaving in it what tells of sleepers, and wakes one. If there is none, it is free altogether: who
- *  was about to sleep on another value finds that it has changed. */
-static void wake_one(struct robust_word *word, uint32_t left)
+/** Wakes a sleeper of a word that was released with ROBUST_WAITERS. If there is none, takes the bit off. Others may have
+ *  owned and released the word since, and left somebody asleep: it would look the same. So the kernel takes it off, and
+ *  wakes them. */
+static void wake_one(struct robust_word *word)
 {
     if (os_futex_wake(&word->value, 1) == 0)
-        atomic_compare_exchange_strong_explicit(&word->value, &left, 0, memory_order_relaxed, memory_order_relaxed);
+        os_futex_clear_top_and_wake(&word->value);
 }
 
 void word_release_to_waiter(struct robust_word *word)
 {
     /* release: what the owner did is seen by who acquires next. */
     atomic_exchange_explicit(&word->value, ROBUST_WAITERS, memory_order_release);
-    wake_one(word, ROBUST_WAITERS);
+    wake_one(word);
 }
 
 void word_pass(struct robust_word *word)
 {
     atomic_exchange_explicit(&word->value, WORD_CALLED, memory_order_release);
-    wake_one(word, WORD_CALLED);
+    wake_one(word);
 }
 
 void word_notify(struct robust_word *word)
@@ -81,7 +82,22 @@ void word_notify(struct robust_word *word)
     uint32_t asleep = WORD_ASLEEP;
     if (atomic_compare_exchange_strong_explicit(&word->value, &asleep, WORD_CALLED, memory_order_seq_cst,
                                                 memory_order_seq_cst))
-        wake_one(word, WORD_CALLED);
+        wake_one(word);
+}
+
+int word_sleep(struct robust_word *word, _Atomic uint32_t *condition, uint32_t seen, deadline until)
+{
+    enum { NAP = 10000000 };
+    struct os_futex_pair both[] = { { &word->value, WORD_ASLEEP }, { condition, seen } };
+    int code = os_futex_wait_any(both, 2, until);
+    if (likely(code != -ENOSYS))
+        return code;
+    /* Linux before 5.16: look again now and then. */
+    int64_t soon = os_clock_now() + NAP;
+    if (until <= soon)
+        return os_futex_wait(&word->value, WORD_ASLEEP, until);
+    code = os_futex_wait(&word->value, WORD_ASLEEP, soon);
+    return code == -ETIMEDOUT ? 0 : code;
 }
 
 int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline *patience)
