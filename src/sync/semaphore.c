@@ -25,7 +25,9 @@ static size_t footprint(uint32_t owned)
 
 static bool has_owner(const struct robust_word *unit)
 {
-    return atomic_load_explicit(&unit->value, memory_order_relaxed) & ROBUST_OWNER;
+    /* acquire: pairs with the store in give_unit_back, whose owner is done with the unit's place on its list. Who sees it
+     * free may link it. */
+    return atomic_load_explicit(&unit->value, memory_order_acquire) & ROBUST_OWNER;
 }
 
 int kith_semaphore_new(kith_semaphore **semaphore, unsigned value, const kith_semaphore_options *options)
