@@ -131,7 +131,7 @@ static int sleep_for_unit(kith_semaphore *semaphore, deadline until)
             return 0;
         pairs[1 + i] = (struct os_futex_pair){ &unit->value, value };
     }
-    return os_futex_wait_any(pairs, 1 + semaphore->owned, until);
+    return word_sleep_any(pairs, 1 + semaphore->owned, until);
 }
 
 /** Acquires the guard that somebody has. Who sleeps on it may be left asleep with those who wait for a unit

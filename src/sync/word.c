@@ -1,7 +1,5 @@
 #include "sync/word.h"
 
-#include "os/futex.h"
-
 /* How often a busy word is looked at before its waiter goes to sleep: about the time that the spells take for which the
  * queue owns one. */
 enum { SPINS = 100 };
@@ -87,16 +85,22 @@ void word_notify(struct robust_word *word)
 
 int word_sleep(struct robust_word *word, _Atomic uint32_t *condition, uint32_t seen, deadline until)
 {
-    enum { NAP = 10000000 };
     struct os_futex_pair both[] = { { &word->value, WORD_ASLEEP }, { condition, seen } };
-    int code = os_futex_wait_any(both, 2, until);
-    if (likely(code != -ENOSYS))
+    return word_sleep_any(both, 2, until);
+}
+
+int word_sleep_any(const struct os_futex_pair *pairs, size_t count, deadline until)
+{
+    enum { NAP = 10000000 };
+    int code = os_futex_wait_any(pairs, count, until);
+    if (likely(code != -ENOSYS && code != -ENOMEM))
         return code;
-    /* Linux before 5.16: look again now and then. */
+    /* Linux before 5.16, or out of memory: sleep on the word alone, and look again now and then. */
+    _Atomic uint32_t *word = pairs[0].word;
     int64_t soon = os_clock_now() + NAP;
     if (until <= soon)
-        return os_futex_wait(&word->value, WORD_ASLEEP, until);
-    code = os_futex_wait(&word->value, WORD_ASLEEP, soon);
+        return os_futex_wait(word, WORD_ASLEEP, until);
+    code = os_futex_wait(word, WORD_ASLEEP, soon);
     return code == -ETIMEDOUT ? 0 : code;
 }
 

@@ -16,6 +16,7 @@
 #define KITH_SRC_SYNC_WORD_H
 
 #include "base/deadline.h"
+#include "os/futex.h"
 #include "os/robust.h"
 
 #define likely(condition) __builtin_expect(!!(condition), 1)
@@ -89,6 +90,9 @@ int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline
  *  @return 0 when woken, or when there was reason not to sleep: then acquire the word, come what may, for nobody else was
  *          called. -ETIMEDOUT, -EINTR */
 int word_sleep(struct robust_word *word, _Atomic uint32_t *condition, uint32_t seen, deadline until);
+
+/** The same, where several words tell of the condition. The first pair is the word and WORD_ASLEEP. */
+int word_sleep_any(const struct os_futex_pair *pairs, size_t count, deadline until);
 
 /** This thread, for a call that is about to use robust words. @return NULL with the detail set; the call gives -ENOTSUP
  * */
