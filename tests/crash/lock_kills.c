@@ -8,18 +8,9 @@
  *   - Nobody hangs.
  *
  * usage: lock_kills [KILLS [SEED]]   KILLS a part; the seed is printed, and replays the choices. Output is TAP. */
-#include "random.h"
-
-#include <kith/kith.h>
+#include "killing.h"
 
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { WORKERS = 4, UNITS = 2, PATIENCE = 30 };
 
@@ -37,14 +28,6 @@ struct ledger {
 static struct ledger *ledger;
 static kith_lock *lock;
 static kith_semaphore *semaphore;
-
-static void must(int code, const char *what)
-{
-    if (code < 0) {
-        fprintf(stderr, "%s: %s: %s\n", what, kith_strerror(code), kith_error_detail());
-        _exit(2);
-    }
-}
 
 /* ---- what the workers do ---- */
 
@@ -116,34 +99,11 @@ static int use_plain_semaphore(void *argument)
 
 /* ---- the killer ---- */
 
-static void pause_for(uint64_t nanoseconds)
-{
-    nanosleep(&(struct timespec){ .tv_nsec = (long)nanoseconds }, NULL);
-}
-
-static bool gets_on(void)
-{
-    uint64_t since = atomic_load(&ledger->progress);
-    for (int i = 0; i < PATIENCE * 10000; i++) {
-        if (atomic_load(&ledger->progress) > since)
-            return true;
-        pause_for(100000);
-    }
-    return false;
-}
-
 static kith_process *start(kith_process_main work, int worker)
 {
     kith_process *process;
     must(kith_process_start(&process, work, (void *)(uintptr_t)worker, NULL), "start");
     return process;
-}
-
-static void end(kith_process *process)
-{
-    must(kith_process_kill(process), "kill");
-    must(kith_process_join(process, KITH_FOREVER), "join");
-    must(kith_process_close(process), "close");
 }
 
 /** @return whether nobody hung */
@@ -154,20 +114,20 @@ static bool torture(kith_process_main work, int kills, uint64_t *random)
     for (int i = 0; i < WORKERS; i++)
         workers[i] = start(work, i);
     for (int i = 0; i < kills && alive; i++) {
-        alive = gets_on();
+        alive = gets_on(&ledger->progress, PATIENCE);
         pause_for(random_below(random, 300000));
         int worker = (int)random_below(random, WORKERS);
         atomic_fetch_add(&ledger->deaths, 1);
-        end(workers[worker]);
+        kill_and_close(workers[worker]);
         atomic_store(&ledger->inside[worker], false);
         atomic_fetch_add(&ledger->deaths, 1);
         workers[worker] = start(work, worker);
     }
-    alive = alive && gets_on();
+    alive = alive && gets_on(&ledger->progress, PATIENCE);
     atomic_store(&ledger->stop, true);
     for (int i = 0; i < WORKERS; i++) {
         alive = alive && kith_process_join(workers[i], KITH_SECONDS(PATIENCE)) == 0;
-        end(workers[i]);
+        kill_and_close(workers[i]);
     }
     printf("# %llu rounds, %u deaths reported, %u wrong%s\n", (unsigned long long)ledger->progress, ledger->reported,
            ledger->wrong, alive ? "" : "; WEDGED");
@@ -210,15 +170,13 @@ int main(int count, char **arguments)
         bool (*run)(int kills, uint64_t *random);
     } parts[] = { { "lock", lock_part }, { "semaphore with owners", owned_part }, { "semaphore", plain_part } };
     enum { PARTS = sizeof parts / sizeof *parts };
-    int kills = count > 1 ? atoi(arguments[1]) : 70;
-    uint64_t seed = count > 2 ? strtoull(arguments[2], NULL, 0) : (uint64_t)time(NULL);
+    int kills = (int)number_of(count, arguments, 1, 70);
+    uint64_t seed = number_of(count, arguments, 2, (uint64_t)time(NULL));
     int failed = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("1..%d\n# seed %llu\n", PARTS, (unsigned long long)seed);
     for (int i = 0; i < PARTS; i++) {
-        ledger = mmap(NULL, sizeof *ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (ledger == MAP_FAILED)
-            return 2;
+        ledger = share(sizeof *ledger);
         uint64_t random = seed + (uint64_t)i;
         bool good = parts[i].run(kills, &random);
         printf("%sok %d - %d kills, %s\n", good ? "" : "not ", i + 1, kills, parts[i].name);
