@@ -25,8 +25,8 @@ static size_t footprint(uint32_t owned)
 
 static bool has_owner(const struct robust_word *unit)
 {
-    /* acquire: pairs with the store in give_unit_back, whose owner is done with the unit's place on its list. Who sees it
-     * free may link it. */
+    /* acquire: pairs with the store in give_unit_back, whose owner is done with the unit's place on its list. Who sees
+     * it free may link it. */
     return atomic_load_explicit(&unit->value, memory_order_acquire) & ROBUST_OWNER;
 }
 

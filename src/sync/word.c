@@ -51,9 +51,9 @@ int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadli
     }
 }
 
-/** Wakes a sleeper of a word that was released with ROBUST_WAITERS. If there is none, takes the bit off. Others may have
- *  owned and released the word since, and left somebody asleep: it would look the same. So the kernel takes it off, and
- *  wakes them. */
+/** Wakes a sleeper of a word that was released with ROBUST_WAITERS. If there is none, takes the bit off. Others may
+ *  have owned and released the word since, and left somebody asleep: it would look the same. So the kernel takes it
+ *  off, and wakes them. */
 static void wake_one(struct robust_word *word)
 {
     if (os_futex_wake(&word->value, 1) == 0)

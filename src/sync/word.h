@@ -5,9 +5,10 @@
  * one sleeper.
  *
  * ROBUST_WAITERS stays as long as anybody may sleep: owners come and go with it, and it is taken off only when a
- * wake-up has found nobody, by the kernel, which wakes those who have fallen asleep since. So it does not matter what becomes of a thread that was woken. Were it taken off for the
- * woken thread to set again, as is common, that thread could be killed on its way while another, that knows of no
- * sleepers, owns the word: and the rest would sleep for ever.
+ * wake-up has found nobody, by the kernel, which wakes those who have fallen asleep since. So it does not matter what
+ * becomes of a thread that was woken. Were it taken off for the woken thread to set again, as is common, that thread
+ * could be killed on its way while another, that knows of no sleepers, owns the word: and the rest would sleep for
+ * ever.
  *
  * Whoever is about to wake somebody has the word in its thread's slot (os/robust.h): should it die first, the kernel
  * wakes a sleeper in its place. An owner that dies leaves ROBUST_DIED, and who acquires the word next is told.
@@ -87,8 +88,8 @@ int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline
 
 /** Sleeps as one who waits for the condition, after the word was left asleep and another look at the condition.
  *  @param condition, seen  a word that changes whenever the condition becomes true, and what that look saw in it
- *  @return 0 when woken, or when there was reason not to sleep: then acquire the word, come what may, for nobody else was
- *          called. -ETIMEDOUT, -EINTR */
+ *  @return 0 when woken, or when there was reason not to sleep: then acquire the word, come what may, for nobody else
+ *          was called. -ETIMEDOUT, -EINTR */
 int word_sleep(struct robust_word *word, _Atomic uint32_t *condition, uint32_t seen, deadline until);
 
 /** The same, where several words tell of the condition. The first pair is the word and WORD_ASLEEP. */

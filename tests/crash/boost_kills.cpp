@@ -1,9 +1,9 @@
-/* The kill torture of queue_kills, on Boost.Interprocess's message_queue: shows that the torture catches what it is for.
- * Boost's queue is guarded by a lock that knows nothing of deaths, so sooner or later a kill wedges it. The test passes
- * when it does.
+/* The kill torture of queue_kills, on Boost.Interprocess's message_queue: shows that the torture catches what it is
+ * for. Boost's queue is guarded by a lock that knows nothing of deaths, so sooner or later a kill wedges it. The test
+ * passes when it does.
  *
- * usage: boost_kills [KILLS [SEED]]   Output is TAP. The shared memory loses its name as soon as it is made: whatever ends
- * this program, nothing is left. */
+ * usage: boost_kills [KILLS [SEED]]   Output is TAP. The shared memory loses its name as soon as it is made: whatever
+ * ends this program, nothing is left. */
 #include "traffic.h"
 
 #include <boost/interprocess/ipc/message_queue.hpp>

@@ -1,9 +1,9 @@
-/* Soak: queues are made and dropped, processes come, work, are killed at random or end, messages of all sizes make queues
- * grow and shrink. Every message carries a checksum. And at the end the one who was there all the time has what it had at
- * the beginning: descriptors, mappings, memory, no children; and in /dev/shm is nothing of kith's.
+/* Soak: queues are made and dropped, processes come, work, are killed at random or end, messages of all sizes make
+ * queues grow and shrink. Every message carries a checksum. And at the end the one who was there all the time has what
+ * it had at the beginning: descriptors, mappings, memory, no children; and in /dev/shm is nothing of kith's.
  *
- * usage: soak [SECONDS [SEED]]   the seed is printed, and replays the choices, as far as the scheduler lets it. Output is
- * TAP. */
+ * usage: soak [SECONDS [SEED]]   the seed is printed, and replays the choices, as far as the scheduler lets it. Output
+ * is TAP. */
 #include "killing.h"
 
 #include <dirent.h>

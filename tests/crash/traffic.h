@@ -1,5 +1,5 @@
-/* Kill torture of a queue, whoever made it: putters and getters are killed by SIGKILL at random instants and replaced, and
- * at the end every message is accounted for.
+/* Kill torture of a queue, whoever made it: putters and getters are killed by SIGKILL at random instants and replaced,
+ * and at the end every message is accounted for.
  *
  * All that is checked lies in shared memory, which outlives the killed. A putter notes which message it is about to put
  * ("begun") and which put has returned ("confirmed"). A getter receives into shared memory and then marks the message

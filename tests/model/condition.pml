@@ -1,5 +1,5 @@
-/* A word that guards a condition: the semaphore without owners (src/sync/semaphore.c). Some acquire, others release; some
- * die. The condition is that there is a unit.
+/* A word that guards a condition: the semaphore without owners (src/sync/semaphore.c). Some acquire, others release;
+ * some die. The condition is that there is a unit.
  *
  *     look                  available: holds says whether there is a unit
  *     enter                 enter_with_unit, up to its attempt to acquire the guard

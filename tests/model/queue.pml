@@ -1,4 +1,5 @@
-/* The queue (src/queue/queue.c) and the monitors on either side of it (src/sync/monitor.[ch]): putters, getters, deaths.
+/* The queue (src/queue/queue.c) and the monitors on either side of it (src/sync/monitor.[ch]): putters, getters,
+ * deaths.
  *
  *     enter, retire, leave_monitor_asleep, notify       monitor_enter and monitor_enter_late, monitor_retire,
  *                                                       monitor_leave_asleep, monitor_notify
@@ -9,14 +10,16 @@
  *     shrink                                            chain_release with putters_hold and putters_let_go; of what it
  *                                                       does with the ring, nothing
  *
- * A position is a count of messages and one of units, stored and read at once as in C. What is cached (head_seen, limit,
- * tail_seen) is left out: it is used inside only, and only to learn sooner what a look at the position itself would say.
- * Of messages there is only their size. Waiting awake is leaving once and entering again. A call that comes too late
- * ends where in C it may try on for some moments more: these are attempts that change nothing.
+ * A position is a count of messages and one of units, stored and read at once as in C. What is cached (head_seen,
+ * limit, tail_seen) is left out: it is used inside only, and only to learn sooner what a look at the position itself
+ * would say. Of messages there is only their size. Waiting awake is leaving once and entering again. A call that comes
+ * too late ends where in C it may try on for some moments more: these are attempts that change nothing.
  *
  * Properties:
- *   - no getter sleeps while there is a message, no putter while there is room for the largest message of those who
- *     sleep, unless somebody is about to come for it; nobody else sleeps or hangs
+ *   - no getter sleeps while there is a message, no putter while there is room for what "need" says, unless somebody is
+ *     about to come for it; nobody else sleeps or hangs. With STRICT, no putter while there is room for the largest
+ *     message of those who sleep: that does not hold, because "need" outlives a putter that died or gave up (see
+ *     docs/design/proof.md)
  *   - the bound holds; one putter and one getter at a time
  *   - each message whose put committed is queued or was got, once; so a put that returned is not lost
  *   - if all could be put and got, and nobody died or gave up, all was
@@ -332,8 +335,13 @@ over:
 /* ---- all together ---- */
 
 #define ALL (PUTTERS + GETTERS)
+#ifdef STRICT
+#define WAITED_FOR largest
+#else
+#define WAITED_FOR need
+#endif
 #define SLEEPS_RIGHTLY(t) \
-    ((bed[t] == GET + 1 && head == tail) || (bed[t] == PUT + 1 && HELD + largest > CAPACITY))
+    ((bed[t] == GET + 1 && head == tail) || (bed[t] == PUT + 1 && HELD + WAITED_FOR > CAPACITY))
 
 init {
     byte thread = 1, deaths = DEATHS, largest = 0;

@@ -3,9 +3,9 @@
 
     run.py [--long]     without --long, what takes some seconds
 
-A model is checked exhaustively: in all states that its parameters allow. With BITS the set of the states seen is kept as
-bits of a hash, and what is searched is most of them (man spin: -DBITSTATE). Each mutant is the model with one mistake:
-checking it must end with an assertion violated."""
+A model is checked exhaustively: in all states that its parameters allow. With BITS the set of the states seen is kept
+as bits of a hash, and what is searched is most of them (man spin: -DBITSTATE). Each mutant is the model with one
+mistake: checking it must end with an assertion violated."""
 
 import os
 import re
@@ -40,16 +40,17 @@ def queue(putters, getters, puts, gets, capacity, deaths, **others):
 
 SHORT = [
     lock(3, 1, deaths=2),
-    lock(4, 1, deaths=0),
     lock(3, 1, deaths=1, hasty=1),
     condition(2, 1, 1, 2, deaths=1),
     queue(1, 1, 2, 2, 1, deaths=1, AWAKE="true"),
     queue(1, 2, 1, 1, 1, deaths=1),
     queue(2, 1, 1, 1, 2, deaths=0, LAST_UNITS=2, PUT_PATIENCE="LIMITED"),
+    queue(2, 1, 1, 1, 1, deaths=0),
 ]
 
 LONG = [
     lock(3, 2, deaths=2, hasty=1),
+    lock(4, 1, deaths=0),
     lock(4, 1, deaths=1),
     condition(2, 1, 1, 2, deaths=2, hasty=1),
     condition(2, 1, 2, 2, deaths=1),

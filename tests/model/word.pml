@@ -4,7 +4,7 @@
  * Each access to shared memory and each store to the thread's slot or list is a step of its own, and before each step
  * the thread may die. Whatever a step does is what one line of C does:
  *
- *     acquire_slowly        word_acquire_slowly, with futex_wait in it; without its spinning, which only looks more often
+ *     acquire_slowly        word_acquire_slowly, without its spinning, which only looks more often
  *     try_acquire           word_try_acquire
  *     try_release           word_try_release
  *     release_to_waiter     word_release_to_waiter, and wake_one in it
@@ -16,8 +16,8 @@
  *     exit_robust_list      the kernel's function of this name (kernel/futex/core.c)
  *     handle_futex_death    the same
  *
- * A thread dies only if it is mortal, and a model decides at its start who is. So each state in which somebody sleeps for
- * ever is also reached with that one immortal, where nothing hides it: not even its own death, which wakes others.
+ * A thread dies only if it is mortal, and a model decides at its start who is. So each state in which somebody sleeps
+ * for ever is also reached with that one immortal, where nothing hides it: not even its own death, which wakes others.
  *
  * What this can't see: reordering of memory accesses (spin's are sequentially consistent; the compare-and-swaps and
  * exchanges are so in C, too, or release and acquire under the word), thread ids that are used again. */
@@ -89,9 +89,9 @@ inline futex_wake_all(w)
     fi
 }
 
-/* Sleeps while the word has the expected value, and no other word has changed (unchanged: an expression).
- * code: IN when woken, or when there was reason not to sleep. A sleeper that is woken is woken, also when its time is up
- * at the same instant. */
+/* Sleeps while the word has the expected value, and no other word has changed (unchanged: an expression). code: IN when
+ * woken, or when there was reason not to sleep. A sleeper that is woken is woken, also when its time is up at the same
+ * instant. */
 inline futex_wait(w, expected, unchanged)
 {
     STEP(

@@ -1,8 +1,8 @@
 /* Has the kernel refuse the nth call of one system call.
  *
  * A seccomp filter hands the calls of one thread to a second one, which counts, and answers with the error or lets the
- * call go on. Threads and processes that the first one starts have the filter, too, but are let through. The filter stays,
- * so this is for processes that end with their test: see apart.h. */
+ * call go on. Threads and processes that the first one starts have the filter, too, but are let through. The filter
+ * stays, so this is for processes that end with their test: see apart.h. */
 #ifndef KITH_TESTS_UNIT_NTH_H
 #define KITH_TESTS_UNIT_NTH_H
 

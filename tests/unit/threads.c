@@ -1,10 +1,10 @@
-/* Queue, locks and semaphores between threads of one process: for ThreadSanitizer, which knows nothing of processes. What
- * is passed or guarded is plain memory, so that TSan, too, must find that each use of it happens before the next.
+/* Queue, locks and semaphores between threads of one process: for ThreadSanitizer, which knows nothing of processes.
+ * What is passed or guarded is plain memory, so that TSan, too, must find that each use of it happens before the next.
  *
- * What it can't see: the robust lists and what the kernel does with words (only the atomic accesses order anything here,
- * which is what the library promises); and that a ring is mapped twice. The bytes of a record that wraps around the
- * ring's end have another address there than at its beginning, so a race between the two would go unseen. The messages of
- * "room" are therefore of a size of which a ring holds a whole number: each byte has but one address. */
+ * What it can't see: the robust lists and what the kernel does with words (only the atomic accesses order anything
+ * here, which is what the library promises); and that a ring is mapped twice. The bytes of a record that wraps around
+ * the ring's end have another address there than at its beginning, so a race between the two would go unseen. The
+ * messages of "room" are therefore of a size of which a ring holds a whole number: each byte has but one address. */
 #include "cmocka_kith.h"
 
 #include <errno.h>

@@ -54,8 +54,8 @@ int os_futex_wake(_Atomic uint32_t *word, int count)
 
 void os_futex_clear_top_and_wake(_Atomic uint32_t *word)
 {
-    /* In the fields of FUTEX_OP of <linux/futex.h>. What the comparison, with 0, decides on is whom to wake of the second
-     * word: it is the same, and nobody is left. */
+    /* In the fields of FUTEX_OP of <linux/futex.h>. What the comparison, with 0, decides on is whom to wake of the
+     * second word: it is the same, and nobody is left. */
     uint32_t clear = (uint32_t)(FUTEX_OP_ANDN | FUTEX_OP_OPARG_SHIFT) << 28 | 31u << 12;
     syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, NULL, word, clear);
 }
