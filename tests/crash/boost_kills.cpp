@@ -60,9 +60,8 @@ int main(int count, char **arguments)
         count > 2 ? std::strtoull(arguments[2], nullptr, 0) : static_cast<std::uint64_t>(std::time(nullptr));
     std::uint64_t random = seed;
     std::string name = "kith-boost-kills-" + std::to_string(getpid());
-    ipc::message_queue made(ipc::create_only, name.c_str(), messages, largest);
+    queue = new ipc::message_queue(ipc::create_only, name.c_str(), messages, largest);
     ipc::message_queue::remove(name.c_str());
-    queue = &made;
     traffic_queue tortured = { put, get, left, big, 5 };
     int lethal = 0;
     std::setvbuf(stdout, nullptr, _IOLBF, 0);

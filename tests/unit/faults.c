@@ -69,7 +69,7 @@ static int new_queue_filled_elsewhere(void)
         return code;
     pid_t pid = fork();
     if (pid == 0)
-        _exit(put_large() < 0 || put_large() < 0);
+        _exit(put_large() < 0 || put_large() < 0 ? 1 : 0);
     if (pid < 0 || apart_wait(pid) != 0)
         return -ECHILD;
     size_t size;
@@ -401,7 +401,7 @@ static int refuse_all(void)
             nothing_left();
         }
     }
-    _exit(wrong > 0); /* at exit, the leak sanitizer would want a thread */
+    _exit(wrong > 0 ? 1 : 0); /* at exit, the leak sanitizer would want a thread */
 }
 
 static void every_call_of_every_operation(void **state)
