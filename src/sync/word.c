@@ -89,19 +89,34 @@ int word_sleep(struct robust_word *word, _Atomic uint32_t *condition, uint32_t s
     return word_sleep_any(both, 2, until);
 }
 
+static bool unchanged(const struct os_futex_pair *pairs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (atomic_load_explicit(pairs[i].word, memory_order_seq_cst) != pairs[i].expected)
+            return false;
+    }
+    return true;
+}
+
 int word_sleep_any(const struct os_futex_pair *pairs, size_t count, deadline until)
 {
     enum { NAP = 10000000 };
-    int code = os_futex_wait_any(pairs, count, until);
+    static _Atomic bool unable;
+    int code = -ENOSYS;
+    if (likely(!atomic_load_explicit(&unable, memory_order_relaxed)))
+        code = os_futex_wait_any(pairs, count, until);
     if (likely(code != -ENOSYS && code != -ENOMEM))
         return code;
-    /* Linux before 5.16, or out of memory: sleep on the word alone, and look again now and then. */
-    _Atomic uint32_t *word = pairs[0].word;
-    int64_t soon = os_clock_now() + NAP;
-    if (until <= soon)
-        return os_futex_wait(word, WORD_ASLEEP, until);
-    code = os_futex_wait(word, WORD_ASLEEP, soon);
-    return code == -ETIMEDOUT ? 0 : code;
+    if (code == -ENOSYS)
+        atomic_store_explicit(&unable, true, memory_order_relaxed);
+    /* Linux before 5.16, or out of memory: sleep on the word alone, and look at the others now and then. */
+    do {
+        int64_t soon = os_clock_now() + NAP;
+        code = os_futex_wait(pairs[0].word, pairs[0].expected, until < soon ? until : soon);
+        if (code != -ETIMEDOUT || until <= soon)
+            return code;
+    } while (unchanged(pairs, count));
+    return 0;
 }
 
 int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline *patience)

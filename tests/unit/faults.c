@@ -289,11 +289,9 @@ static const struct refusal {
     { &getting, SYS_futex_waitv, EINTR, -EINTR },
     { &getting, SYS_futex_waitv, EAGAIN, COPES },
     { &getting, SYS_futex_waitv, ENOMEM, COPES },
-    { &getting, SYS_futex_waitv, ENOSYS, COPES },
     { &putting, SYS_futex_waitv, EINTR, -EINTR },
     { &putting, SYS_futex_waitv, EAGAIN, COPES },
     { &putting, SYS_futex_waitv, ENOMEM, COPES },
-    { &putting, SYS_futex_waitv, ENOSYS, COPES },
     { &making_a_lock, SYS_mmap, ENOMEM, -ENOMEM },
     { &locking, SYS_futex, EINTR, -EINTR },
     { &locking, SYS_futex, EAGAIN, COPES },
@@ -324,6 +322,7 @@ static const struct refusal {
     { &receiving, SYS_recvfrom, EAGAIN, COPES },
     { &polling, SYS_ppoll, EINTR, -EINTR },
     { &polling, SYS_ppoll, ENOMEM, -ENOMEM },
+    { &getting, SYS_futex_waitv, ENOSYS, COPES }, /* the last: it is remembered */
 };
 
 /** The mappings of shared memory. */
