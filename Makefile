@@ -6,7 +6,7 @@ help:
 	@echo 'make demo      the main job: digests /usr/include and /usr/share with several processes'
 	@echo 'make check     all tests and lints; ends with the line "N passed, N failed"'
 	@echo 'make torture   kills processes at 10,000 instants and after every instruction; searches the models; soaks'
-	@echo 'make bench     the same workload on kith and on its peers'
+	@echo 'make bench     the same workloads on kith and on its peers; BENCH=--quick, or other options of bench/run.py'
 	@echo 'make build     the library and the examples, into build/'
 	@echo 'make install   the library, its headers and kith.pc (DESTDIR is heeded)'
 	@echo 'make format    clang-format over all C and C++ files'
@@ -29,7 +29,8 @@ torture:
 
 bench:
 	@tools/setup bench
-	@ninja -C build-bench bench
+	@ninja -C build-bench bench/kith-bench
+	@bench/run.py build-bench/bench/kith-bench $(BENCH)
 
 install: build
 	@meson install -C build --no-rebuild

@@ -1,11 +1,11 @@
-/* bench/crew.c: see crew.h. The parent polls instead of waiting for signals: its naps are short against what it measures and
- * long against what a look costs, and there is no signal handling to get wrong. */
+/* bench/crew.c: see crew.h. The parent polls instead of waiting for signals: its naps are short against what it
+ * measures and long against what a look costs, and there is no signal handling to get wrong. */
 #include "crew.h"
 
+#include "processors.h"
 #include "reason.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,11 +47,16 @@ void crew_catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-double now(void)
+uint64_t now_ns(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+double now(void)
+{
+    return (double)now_ns() * 1e-9;
 }
 
 void nap(double seconds)
@@ -80,24 +85,6 @@ no_board:
     return NULL;
 }
 
-/* Keeps this process on one CPU, in turn over those that it may use: so that what is measured is traffic between CPUs
- * where there are several, and not what the scheduler makes of it this time. */
-static void keep_to_cpu(unsigned turn)
-{
-    cpu_set_t usable, one;
-    if (sched_getaffinity(0, sizeof usable, &usable) < 0)
-        return;
-    turn %= (unsigned)CPU_COUNT(&usable);
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (CPU_ISSET(cpu, &usable) && turn-- == 0) {
-            CPU_ZERO(&one);
-            CPU_SET(cpu, &one);
-            sched_setaffinity(0, sizeof one, &one);
-            return;
-        }
-    }
-}
-
 static _Noreturn void worker_main(struct crew *crew, pid_t parent, crew_work work, unsigned index, void *argument)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -106,7 +93,7 @@ static _Noreturn void worker_main(struct crew *crew, pid_t parent, crew_work wor
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     close(crew->gate[1]);
-    keep_to_cpu(crew->count);
+    keep_to_processor(crew->count);
     _exit(work(crew, index, argument) == 0 ? 0 : 1);
 }
 

@@ -1,5 +1,5 @@
-/* bench/crew.h: the worker processes of one run: forked, held at a gate until all are ready, let go at one instant, watched,
- * and ended whatever happens. Workers die with their parent. */
+/* bench/crew.h: the worker processes of one run: forked, held at a gate until all are ready, let go at one instant,
+ * watched, and ended whatever happens. Workers die with their parent. */
 #ifndef BENCH_CREW_H
 #define BENCH_CREW_H
 
@@ -11,8 +11,8 @@
 
 #define WORKERS_MAX 64
 
-/** What a worker tells its parent while it runs. On a cache line of its own (two: processors fetch pairs), so that telling
- *  disturbs nobody; the worker writes it, the parent now and then reads it. */
+/** What a worker tells its parent while it runs. On a cache line of its own (two: processors fetch pairs), so that
+ *  telling disturbs nobody; the worker writes it, the parent now and then reads it. */
 struct tally {
     _Alignas(128) _Atomic uint64_t count; /**< messages got */
     _Atomic uint64_t sum;                 /**< of what message_check returned for each */
@@ -47,8 +47,8 @@ double crew_open_gate(struct crew *crew);
 /** For workers: waits until the gate opens. */
 void crew_pass_gate(struct crew *crew);
 
-/** For workers that put: waits to be killed, when all is done. What a worker put may be lost if it ended before: a ZeroMQ
- *  receiver that is behind drops what it has not read yet when the sender closes. */
+/** For workers that put: waits to be killed, when all is done. What a worker put may be lost if it ended before: a
+ *  ZeroMQ receiver that is behind drops what it has not read yet when the sender closes. */
 _Noreturn void crew_linger(void);
 
 /** Waits until at least the number of workers given has ended well. @return 0 or FAILED */
@@ -67,8 +67,11 @@ void crew_end(struct crew *crew, struct cost *cost);
 /** Makes SIGINT and SIGTERM end the run in good order rather than at once. */
 void crew_catch_signals(void);
 
-/** Seconds on the monotonic clock. */
+/** Seconds on the monotonic clock, which is the same for all processes. */
 double now(void);
+
+/** The same in nanoseconds. */
+uint64_t now_ns(void);
 
 /** Sleeps for so many seconds, or until a signal. */
 void nap(double seconds);

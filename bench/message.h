@@ -1,8 +1,8 @@
 /* bench/message.h: what the messages hold, so that nobody can lose, double, tear or reorder one unnoticed.
  *
- * A putter fills its message once and then stamps the first and the last word of each: who put it and the how-maniest it
- * is, and the complement of that. A getter looks at both words and at the order of each putter's numbers. The bytes between
- * are carried, not looked at: reading a mebibyte would measure memory, and the same for all.
+ * A putter fills its message once and then stamps the first and the last word of each: who put it and the how-maniest
+ * it is, and the complement of that. A getter looks at both words and at the order of each putter's numbers. The
+ * bytes between are carried, not looked at: reading a mebibyte would measure memory, and the same for all.
  */
 #ifndef BENCH_MESSAGE_H
 #define BENCH_MESSAGE_H

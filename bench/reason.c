@@ -1,5 +1,5 @@
-/* bench/reason.c: the reason lives in memory that all processes of a run share, so that the parent can print what a worker
- * stumbled over. The first one is kept: what follows is mostly the consequence. */
+/* bench/reason.c: the reason lives in memory that all processes of a run share, so that the parent can print what a
+ * worker stumbled over. The first one is kept: what follows is mostly the consequence. */
 #include "reason.h"
 
 #include "transport.h"

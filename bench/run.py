@@ -1,49 +1,29 @@
 #!/usr/bin/env python3
 """Measures kith and every peer that is installed, and writes what came out.
 
-Every cell (a size of message, a number of processes) is measured on every transport, one after the other, and all of that
-is repeated: so that a noise of the machine hits all alike. How many messages a measurement takes is found out before, for
-each cell and transport, so that it lasts the time wanted. One that fails is reported as failed, and the rest goes on.
+Every cell (see cells.py) is measured on every transport or lock, one after the other, and all of that is repeated: so
+that a noise of the machine hits all alike. How many messages a measurement takes is found out before, for each cell and
+subject, so that it lasts the time wanted. One that fails is reported as failed, and the rest goes on.
 
-Out come results.json (every sample, and the machine), table.txt (also on stdout) and plot.svg.
+Out come results.json (every sample, every figure, and the machine), table.txt (also on stdout), and a plot for each
+group: throughput.svg, large.svg, latency.svg, locks.svg.
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import re
 import signal
 import subprocess
 import sys
 
+import machine
 import plot
+import summary
 import table
+from cells import CELLS
 
-KIBI = 1024
-MEBI = 1024 * KIBI
-CAPACITY = {64: 1024, 4 * KIBI: 256, MEBI: 16}  # messages that a bounded transport holds
-FIRST_MESSAGES = {64: 20000, 4 * KIBI: 5000, MEBI: 60}  # the first guess when calibrating
-FIRST_ROUNDS = 1000
 BUSY = 0.5  # the load average above which timings are not worth much
-
-
-def size_name(size):
-    return f"{size // MEBI} MiB" if size >= MEBI else f"{size // KIBI} KiB" if size >= KIBI else f"{size} B"
-
-
-def throughput_cell(size, pairs):
-    return {"name": f"{size_name(size)} {pairs}P{pairs}C", "kind": "throughput", "size": size, "putters": pairs,
-            "getters": pairs, "capacity": CAPACITY[size], "first": FIRST_MESSAGES[size]}
-
-
-def round_trip_cell(size):
-    return {"name": f"{size_name(size)} round trip", "kind": "round-trip", "size": size, "capacity": CAPACITY[size],
-            "first": FIRST_ROUNDS}
-
-
-CELLS = [throughput_cell(size, pairs) for size in CAPACITY for pairs in (1, 2, 4)] + [round_trip_cell(64)]
 
 
 class Bench:
@@ -56,12 +36,11 @@ class Bench:
     def about(self):
         return json.loads(subprocess.run([self.program, "about"], check=True, capture_output=True, text=True).stdout)
 
-    def measure(self, cell, transport, count):
-        """One measurement with so many messages or rounds: a sample, or {"cannot": why}, or {"failed": why}."""
-        command = [self.program, cell["kind"], transport, "--limit", str(self.limit), "--messages", str(count)]
-        for option in ("size", "putters", "getters", "capacity"):
-            if option in cell:
-                command += ["--" + option, str(cell[option])]
+    def measure(self, cell, subject, count):
+        """One measurement with so many messages, rounds or turns: a sample, {"cannot": why}, or {"failed": why}."""
+        command = [self.program, cell["kind"], subject, "--limit", str(self.limit), "--count", str(count)]
+        for option, value in cell["options"].items():
+            command += ["--" + option] if value is True else ["--" + option, str(value)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             try:
                 output, errors = process.communicate(timeout=self.limit + 5)
@@ -89,11 +68,11 @@ def no_result(sample):
     return "failed" in sample or "cannot" in sample
 
 
-def calibrate(bench, cell, transport, seconds):
-    """How many messages take the time wanted. @return the number, and a sample instead when there can be none."""
+def calibrate(bench, cell, subject, seconds):
+    """How much takes the time wanted. @return the count, and a sample instead when there can be none."""
     count = cell["first"]
     while True:
-        sample = bench.measure(cell, transport, count)
+        sample = bench.measure(cell, subject, count)
         if no_result(sample):
             return 0, sample
         factor = seconds / sample["seconds"]
@@ -102,51 +81,38 @@ def calibrate(bench, cell, transport, seconds):
         count = int(count * min(factor / 2, 20))
 
 
-def measure_all(bench, cells, transports, options, progress):
-    """Every cell on every transport, in rounds. @return {(cell, transport): {"count": n, "samples": [...]}}"""
-    results = {(cell["name"], name): {"count": cell["first"], "samples": []} for cell in cells for name in transports}
+def measure_one(bench, cell, subject, result, repetition, options):
+    """Adds a sample, unless there can't be one, or there is one and it would always be the same."""
+    timed = cell["kind"] != "memory"
+    if any(no_result(sample) for sample in result["samples"]) or (repetition > 0 and not timed):
+        return
+    sample = None
+    if repetition == 0 and timed and not options.quick:
+        result["count"], sample = calibrate(bench, cell, subject, options.seconds)
+    result["samples"].append(sample or bench.measure(cell, subject, result["count"]))
+
+
+def measure_all(bench, cells, names, options, progress):
+    """Every cell on every subject, in rounds.
+    @param names: {"transports": names, "locks": names} of those that are installed
+    @return {(cell, subject): {"count": n, "samples": [...]}}
+    """
+    results = {(cell["name"], name): {"count": cell["first"], "samples": []}
+               for cell in cells for name in names[cell["subjects"]]}
     for repetition in range(options.repetitions):
         for cell in cells:
+            subjects = names[cell["subjects"]]
             # Begin with another one each time: the first after a change of the workload may be better or worse off.
-            shift = repetition % len(transports)
-            for name in transports[shift:] + transports[:shift]:
-                result = results[cell["name"], name]
-                if any(no_result(sample) for sample in result["samples"]):
-                    continue
+            shift = repetition % max(len(subjects), 1)
+            for name in subjects[shift:] + subjects[:shift]:
                 progress(repetition, cell["name"], name)
-                sample = None
-                if repetition == 0 and not options.quick:
-                    result["count"], sample = calibrate(bench, cell, name, options.seconds)
-                result["samples"].append(sample or bench.measure(cell, name, result["count"]))
+                measure_one(bench, cell, name, results[cell["name"], name], repetition, options)
     return results
 
 
-def print_progress(repetition, cell, transport):
+def print_progress(repetition, cell, subject):
     if sys.stderr.isatty():
-        print(f"\r\033[Krepetition {repetition + 1}: {cell}, {transport}", end="", file=sys.stderr, flush=True)
-
-
-def first_match(path, pattern, otherwise):
-    try:
-        with open(path, encoding="utf-8") as file:
-            match = re.search(pattern, file.read(), re.MULTILINE)
-    except OSError:
-        return otherwise
-    return match.group(1) if match else otherwise
-
-
-def describe_machine(about):
-    return {
-        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "cpu": first_match("/proc/cpuinfo", r"^model name\s*:\s*(.*)$", platform.machine()),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_kib": int(first_match("/proc/meminfo", r"^MemTotal:\s*(\d+)", "0")),
-        "system": first_match("/etc/os-release", r'^PRETTY_NAME="(.*)"$', "Linux"),
-        "kernel": platform.release(),
-        "compiler": about["compiler"],
-        "build": about["build"],
-        "load_before": os.getloadavg()[0],
-    }
+        print(f"\r\033[Krepetition {repetition + 1}: {cell}, {subject}", end="", file=sys.stderr, flush=True)
 
 
 def parse_arguments():
@@ -155,10 +121,10 @@ def parse_arguments():
     parser.add_argument("--out", help="folder for the results (default: bench-results beside the program)")
     parser.add_argument("--quick", action="store_true", help="once and short: shows that all works, not how fast it is")
     parser.add_argument("--repetitions", type=int, help="how often each cell is measured (default: 5)")
-    parser.add_argument("--seconds", type=float, default=0.4, help="how long a measurement lasts (default: 0.4)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="how long a measurement lasts (default: 0.3)")
     parser.add_argument("--limit", type=int, default=15, help="seconds after which it counts as hung (default: 15)")
-    parser.add_argument("--transports", help="only these, separated by commas (see: kith-bench about)")
-    parser.add_argument("--cells", help='only cells whose name has this regular expression: "64 B", "1P1C", "round"')
+    parser.add_argument("--only", help="only these transports and locks, separated by commas (see: kith-bench about)")
+    parser.add_argument("--cells", help='only cells whose name has this regular expression: "1P1C", "latency", "place"')
     options = parser.parse_args()
     options.repetitions = options.repetitions or (1 if options.quick else 5)
     options.out = options.out or os.path.join(os.path.dirname(os.path.abspath(options.program)), "bench-results")
@@ -167,19 +133,20 @@ def parse_arguments():
     return parser, options
 
 
-def choose(parser, options, known):
-    """Which transports and which cells are asked for."""
-    transports = known
-    if options.transports:
-        wanted = options.transports.split(",")
-        unknown = set(wanted) - {transport["name"] for transport in known}
+def choose(parser, options, about):
+    """The transports, the locks and the cells that are asked for."""
+    chosen = {kind: about[kind] for kind in ("transports", "locks")}
+    if options.only:
+        wanted = set(options.only.split(","))
+        unknown = wanted - {subject["name"] for subjects in chosen.values() for subject in subjects}
         if unknown:
-            parser.error(f"no such transport: {', '.join(sorted(unknown))}")
-        transports = [transport for transport in known if transport["name"] in wanted]
-    cells = [cell for cell in CELLS if re.search(options.cells or "", cell["name"])]
+            parser.error(f"no such transport or lock: {', '.join(sorted(unknown))}")
+        chosen = {kind: [subject for subject in subjects if subject["name"] in wanted]
+                  for kind, subjects in chosen.items()}
+    cells = [cell for cell in CELLS if re.search(options.cells or "", cell["name"]) and chosen[cell["subjects"]]]
     if not cells:
-        parser.error(f"no cell has '{options.cells}' in its name")
-    return transports, cells
+        parser.error(f"no cell has '{options.cells or ''}' in its name, or none is for those asked for")
+    return chosen, cells
 
 
 def write(folder, name, text):
@@ -188,33 +155,40 @@ def write(folder, name, text):
         file.write(text)
 
 
+def write_report(folder, report):
+    """@return the table"""
+    text = table.draw(report)
+    write(folder, "results.json", json.dumps({**report, "figures": summary.as_json(report)}, indent=1) + "\n")
+    write(folder, "table.txt", text)
+    for group, drawing in plot.draw_all(report).items():
+        write(folder, group + ".svg", drawing)
+    return text
+
+
 def main():
     parser, options = parse_arguments()
     bench = Bench(os.path.abspath(options.program), options.limit)
     about = bench.about()
-    transports, cells = choose(parser, options, about["transports"])
-    machine = describe_machine(about)
-    if machine["load_before"] > BUSY:
-        print(f"bench: the load is {machine['load_before']:.2f}: others are at work here, and the timings will show it",
+    subjects, cells = choose(parser, options, about)
+    here = machine.describe(about)
+    if here["load_before"] > BUSY:
+        print(f"bench: the load is {here['load_before']:.2f}: others are at work here, and the timings will show it",
               file=sys.stderr)
-    installed = [transport["name"] for transport in transports if transport["installed"]]
+    installed = {kind: [subject["name"] for subject in found if subject["installed"]]
+                 for kind, found in subjects.items()}
     measured = measure_all(bench, cells, installed, options, print_progress)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
-    machine["load_after"] = os.getloadavg()[0]
+    here["load_after"] = os.getloadavg()[0]
     report = {
-        "machine": machine,
+        "machine": here,
         "settings": {"quick": options.quick, "repetitions": options.repetitions, "seconds": options.seconds},
-        "transports": transports,
+        **subjects,
         "cells": cells,
-        "results": [{"cell": cell, "transport": name, **result} for (cell, name), result in measured.items()],
+        "results": [{"cell": cell, "subject": name, **result} for (cell, name), result in measured.items()],
     }
-    write(options.out, "results.json", json.dumps(report, indent=1) + "\n")
-    text = table.draw(report)
-    write(options.out, "table.txt", text)
-    write(options.out, "plot.svg", plot.draw(report))
-    print(text)
-    print(f"results.json, table.txt and plot.svg are in {options.out}")
+    print(write_report(options.out, report))
+    print(f"results.json, table.txt and the plots are in {options.out}")
     return 1 if any("failed" in sample for result in measured.values() for sample in result["samples"]) else 0
 
 

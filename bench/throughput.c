@@ -6,63 +6,53 @@
  */
 #include "measure.h"
 
-#include "message.h"
 #include "reason.h"
-
-#include <stdlib.h>
 
 struct run {
     const struct transport *transport;
     const struct workload *workload;
+    const struct manner *manner;
+    unsigned batch;
     void *channel;
     uint64_t messages_each; /* of each putter */
 };
 
-static int join(const struct run *run, enum role role, unsigned index)
+/* Makes a worker ready and waits at the gate with it. */
+static int prepare(struct crew *crew, const struct run *run, enum role role, unsigned index, struct task *task)
 {
-    return run->transport->join ? run->transport->join(run->channel, role, index) : 0;
+    size_t size = run->workload->size;
+    *task = (struct task){ .transport = run->transport, .channel = run->channel, .size = size, .batch = run->batch };
+    task->buffer = message_new(size * run->batch);
+    if (!task->buffer)
+        return because(FAILED, "no memory for the messages");
+    if (run->transport->join && run->transport->join(run->channel, role, index) < 0)
+        return FAILED;
+    crew_pass_gate(crew);
+    return 0;
 }
 
 static int work_as_putter(struct crew *crew, unsigned index, void *argument)
 {
     const struct run *run = argument;
-    size_t size = run->workload->size;
-    void *message = message_new(size);
-    if (!message)
-        return because(FAILED, "no memory for a message");
-    if (join(run, ROLE_PUTTER, index) < 0)
+    struct task task;
+    if (prepare(crew, run, ROLE_PUTTER, index, &task) < 0)
         return FAILED;
-    crew_pass_gate(crew);
-    for (uint64_t number = 0; number < run->messages_each; number++) {
-        message_stamp(message, size, index, number);
-        if (run->transport->put(run->channel, message) < 0)
-            return FAILED;
-    }
+    task.putter = index;
+    task.messages = run->messages_each;
+    if (run->manner->put_all(&task) < 0)
+        return FAILED;
     crew_linger();
 }
 
 static int work_as_getter(struct crew *crew, unsigned index, void *argument)
 {
     const struct run *run = argument;
-    struct tally *tally = crew_tally(crew, index); /* the getters are added first */
-    struct expectation expected = { .size = run->workload->size, .putters = run->workload->putters };
-    void *buffer = message_new(run->workload->size);
-    if (!buffer)
-        return because(FAILED, "no memory for a message");
-    if (join(run, ROLE_GETTER, index) < 0)
+    struct task task;
+    if (prepare(crew, run, ROLE_GETTER, index, &task) < 0)
         return FAILED;
-    crew_pass_gate(crew);
-    uint64_t sum = 0;
-    for (uint64_t count = 1;; count++) {
-        const void *message = buffer;
-        uint64_t stamp;
-        ssize_t got = run->transport->get(run->channel, buffer, &message);
-        if (got < 0 || message_check(&expected, message, (size_t)got, &stamp) < 0)
-            return FAILED;
-        sum += stamp;
-        atomic_store_explicit(&tally->sum, sum, memory_order_relaxed);
-        atomic_store_explicit(&tally->count, count, memory_order_release); /* the parent reads the sum after it */
-    }
+    task.tally = crew_tally(crew, index); /* the getters are added first */
+    task.expected = (struct expectation){ .size = run->workload->size, .putters = run->workload->putters };
+    return run->manner->get_all(&task);
 }
 
 static int add_workers(struct crew *crew, crew_work work, unsigned count, struct run *run)
@@ -84,8 +74,8 @@ static uint64_t count_got(struct crew *crew, unsigned getters, uint64_t *sum)
     return count;
 }
 
-/* How long to sleep before the next look: half of what the rest will take if it goes on as it went. At most as long as it
- * went, as the first moments tell little. */
+/* How long to sleep before the next look: half of what the rest will take if it goes on as it went. At most as long
+ * as it went, as the first moments tell little. */
 static double next_nap(double elapsed, uint64_t got, uint64_t messages)
 {
     double least = elapsed / 2000;
@@ -123,10 +113,12 @@ static int run_crew(struct crew *crew, struct run *run, struct throughput *resul
     return watch(crew, run, crew_open_gate(crew), result);
 }
 
-int measure_throughput(const struct transport *transport, const struct workload *workload, uint64_t messages,
-                       double limit, struct throughput *result)
+int measure_throughput(const struct transport *transport, const struct workload *workload, const struct manner *manner,
+                       unsigned batch, uint64_t messages, double limit, struct throughput *result)
 {
-    struct run run = { .transport = transport, .workload = workload };
+    if (!manner->is_offered(transport))
+        return because(CANNOT, "it offers no such call");
+    struct run run = { .transport = transport, .workload = workload, .manner = manner, .batch = batch };
     run.messages_each = (messages + workload->putters - 1) / workload->putters;
     result->messages = run.messages_each * workload->putters;
     int opened = transport->open(&run.channel, workload);

@@ -1,16 +1,21 @@
 /* bench/transport.h: what carries messages: kith, each of its peers, and the bare ceilings, behind one face.
  *
- * A transport is a table of functions; a channel is one instance of it, made by the parent before the workers are forked. To
- * add a peer: write peers/<name>.c with its table, name it in transports.c, and build it in meson.build when it is installed.
+ * A transport is a table of functions; a channel is one instance of it, made by the parent before the workers are
+ * forked. To add a peer: write peers/<name>.c with its table, name it in transports.c, and build it in meson.build
+ * when it is installed.
  *
- * The rule that makes the peers equal: a putter hands over a buffer of its own that holds the whole message; a getter ends
- * up with the whole message in memory that is its own until its next get. How many copies lie between is the transport's
- * affair. All messages of a run have one size, which both sides know: transports of bare bytes need no framing, which is
- * the best case for them.
+ * The rule that makes the peers equal: a putter hands over a buffer of its own that holds the whole message; a getter
+ * ends up with the whole message in memory that is its own until its next get. How many copies lie between is the
+ * transport's affair. All messages of a run have one size, which both sides know: transports of bare bytes need no
+ * framing, which is the best case for them.
+ *
+ * Beside put and get a transport may offer many messages a call, and messages that are written or read where they lie.
+ * These are measured in cells of their own, where only those who offer the same stand side by side.
  */
 #ifndef BENCH_TRANSPORT_H
 #define BENCH_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -24,6 +29,7 @@ struct workload {
     unsigned putters;  /**< processes, up to WORKERS_MAX together with the getters */
     unsigned getters;  /**< processes */
     unsigned capacity; /**< how many messages a bounded transport holds */
+    bool in_turn;      /**< one message at a time: nobody puts the next before this one was got */
 };
 
 enum role { ROLE_GETTER, ROLE_PUTTER };
@@ -52,6 +58,31 @@ struct transport {
     ssize_t (*get)(void *channel, void *buffer, const void **message);
     /** Destroys the channel, in the parent, when all workers have been killed: they leave nothing orderly. */
     void (*close)(void *channel);
+
+    /* What follows is NULL where the transport does not offer it. */
+
+    /** Puts so many messages, which lie one after the other, waiting for room. @return 0 or FAILED */
+    int (*put_many)(void *channel, const void *messages, unsigned count);
+    /** Gets what is there, but no more than count messages, one after the other into buffer; waits for the first.
+     *  @return how many, at least 1; or FAILED */
+    int (*get_many)(void *channel, void *buffer, unsigned count);
+
+    /** Makes room for one message in the transport's own memory, waiting for it. @return where, or NULL: failed */
+    void *(*reserve)(void *channel);
+    /** Puts the message that was written there. @return 0 or FAILED */
+    int (*commit)(void *channel, void *message);
+    /** Gets one message and leaves it where it lies, waiting for it.
+     *  @param message  receives where that is, the getter's until release. @return its length, or FAILED */
+    ssize_t (*peek)(void *channel, const void **message);
+    /** Gives the place of that message back. @return 0 or FAILED */
+    int (*release)(void *channel, const void *message);
+
+    /** Its messages lie in mappings of the processes rather than in the kernel: so what they take can be asked. */
+    bool mapped;
+    /** Who waits asks again and again, and never sleeps. */
+    bool polls;
+    /** The most messages that it holds, whatever capacity was asked; 0: the capacity. */
+    unsigned most;
 };
 
 /** A transport that bench knows of. */

@@ -1,4 +1,5 @@
-// bench/peers/boost.cpp: Boost.Interprocess message_queue. Its segment is unlinked at once: the workers inherit the mapping.
+// bench/peers/boost.cpp: Boost.Interprocess message_queue. Its segment is unlinked at once: the workers inherit the
+// mapping.
 #include "reason.h"
 #include "transport.h"
 
@@ -74,8 +75,18 @@ void boost_close(void *opened)
     delete static_cast<channel *>(opened);
 }
 
+transport make_table()
+{
+    transport table{};
+    table.version = boost_version;
+    table.open = boost_open;
+    table.put = boost_put;
+    table.get = boost_get;
+    table.close = boost_close;
+    table.mapped = true;
+    return table;
+}
+
 } // namespace
 
-extern "C" const transport boost_transport = {
-    boost_version, boost_open, nullptr, boost_put, boost_get, boost_close,
-};
+extern "C" const transport boost_transport = make_table();

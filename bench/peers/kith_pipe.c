@@ -1,5 +1,5 @@
-/* bench/peers/kith_pipe.c: kith's one-way pipe: framed messages over a Unix stream socket. It allocates each message that it
- * receives; that is its way and is measured with it. */
+/* bench/peers/kith_pipe.c: kith's one-way pipe: framed messages over a Unix stream socket. It allocates each message
+ * that it receives; that is its way and is measured with it. */
 #include "reason.h"
 #include "transport.h"
 

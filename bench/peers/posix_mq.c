@@ -1,5 +1,6 @@
-/* bench/peers/posix_mq.c: POSIX message queues. The privileged may pass the limits of /proc/sys/fs/mqueue; others get what
- * these allow, and cannot have long messages. The name is unlinked at once: the workers inherit the descriptor. */
+/* bench/peers/posix_mq.c: POSIX message queues. The privileged may pass the limits of /proc/sys/fs/mqueue; others get
+ * what these allow, and cannot have long messages. The name is unlinked at once: the workers inherit the descriptor.
+ * */
 #include "reason.h"
 #include "transport.h"
 

@@ -1,7 +1,8 @@
 /* bench/peers/streams.c: pipe(2) and Unix stream sockets, both of them bare bytes with the kernel's default buffers.
  *
- * Messages need no frame, as all have one size. Several processes may share an end while a message is at most 4,096 bytes
- * (PIPE_BUF): Linux writes and reads such a message in one piece. A longer one would be mixed with those of the others.
+ * Messages need no frame, as all have one size. Several processes may share an end while a message is at most 4,096
+ * bytes (PIPE_BUF): Linux writes and reads such a message in one piece. A longer one would be mixed with those of the
+ * others.
  */
 #include "reason.h"
 #include "transport.h"

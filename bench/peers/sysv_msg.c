@@ -1,5 +1,5 @@
-/* bench/peers/sysv_msg.c: System V message queues. The queue is made as long as the others' where that is allowed; a message
- * can't be longer than kernel.msgmax, which is the whole system's and stays as it is. */
+/* bench/peers/sysv_msg.c: System V message queues. The queue is made as long as the others' where that is allowed; a
+ * message can't be longer than kernel.msgmax, which is the whole system's and stays as it is. */
 #include "reason.h"
 #include "transport.h"
 

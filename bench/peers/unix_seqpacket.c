@@ -1,5 +1,5 @@
-/* bench/peers/unix_seqpacket.c: Unix sockets that keep messages whole. The send buffer is the kernel's default unless one
- * message would not fit; then the kernel is asked for the length of one, and doubles that for its own needs. */
+/* bench/peers/unix_seqpacket.c: Unix sockets that keep messages whole. The send buffer is the kernel's default unless
+ * one message would not fit; then the kernel is asked for the length of one, and doubles that for its own needs. */
 #include "reason.h"
 #include "transport.h"
 

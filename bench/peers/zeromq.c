@@ -1,6 +1,7 @@
-/* bench/peers/zeromq.c: ZeroMQ PUSH and PULL over ipc://. Each getter binds an endpoint, each putter connects to all of them.
- * The capacity is parted between the sender's and the receiver's high-water mark. The endpoints are abstract socket names,
- * so no file is left whatever happens. Contexts have threads, so they are made after the fork, and die with the worker. */
+/* bench/peers/zeromq.c: ZeroMQ PUSH and PULL over ipc://. Each getter binds an endpoint, each putter connects to all
+ * of them. The capacity is parted between the sender's and the receiver's high-water mark. The endpoints are abstract
+ * socket names, so no file is left whatever happens. Contexts have threads, so they are made after the fork, and die
+ * with the worker. */
 #include "reason.h"
 #include "transport.h"
 

@@ -44,10 +44,12 @@ KITH_API const char *kith_version(void);
 enum kith_error {
     KITH_EEMPTY = -10001,     /**< the queue held nothing in the time given */
     KITH_EFULL = -10002,      /**< the queue had no room in the time given */
-    KITH_ECLOSED = -10003,    /**< this handle was closed */
+    KITH_ECLOSED = -10003,    /**< this handle was closed, or the queue was shut and is drained */
     KITH_EOWNERDEAD = -10004, /**< acquired, but the owner before died while it held it: check what it protects */
     KITH_EEOF = -10005,       /**< the other side closed the connection; every message it sent has been received */
-    KITH_ETRUNCATED = -10006  /**< the connection ended in the middle of a message */
+    KITH_ETRUNCATED = -10006, /**< the connection ended in the middle of a message */
+    KITH_ELAYOUT = -10007,    /**< the object was made by another version of kith, which lays it out differently */
+    KITH_EBROKEN = -10008     /**< the barrier is broken: somebody gave up, died or broke it */
 };
 
 /** Says what a code means, in one English sentence.

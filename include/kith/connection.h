@@ -1,8 +1,9 @@
-/* kith/connection.h: pipes: two ends, and messages that go from one to the other.
+/* kith/connection.h: pipes: two ends, and messages and file descriptors that go from one to the other.
  *
  * A message is a frame as CPython's multiprocessing.connection writes it (Lib/multiprocessing/connection.py,
  * _send_bytes): its length as a big-endian signed 32-bit number, then its bytes; for a message longer than 0x7fffffff
- * the number is -1 and the length follows as a big-endian unsigned 64-bit one. The channel is a Unix stream socket.
+ * the number is -1 and the length follows as a big-endian unsigned 64-bit one. The channel is a Unix stream socket. A
+ * descriptor is attached (SCM_RIGHTS) to a byte of its own, 1, as in Lib/multiprocessing/reduction.py, sendfds.
  *
  * One thread of one process at a time may send on an end, and one receive; sending and receiving may go on side by
  * side.
@@ -59,19 +60,49 @@ KITH_API KITH_MUST_USE int kith_connection_send(kith_connection *connection, con
 /** Receives one message into memory that it allocates.
  *
  *  When the timeout ends in the middle of a message, what has come is kept and the next call goes on with it.
+ *  Descriptors that another program has attached to a message are closed.
  *
  *  @param connection  an open end that may receive
  *  @param message     receives the message; the caller frees it with kith_bytes_free
  *  @param timeout     how long to wait for the whole message
  *  @return 0; -ETIMEDOUT when it was not there in time; KITH_EEOF when the other side has closed and all is received;
  *          KITH_ETRUNCATED when it closed or died in the middle of a message; -EBADF when this end only sends; -EBADMSG
- *          when what came is no frame, now and ever after; KITH_ECLOSED and -EINVAL as for kith_connection_send; -EINTR
- *          when a signal handler ran while waiting (what has come is kept); -ENOMEM when the message's memory can't be
+ *          when what came is no frame, now and ever after; -ENOMSG when a descriptor comes next: it is still there, for
+ *          kith_connection_recv_fd; KITH_ECLOSED and -EINVAL as for kith_connection_send; -EINTR when a signal handler
+ *          ran while waiting (what has come is kept); -ENOMEM when the message's memory can't be
  *          allocated (it can be received again, once there is memory) */
 KITH_API KITH_MUST_USE int kith_connection_recv(kith_connection *connection, kith_bytes *message, kith_timeout timeout);
 
-/** Waits until there is something to receive: a message, a part of one, or the end. While kith_connection_recv has kept
- *  a part of a message, that is more of it.
+/** Sends a file descriptor. The other process receives one of its own that stands for the same open file: a socket, a
+ *  pipe, a file, a queue or a lock of kith's (kith_..._share_fd).
+ *
+ *  It keeps its place among the messages, and is received by kith_connection_recv_fd, or by recv_handle of CPython's
+ *  multiprocessing.reduction, whose send_handle in turn sends what kith_connection_recv_fd receives. It is on its way
+ *  when this returns: the sender may close its own. What the other side never receives is closed with the pipe.
+ *
+ *  @param connection  an open end that may send
+ *  @param fd          any open descriptor; still the caller's afterwards
+ *  @param timeout     how long to wait for the other side to make room
+ *  @return 0; -EBADF when fd is not open, or this end only receives; -ETOOMANYREFS when this user has as many
+ *          descriptors on their way as a process may have open (RLIMIT_NOFILE); -ETIMEDOUT, -EPIPE, KITH_ECLOSED,
+ *          -EINTR, -ENOMEM and -EINVAL as for kith_connection_send */
+KITH_API KITH_MUST_USE int kith_connection_send_fd(kith_connection *connection, int fd, kith_timeout timeout);
+
+/** Receives a file descriptor. Messages and descriptors come in the order in which they were sent; which of the two is
+ *  next is for the two sides to agree on.
+ *
+ *  @param connection  an open end that may receive
+ *  @param fd          receives the descriptor, closed on exec; the caller closes it. Children that are forked inherit
+ *                     it like any other
+ *  @param timeout     how long to wait
+ *  @return 0; -ENOMSG when a message comes next: it is still there, for kith_connection_recv; -EMFILE when this process
+ *          has as many descriptors as it may: it is still there, too; -EBADMSG when more than one came at once, which
+ *          kith does not send: all were closed, and what was sent behind them can be received; -ETIMEDOUT, KITH_EEOF,
+ *          -EBADF, KITH_ECLOSED, -EINTR and -EINVAL as for kith_connection_recv */
+KITH_API KITH_MUST_USE int kith_connection_recv_fd(kith_connection *connection, int *fd, kith_timeout timeout);
+
+/** Waits until there is something to receive: a message, a part of one, a descriptor, or the end. While
+ *  kith_connection_recv has kept a part of a message, that is more of it.
  *  @return 1 when there is; 0 when there was nothing in time; -EBADF, KITH_ECLOSED, -EINTR, -EINVAL as for
  *          kith_connection_recv */
 KITH_API KITH_MUST_USE int kith_connection_poll(kith_connection *connection, kith_timeout timeout);

@@ -2,8 +2,12 @@
 #ifndef KITH_KITH_H
 #define KITH_KITH_H
 
+#include <kith/array.h>
 #include <kith/base.h>
 #include <kith/connection.h>
+#include <kith/heap.h>
+#include <kith/list.h>
+#include <kith/memory.h>
 #include <kith/process.h>
 #include <kith/queue.h>
 #include <kith/sync.h>

@@ -10,15 +10,15 @@
  *  - While both sides are busy, a message costs no system call. Who waits sleeps in the kernel.
  *  - Memory follows what is queued, and goes back to the system as the queue drains. Only where it would be asked for
  *    again at once, time after time, it is kept, until a getter has waited for a second.
- *  - Nothing named: the memory dies with the last process that has the queue.
  *
- * A queue is made before the processes that use it are started; they inherit it, and go on using it when the process
- * that made it is gone.
+ * A queue is inherited: made before the processes that use it are started, and used on when the process that made it is
+ * gone. Or it has a name, or is handed on as a descriptor: see kith/memory.h.
  */
 #ifndef KITH_QUEUE_H
 #define KITH_QUEUE_H
 
 #include <kith/base.h>
+#include <kith/memory.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -33,21 +33,53 @@ typedef struct kith_queue kith_queue;
 /** The most messages that a queue holds, bounded or not. */
 #define KITH_QUEUE_ITEMS_MAX (((uint64_t)1 << 30) - 1)
 
-/** Bounds; zero means no bound. Without any bound, put never waits: it fails with -ENOMEM when memory ends, and with
- *  -ENOSPC at 64 GiB or KITH_QUEUE_ITEMS_MAX messages, whichever comes first. */
+/** Bounds, and what the queue keeps account of; all zero is the default. Without any bound, put never waits: it fails
+ *  with -ENOMEM when memory ends, and with -ENOSPC at 64 GiB or KITH_QUEUE_ITEMS_MAX messages, whichever comes first.
+ *  */
 typedef struct kith_queue_options {
-    uint64_t max_items; /**< messages, at most KITH_QUEUE_ITEMS_MAX */
-    uint64_t max_bytes; /**< bytes: a message counts its size rounded up to a multiple of 8, plus 8 */
+    uint64_t max_items; /**< messages, at most KITH_QUEUE_ITEMS_MAX; 0: no bound */
+    uint64_t max_bytes; /**< bytes: a message counts its size rounded up to a multiple of 8, plus 8; 0: no bound */
+    /** A message that was got stays in the queue's memory, and counts for its bounds, until its getter says
+     *  kith_queue_task_done. When the getter, which is the thread that got it, ends first, the message is got once
+     *  more, before all others. Who gets it is told by kith_queue_deliveries that it is not the first. At most
+     *  KITH_QUEUE_GETTERS_MAX threads may have unfinished messages at the same time. */
+    int redeliver;
+    /** With redeliver: a message that was delivered so often and never finished is poison, and is not delivered again:
+     *  see kith_queue_set_poison. 0: there is no such limit; at most KITH_QUEUE_DELIVERIES_MAX. */
+    unsigned max_deliveries;
 } kith_queue_options;
+
+#define KITH_QUEUE_GETTERS_MAX 120
+#define KITH_QUEUE_DELIVERIES_MAX 200
 
 /** Makes an empty queue.
  *  @param queue    receives it; free it with kith_queue_free
  *  @param options  its bounds; NULL for none
- *  @return 0; -EINVAL when queue is NULL, max_items exceeds KITH_QUEUE_ITEMS_MAX, or max_bytes is not 0 and less than 8
- *          (no message fits); -ENOMEM; -EMFILE or -ENFILE when no file descriptor is left (a queue has one); -EFBIG
- *          when the file size limit (ulimit -f) forbids its memory; -ENOTSUP when the C library registers no robust
- *          list */
+ *  @return 0; -EINVAL when queue is NULL, max_items exceeds KITH_QUEUE_ITEMS_MAX, max_bytes is not 0 and less than 8
+ *          (no message fits), or max_deliveries is too large or given without redeliver; -ENOMEM; -EMFILE or -ENFILE
+ *          when no file descriptor is left (a queue has one); -EFBIG when the file size limit (ulimit -f) forbids its
+ *          memory; -ENOTSUP when the C library registers no robust list, or, with redeliver, the kernel has no
+ *          futex_waitv (Linux 5.16) */
 KITH_API KITH_MUST_USE int kith_queue_new(kith_queue **queue, const kith_queue_options *options);
+
+/** Makes or opens a queue that has a name: see kith/memory.h.
+ *  @param options  for a queue that is made; one that is there keeps its own
+ *  @return as kith_queue_new, and what kith_open says */
+KITH_API KITH_MUST_USE int kith_queue_open(kith_queue **queue, const char *name, kith_open how,
+                                           const kith_queue_options *options);
+
+/** Takes a queue's name away. Those who have it open keep it, and it goes with the last of them.
+ *  @return 0; -ENOENT; -EACCES; -EINVAL when this is no name, or not that of a queue */
+KITH_API int kith_queue_unlink(const char *name);
+
+/** A descriptor that stands for the queue, to be handed to another process: see kith/memory.h. It is the queue's own:
+ *  do not close it. It tells nothing to poll: see kith_queue_fd.
+ *  @return the descriptor; KITH_ECLOSED; -EINVAL when queue is NULL */
+KITH_API int kith_queue_share_fd(const kith_queue *queue);
+
+/** Makes a handle of a queue that a descriptor stands for. The descriptor stays the caller's.
+ *  @return 0; -EINVAL when queue is NULL or it is no queue's; KITH_ELAYOUT; -EBADF, -EMFILE, -ENOMEM; -ENOTSUP */
+KITH_API KITH_MUST_USE int kith_queue_from_fd(kith_queue **queue, int fd);
 
 /** Puts one message at the queue's tail.
  *
@@ -60,12 +92,50 @@ KITH_API KITH_MUST_USE int kith_queue_new(kith_queue **queue, const kith_queue_o
  *  @param size     its length in bytes, 0 to KITH_QUEUE_MESSAGE_MAX
  *  @param timeout  how long to wait for room
  *  @return 0; KITH_EFULL when there was no room in time; -EMSGSIZE when this queue can never hold so much; KITH_ECLOSED
- *          after kith_queue_close; -EINTR when a signal handler ran while waiting (one installed with SA_RESTART only
- *          if there is a timeout); -ENOMEM, -ENOSPC or -EFBIG when memory for it can't be had; -EBUSY when another
- *          putter kept the queue for a second past the timeout (it is stopped, or copies gigabytes); -EINVAL when queue
- *          is NULL, data is NULL and size is not 0, the size is negative seen as ptrdiff_t, or the timeout is negative.
- *          Whatever it is but 0: nothing was put */
+ *          after kith_queue_close or kith_queue_shut; -EINTR when a signal handler ran while waiting (one installed
+ *          with SA_RESTART only if there is a timeout); -ENOMEM, -ENOSPC or -EFBIG when memory for it can't be had;
+ *          -EBUSY when another putter kept the queue for a second past the timeout (it is stopped, or copies
+ *          gigabytes); -EDEADLK when this thread has reserved room here and neither committed nor cancelled it; -EINVAL
+ *          when queue is NULL, data is NULL and size is not 0, the size is negative seen as ptrdiff_t, or the timeout
+ *          is negative. Whatever it is but 0: nothing was put */
 KITH_API KITH_MUST_USE int kith_queue_put(kith_queue *queue, const void *data, size_t size, kith_timeout timeout);
+
+/** A message of the caller's. */
+typedef struct kith_message {
+    const void *data; /**< may be NULL when size is 0 */
+    size_t size;      /**< in bytes */
+} kith_message;
+
+/** Puts many messages, in their order and with none of another putter between them as long as they find room. They cost
+ *  less than one by one: other processes see them a run at a time.
+ *
+ *  @param messages  count of them; copied
+ *  @param count     how many, at least 1
+ *  @param timeout   how long to wait for room, all together
+ *  @return how many were put, the first ones of them: all but where the time was over or something else failed after
+ *          the first; or a code of kith_queue_put when none was. A message that can never be put is found before any is
+ *          */
+KITH_API KITH_MUST_USE int kith_queue_put_many(kith_queue *queue, const kith_message *messages, unsigned count,
+                                               kith_timeout timeout);
+
+/** Gives room for one message at the queue's tail, to be written in place: nothing is copied.
+ *
+ *  This thread is the only putter until it calls kith_queue_commit or kith_queue_cancel: other putters wait meanwhile,
+ *  so be quick. When it dies first, the reservation is gone and nothing was put.
+ *
+ *  @param size  what is needed, in bytes; kith_queue_commit may take less
+ *  @param data  receives the address of size bytes, aligned to 8; what they hold is undefined
+ *  @return 0 or a code of kith_queue_put */
+KITH_API KITH_MUST_USE int kith_queue_reserve(kith_queue *queue, size_t size, void **data, kith_timeout timeout);
+
+/** Puts what was written in the room that this thread has reserved. From here on that memory is not its own.
+ *  @param size  the message's length in bytes, at most what was reserved
+ *  @return 0; -EMSGSIZE when size is more than was reserved: the reservation stays; -EPERM when this thread has
+ *          reserved nothing here; KITH_ECLOSED; -EINVAL when queue is NULL */
+KITH_API KITH_MUST_USE int kith_queue_commit(kith_queue *queue, size_t size);
+
+/** Gives up what this thread has reserved. @return 0; -EPERM, KITH_ECLOSED, -EINVAL as for kith_queue_commit */
+KITH_API int kith_queue_cancel(kith_queue *queue);
 
 /** Takes the message at the queue's head and copies it to a buffer of the caller's.
  *
@@ -77,9 +147,11 @@ KITH_API KITH_MUST_USE int kith_queue_put(kith_queue *queue, const void *data, s
  *  @param size      receives the message's length in bytes; also with -EMSGSIZE, where it tells what is needed
  *  @param timeout   how long to wait for a message
  *  @return 0; KITH_EEMPTY when there was none in time; -EMSGSIZE when the message is longer than capacity; KITH_ECLOSED
- *          after kith_queue_close; -EINTR as for kith_queue_put; -ENOMEM when the memory that holds the message can't
- *          be mapped (it stays in the queue); -EBUSY when another getter kept the queue for a second past the timeout;
- *          -EINVAL when queue or size is NULL, buffer is NULL and capacity is not 0, or the timeout is negative */
+ *          after kith_queue_close, and after kith_queue_shut when all is drained; -EINTR as for kith_queue_put; -ENOMEM
+ *          when the memory that holds the message can't be mapped (it stays in the queue); -EBUSY when another getter
+ *          kept the queue for a second past the timeout; -EDEADLK when this thread has peeked and not released; -EAGAIN
+ *          when, with redeliver, KITH_QUEUE_GETTERS_MAX other threads have unfinished messages; -EINVAL when queue or
+ *          size is NULL, buffer is NULL and capacity is not 0, or the timeout is negative */
 KITH_API KITH_MUST_USE int kith_queue_get(kith_queue *queue, void *buffer, size_t capacity, size_t *size,
                                           kith_timeout timeout);
 
@@ -89,7 +161,74 @@ KITH_API KITH_MUST_USE int kith_queue_get(kith_queue *queue, void *buffer, size_
  *          the queue */
 KITH_API KITH_MUST_USE int kith_queue_get_bytes(kith_queue *queue, kith_bytes *message, kith_timeout timeout);
 
-/** How many messages are queued at one instant of the call.
+/** Takes as many messages as are there, up to count: waits for the first, and for no other.
+ *
+ *  @param buffer    receives them one behind the other, each at a multiple of 8 bytes
+ *  @param capacity  the buffer's length in bytes; the first message that does not fit stays in the queue, with all
+ *  behind it
+ *  @param sizes     receives the length of each in bytes
+ *  @param count     the most to take, at least 1
+ *  @return how many were taken, 1 or more; -EMSGSIZE when not even the first fits (sizes[0] tells what it needs); or
+ *          another code of kith_queue_get */
+KITH_API KITH_MUST_USE int kith_queue_get_many(kith_queue *queue, void *buffer, size_t capacity, size_t *sizes,
+                                               unsigned count, kith_timeout timeout);
+
+/** Shows the message at the queue's head where it lies: nothing is copied.
+ *
+ *  This thread is the only getter until it calls kith_queue_release: other getters wait meanwhile. When it dies first,
+ *  the message is still there.
+ *
+ *  @param data  receives the message's address, aligned to 8. It may be written to by nobody
+ *  @param size  receives its length in bytes
+ *  @return 0 or a code of kith_queue_get */
+KITH_API KITH_MUST_USE int kith_queue_peek(kith_queue *queue, const void **data, size_t *size, kith_timeout timeout);
+
+/** Ends a peek.
+ *  @param take  not 0: the message is taken from the queue. 0: it stays at the head, for whoever comes next
+ *  @return 0; -EPERM when this thread has not peeked; KITH_ECLOSED; -EINVAL when queue is NULL */
+KITH_API int kith_queue_release(kith_queue *queue, int take);
+
+/* ---- joining: each message that is put is unfinished until somebody who got it says that it is done ---- */
+
+/** Says that a message which was got is done with; with redeliver, the one that this thread has had longest.
+ *  @return 0; -EPERM when more would be done than were got (with redeliver: than this thread got); KITH_ECLOSED;
+ *          -EINVAL when queue is NULL */
+KITH_API int kith_queue_task_done(kith_queue *queue);
+
+/** Waits until every message that was put so far, and those that are put meanwhile, is done.
+ *  @return 0; -ETIMEDOUT; -EINTR, KITH_ECLOSED; -EINVAL when queue is NULL or the timeout negative */
+KITH_API KITH_MUST_USE int kith_queue_join(kith_queue *queue, kith_timeout timeout);
+
+/** How often the message that this thread got last, from this queue, has been delivered: 1, or more when it comes from
+ *  a getter that died. @return the number; -EPERM when this thread has no unfinished message or the queue does not
+ *  redeliver; KITH_ECLOSED; -EINVAL when queue is NULL */
+KITH_API int kith_queue_deliveries(const kith_queue *queue);
+
+/** What is called for a poisonous message, by the thread that would have got it, inside its call of kith_queue_get. It
+ *  may use other objects, but not this queue. When the process dies in it, it is called again by another. */
+typedef void kith_queue_poison(void *context, const void *data, size_t size, unsigned deliveries);
+
+/** Says what this process does with poison that it comes upon (max_deliveries). Without a function it is dropped, with
+ *  a warning in the log. It counts as done in any case.
+ *  @param function  NULL for none; kith_queue_park to keep it
+ *  @return 0; KITH_ECLOSED; -EINVAL when queue is NULL */
+KITH_API int kith_queue_set_poison(kith_queue *queue, kith_queue_poison *function, void *context);
+
+/** A kith_queue_poison: puts the message into another queue, which should be unbounded.
+ *  @param context  that queue's kith_queue */
+KITH_API void kith_queue_park(void *context, const void *data, size_t size, unsigned deliveries);
+
+/* ---- looking, and ending ---- */
+
+/** A descriptor for poll, select and epoll, of this process: readable when there may be a message to get, or the queue
+ *  is shut. It stays so until a get through this handle finds none and says KITH_EEMPTY; so get with KITH_NOWAIT until
+ *  then. Other processes may be quicker. The first call starts a thread in this process that waits; putters do not pay
+ *  for it. After a fork the child asks for one of its own.
+ *  @return the descriptor, which is the queue's: do not read or close it; -EMFILE, -ENFILE, -ENOMEM; -EAGAIN when no
+ *          thread can be started; KITH_ECLOSED; -EINVAL when queue is NULL */
+KITH_API KITH_MUST_USE int kith_queue_fd(kith_queue *queue);
+
+/** How many messages are queued at one instant of the call. With redeliver, those that somebody got do not count.
  *  @return the number, 0 to KITH_QUEUE_ITEMS_MAX; KITH_ECLOSED; -EINVAL when queue is NULL */
 KITH_API int kith_queue_qsize(const kith_queue *queue);
 
@@ -100,9 +239,39 @@ KITH_API int kith_queue_empty(const kith_queue *queue);
  *          call, else 0 (always, without bounds); KITH_ECLOSED; -EINVAL when queue is NULL */
 KITH_API int kith_queue_full(const kith_queue *queue);
 
-/** Ends this process's use of the queue and gives its mappings and its file descriptor back. Calls on this handle
- *  return KITH_ECLOSED from now on; what is queued stays for the other processes. No other thread may be in a call on
- *  this handle.
+/** What has happened on a queue since it was made, by all processes. */
+typedef struct kith_queue_stats {
+    uint64_t puts;       /**< messages that were put */
+    uint64_t gets;       /**< messages that were got; with redeliver: that were done */
+    uint64_t put_waits;  /**< how often a putter went to sleep because there was no room */
+    uint64_t get_waits;  /**< how often a getter went to sleep because there was no message */
+    uint64_t items;      /**< messages queued now */
+    uint64_t bytes;      /**< bytes queued now, as max_bytes counts them */
+    uint64_t unfinished; /**< messages put and not yet done, for kith_queue_join */
+    uint64_t items_high; /**< the most messages queued at once, and */
+    uint64_t
+        bytes_high;  /**< the most bytes: as seen when a side looked at the other's position, which it does when it runs
+                               out of room or of messages; so a short peak may be missed */
+    uint64_t memory; /**< bytes of memory that the queue has now */
+    uint64_t redelivered; /**< deliveries that were not a message's first */
+    uint64_t poisoned;    /**< messages that were delivered max_deliveries times and given up */
+    int shut;             /**< 1 after kith_queue_shut */
+} kith_queue_stats;
+
+/** @param stats  receives them, each as of some instant of the call
+ *  @return 0; KITH_ECLOSED; -EINVAL when queue or stats is NULL */
+KITH_API int kith_queue_get_stats(const kith_queue *queue, kith_queue_stats *stats);
+
+/** Ends putting, for all processes and for ever: puts return KITH_ECLOSED, also those that wait; getters drain what is
+ *  queued and get KITH_ECLOSED then.
+ *  @return 0, also when it is shut already; -EDEADLK when this thread has reserved room here; -EBUSY when a putter kept
+ *          the queue for a second (it is stopped); KITH_ECLOSED when this handle was closed; -EINVAL when queue is NULL
+ *          */
+KITH_API int kith_queue_shut(kith_queue *queue);
+
+/** Ends this process's use of the queue and gives its mappings and its descriptors back. Calls on this handle return
+ *  KITH_ECLOSED from now on; what is queued stays for the other processes. No other thread may be in a call on this
+ *  handle. What this thread has reserved or peeked is given up first.
  *  @return 0, also when it is closed already; -EINVAL when queue is NULL */
 KITH_API int kith_queue_close(kith_queue *queue);
 

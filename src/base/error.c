@@ -18,10 +18,12 @@ static const struct meaning meanings[] = {
     { 0, "OK", "success" },
     { KITH_EEMPTY, "KITH_EEMPTY", "the queue held nothing in the time given" },
     { KITH_EFULL, "KITH_EFULL", "the queue had no room in the time given" },
-    { KITH_ECLOSED, "KITH_ECLOSED", "the handle is closed" },
+    { KITH_ECLOSED, "KITH_ECLOSED", "the handle is closed, or the queue is shut" },
     { KITH_EOWNERDEAD, "KITH_EOWNERDEAD", "acquired, but its owner before died while it held it" },
     { KITH_EEOF, "KITH_EEOF", "the other side closed the connection" },
     { KITH_ETRUNCATED, "KITH_ETRUNCATED", "the connection ended in the middle of a message" },
+    { KITH_ELAYOUT, "KITH_ELAYOUT", "another version of kith made this object" },
+    { KITH_EBROKEN, "KITH_EBROKEN", "the barrier is broken" },
     { -EPERM, "EPERM", "the caller may not do this" },
     { -EINTR, "EINTR", "a signal handler interrupted the wait" },
     { -EBADF, "EBADF", "the handle is not meant for this" },
@@ -44,6 +46,8 @@ static const struct meaning meanings[] = {
     { -ENOSYS, "ENOSYS", "the kernel does not know this call" },
     { -ESRCH, "ESRCH", "no such process" },
     { -EACCES, "EACCES", "permission denied" },
+    { -ENOENT, "ENOENT", "there is no such thing" },
+    { -EEXIST, "EEXIST", "it exists already" },
 };
 
 static const struct meaning *find(int code)

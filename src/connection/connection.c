@@ -163,31 +163,65 @@ int kith_connection_send(kith_connection *connection, const void *data, size_t s
     return error_fail(code, "nothing of a message of %zu bytes was sent: %s", size, kith_strerror(code));
 }
 
-/* ---- receiving ---- */
-
-/* Receives up to size bytes and adds their number to have.
- * @return 0; -EAGAIN when nothing is there; KITH_EEOF, KITH_ETRUNCATED; another negative errno */
-static int receive(kith_connection *connection, void *buffer, size_t size, size_t *have)
+int kith_connection_send_fd(kith_connection *connection, int fd, kith_timeout timeout)
 {
-    ptrdiff_t got = os_socket_receive(connection->socket, buffer, size);
-    if (got < 0)
-        return (int)got;
-    if (got == 0)
-        return connection->header_have == 0 ? KITH_EEOF : KITH_ETRUNCATED;
-    *have += (size_t)got;
-    return 0;
+    deadline until;
+    int code = deadline_from(timeout, &until);
+    if (code == 0)
+        code = check_send(connection, "", 0);
+    if (code < 0)
+        return code;
+    /* A byte is sent or it is not, so there is nothing to be cut short. */
+    while ((code = os_socket_send_descriptor(connection->socket, fd)) == -EAGAIN) {
+        code = await(connection, OS_POLL_WRITE, until);
+        if (code < 0)
+            break;
+    }
+    return code < 0 ? error_fail(code, "descriptor %d was not sent: %s", fd, kith_strerror(code)) : 0;
 }
 
+/* ---- receiving ---- */
+
+/* What comes next, between two messages. Nothing is taken yet, and of a message the header is read. A descriptor comes
+ * with a byte of its own, as CPython sends it (Lib/multiprocessing/reduction.py, sendfds), and the system never joins
+ * that with bytes behind it: so what is longer is a message, whatever its sender attached to it.
+ * @return for a message, how many bytes of its header there are, 1 or more; -ENOMSG for a descriptor; -EAGAIN when
+ *         nothing is there; KITH_EEOF; another negative errno */
+static int look(kith_connection *connection)
+{
+    ptrdiff_t got = os_socket_look(connection->socket, connection->header, FRAME_HEADER_MIN);
+    if (got == 0)
+        return KITH_EEOF;
+    return got == 1 && os_socket_carries(connection->socket) ? -ENOMSG : (int)got;
+}
+
+/* @return how many bytes came; -EAGAIN when nothing is there; KITH_ETRUNCATED; another negative errno */
+static ptrdiff_t receive(kith_connection *connection, void *buffer, size_t size)
+{
+    ptrdiff_t got = os_socket_receive(connection->socket, buffer, size);
+    return got == 0 ? KITH_ETRUNCATED : got;
+}
+
+/* Reads the header. As a rule all of it is there and stays there, to be taken in one go with what is behind it; else it
+ * is taken piece by piece, for poll would find the pieces again and again. */
 static int receive_header(kith_connection *connection)
 {
+    if (connection->header_have == 0) {
+        int there = look(connection);
+        if (there < 0)
+            return there;
+        int missing = frame_decode(connection->header, (size_t)there, &connection->size);
+        if (missing <= 0)
+            return missing;
+    }
     for (;;) {
         int missing = frame_decode(connection->header, connection->header_have, &connection->size);
         if (missing <= 0)
             return missing;
-        int code = receive(connection, connection->header + connection->header_have, (size_t)missing,
-                           &connection->header_have);
-        if (code < 0)
-            return code;
+        ptrdiff_t got = receive(connection, connection->header + connection->header_have, (size_t)missing);
+        if (got < 0)
+            return (int)got;
+        connection->header_have += (size_t)got;
     }
 }
 
@@ -204,15 +238,42 @@ static int grow(kith_connection *connection)
     return 0;
 }
 
+/* Takes the header, which is there, and of a short message what has come. In one piece: that and a copy are quicker
+ * than two pieces, and than two calls. */
+static int receive_first(kith_connection *connection)
+{
+    unsigned char bytes[8192];
+    size_t size = connection->capacity <= sizeof bytes - FRAME_HEADER_MIN ? connection->capacity : 0;
+    ptrdiff_t got = receive(connection, bytes, FRAME_HEADER_MIN + size);
+    if (got < 0)
+        return (int)got;
+    if (got < FRAME_HEADER_MIN)
+        return -EBADMSG; /* another thread or process has received it at the same time */
+    connection->header_have = FRAME_HEADER_MIN;
+    connection->have = (size_t)got - FRAME_HEADER_MIN;
+    memcpy(connection->data, bytes + FRAME_HEADER_MIN, connection->have);
+    return 0;
+}
+
+static int receive_data(kith_connection *connection)
+{
+    if (connection->header_have == 0)
+        return receive_first(connection);
+    ptrdiff_t got = receive(connection, connection->data + connection->have, connection->capacity - connection->have);
+    if (got < 0)
+        return (int)got;
+    connection->have += (size_t)got;
+    return 0;
+}
+
 static int receive_message(kith_connection *connection)
 {
     int code = receive_header(connection);
-    while (code == 0 && (connection->have < connection->size || !connection->data)) {
-        if (connection->have == connection->capacity)
+    while (code == 0 && (connection->header_have == 0 || connection->have < connection->size || !connection->data)) {
+        if (!connection->data || (connection->have == connection->capacity && connection->have < connection->size))
             code = grow(connection);
         else
-            code = receive(connection, connection->data + connection->have, connection->capacity - connection->have,
-                           &connection->have);
+            code = receive_data(connection);
     }
     return code;
 }
@@ -248,6 +309,8 @@ static int explain(const kith_connection *connection, int code)
                           "no message begins with these bytes (%02x %02x %02x %02x): the other side does not write "
                           "frames, or another process has received a part",
                           connection->header[0], connection->header[1], connection->header[2], connection->header[3]);
+    if (code == -ENOMSG)
+        return error_fail(code, "a descriptor comes next: receive it with kith_connection_recv_fd");
     if (connection->have == 0)
         return error_fail(code, "no whole message: %s", kith_strerror(code));
     return error_fail(code, "%zu of a message's %zu bytes have come: %s", connection->have, connection->size,
@@ -273,6 +336,49 @@ int kith_connection_recv(kith_connection *connection, kith_bytes *message, kith_
         return explain(connection, code);
     hand_over(connection, message);
     return 0;
+}
+
+/* @return 0; -EAGAIN; -ENOMSG when a message comes next; KITH_EEOF; another negative errno */
+static int receive_descriptor(kith_connection *connection, int *fd)
+{
+    int next = connection->header_have > 0 ? 1 : look(connection);
+    if (next == -ENOMSG)
+        return os_socket_receive_descriptor(connection->socket, fd);
+    return next > 0 ? -ENOMSG : next;
+}
+
+static int explain_descriptor(int code)
+{
+    switch (code) {
+    case KITH_EEOF:
+        return error_fail(code, "the other side has closed, and all it sent was received");
+    case -ENOMSG:
+        return error_fail(code, "a message comes next: receive it with kith_connection_recv");
+    case -EMFILE:
+        return error_fail(code, "a descriptor waits, and this process has no room for it: close others, and try again");
+    case -EBADMSG:
+        return error_fail(code, "more than one descriptor came at once: they were closed");
+    default:
+        return error_fail(code, "no descriptor: %s", kith_strerror(code));
+    }
+}
+
+int kith_connection_recv_fd(kith_connection *connection, int *fd, kith_timeout timeout)
+{
+    deadline until;
+    int code = deadline_from(timeout, &until);
+    if (code == 0)
+        code = check_receive(connection);
+    if (code < 0)
+        return code;
+    if (!fd)
+        return error_fail(-EINVAL, "fd is NULL: give the address of an int");
+    while ((code = receive_descriptor(connection, fd)) == -EAGAIN) {
+        code = await(connection, OS_POLL_READ, until);
+        if (code < 0)
+            break;
+    }
+    return code < 0 ? explain_descriptor(code) : 0;
 }
 
 int kith_connection_poll(kith_connection *connection, kith_timeout timeout)

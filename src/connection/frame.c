@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SHORT 4 /* bytes of a header whose length fits */
-
 static void put(unsigned char *bytes, size_t count, uint64_t number)
 {
     for (size_t i = count; i-- > 0; number >>= 8)
@@ -22,23 +20,23 @@ static uint64_t get(const unsigned char *bytes, size_t count)
 size_t frame_encode(unsigned char header[FRAME_HEADER_MAX], size_t size)
 {
     if (size <= INT32_MAX) {
-        put(header, SHORT, size);
-        return SHORT;
+        put(header, FRAME_HEADER_MIN, size);
+        return FRAME_HEADER_MIN;
     }
-    put(header, SHORT, UINT32_MAX);
-    put(header + SHORT, FRAME_HEADER_MAX - SHORT, size);
+    put(header, FRAME_HEADER_MIN, UINT32_MAX);
+    put(header + FRAME_HEADER_MIN, FRAME_HEADER_MAX - FRAME_HEADER_MIN, size);
     return FRAME_HEADER_MAX;
 }
 
 int frame_decode(const unsigned char *header, size_t have, size_t *size)
 {
-    if (have < SHORT)
-        return (int)(SHORT - have);
-    uint64_t length = get(header, SHORT);
+    if (have < FRAME_HEADER_MIN)
+        return (int)(FRAME_HEADER_MIN - have);
+    uint64_t length = get(header, FRAME_HEADER_MIN);
     if (length == UINT32_MAX) {
         if (have < FRAME_HEADER_MAX)
             return (int)(FRAME_HEADER_MAX - have);
-        length = get(header + SHORT, FRAME_HEADER_MAX - SHORT);
+        length = get(header + FRAME_HEADER_MIN, FRAME_HEADER_MAX - FRAME_HEADER_MIN);
         if (length > PTRDIFF_MAX)
             return -EBADMSG;
     } else if (length > INT32_MAX) {

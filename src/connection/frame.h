@@ -6,7 +6,8 @@
 
 #include <stddef.h>
 
-/** The longest header, in bytes. */
+/** The shortest and the longest header, in bytes. */
+#define FRAME_HEADER_MIN 4
 #define FRAME_HEADER_MAX 12
 
 /** Writes the header of a message. @return its length in bytes */

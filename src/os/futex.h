@@ -3,6 +3,7 @@
 #define KITH_SRC_OS_FUTEX_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ struct os_futex_pair {
 /** Sleeps while all words have their expected values, until one of them is woken, or the deadline.
  *  @return as os_futex_wait; -ENOSYS on Linux before 5.16 */
 int os_futex_wait_any(const struct os_futex_pair *pairs, size_t count, int64_t deadline);
+
+/** Whether the system knows os_futex_wait_any. */
+bool os_futex_can_wait_any(void);
 
 /** Wakes at most count sleepers. @return how many were woken */
 int os_futex_wake(_Atomic uint32_t *word, int count);

@@ -21,7 +21,7 @@ int os_memory_file(const char *label);
 
 /** Gives a part of the file real memory, zeroed where it had none, and makes the file long enough. What was there
  * stays.
- *  @param offset, size  in bytes, multiples of the page size
+ *  @param offset, size  in bytes; the file gets no longer than that, its memory comes in pages
  *  @return 0; -ENOMEM, -ENOSPC; -EFBIG where the process's file size limit forbids it (without SIGXFSZ) */
 int os_memory_back(int file, uint64_t offset, uint64_t size);
 
@@ -30,10 +30,6 @@ void os_memory_punch(int file, uint64_t offset, uint64_t size);
 
 /** Maps a part of the file, for reading and writing. @return 0, -ENOMEM */
 int os_memory_map(void **address, int file, uint64_t offset, size_t size);
-
-/** Maps a part of the file twice, one behind the other, so that what wraps around its end is still in one piece. The
- *  mapping is 2 * size long. @return 0, -ENOMEM */
-int os_memory_map_twice(void **address, int file, uint64_t offset, size_t size);
 
 /** Undoes any of the mappings. @param size the whole length, in bytes */
 void os_memory_unmap(void *address, size_t size);

@@ -2,6 +2,7 @@
 #ifndef KITH_SRC_OS_SOCKET_H
 #define KITH_SRC_OS_SOCKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /** Makes two sockets that are connected to each other, closed on exec.
@@ -16,10 +17,29 @@ void os_socket_end_sending(int socket);
  *          gone; -ENOMEM; another negated errno */
 ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const void *body, size_t body_size);
 
-/** Receives what is there.
+/** Receives what is there. Descriptors that come with it are closed: nobody asked for them.
  *  @param size  at least 1
  *  @return how many bytes came, 1 to size; 0 when the other side is gone and all was received; -EAGAIN when nothing is
- *          there; another negated errno */
+ *          there; another negative errno */
 ptrdiff_t os_socket_receive(int socket, void *buffer, size_t size);
+
+/** Looks at what is there, and leaves it there: at most up to the end of what descriptors come with.
+ *  @return as os_socket_receive */
+ptrdiff_t os_socket_look(int socket, void *buffer, size_t size);
+
+/** Whether descriptors come with the next byte, which is there. */
+bool os_socket_carries(int socket);
+
+/** Sends a byte, 1, and with it a descriptor, which stays the caller's.
+ *  @return 0, or as os_socket_send; -EBADF when the descriptor is not open; -ETOOMANYREFS when too many are on their
+ *          way
+ */
+int os_socket_send_descriptor(int socket, int descriptor);
+
+/** Receives a byte and the descriptor that comes with it, as os_socket_carries has told.
+ *  @param descriptor  receives it, closed on exec
+ *  @return 0; -EMFILE when this process can't have one more, and then it is still there; -EBADMSG when there came more
+ *          than one: all are closed, and the byte is gone */
+int os_socket_receive_descriptor(int socket, int *descriptor);
 
 #endif

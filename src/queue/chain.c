@@ -4,190 +4,239 @@
 #include "os/memory.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
-/* The rings lie behind the shared fields, at offsets that are whole pages whatever the page size, up to 64 KiB. */
-#define RINGS_OFFSET ((uint64_t)64 * 1024)
-_Static_assert(sizeof(struct queue_shared) <= RINGS_OFFSET, "the rings begin behind the shared fields");
+/* The regions lie behind the shared fields, at offsets that are whole pages whatever the page size, up to 64 KiB. */
+#define REGIONS_OFFSET ((uint64_t)64 * 1024)
+_Static_assert(sizeof(struct queue_shared) <= REGIONS_OFFSET, "the regions begin behind the shared fields");
 
-/* Memory is taken a chunk at a time as a ring fills for the first time: what is never used is never there. */
+/* Memory is taken a chunk at a time as a region fills for the first time: what is never used is never there. */
 #define BACK_MIN ((uint64_t)64 * 1024)
 #define BACK_MAX ((uint64_t)1024 * 1024)
 
-/* A ring that getters drain and putters have left is given back in pieces of this many bytes. */
+/* Putters look after so many bytes whether little enough is queued to begin a new lap. */
+#define LAP_LOOK ((uint64_t)64 * 1024)
+
+/* A region that getters drain and putters have left is given back in pieces of this many bytes. */
 #define RELEASE_CHUNK ((uint64_t)1024 * 1024)
 
-/* Rings up to this one, 1 MiB, are kept however little is in them. */
+/* Regions up to this one, 1 MiB, are kept however little is in them. */
 #define KEEP_MIN 2u
 
-/* A ring that is grown again so soon, in nanoseconds, after one was given up is kept from then on, until a getter finds
- * nothing to do: new memory for the same messages again and again would cost more than moving them. */
+/* A region that needs new memory so soon, in nanoseconds, after some was given back is kept from then on, until a
+ * getter finds nothing to do: new memory for the same messages again and again would cost more than moving them. */
 #define REGRET 1000000000
 
-/* Every queue begins shortly before both numbers in a position overflow, so that no test can miss it. */
-#define POSITION_START ((POSITION_ITEMS_MASK - 100) << POSITION_UNITS_BITS | (POSITION_UNITS_MASK - 2000))
+static const struct object_type queue_type = { .kind = OBJECT_QUEUE, .layout = 1, .outlives = true };
 
-static uint64_t ring_bytes(uint32_t ring)
+static uint64_t region_bytes(uint32_t region)
 {
-    return RING_BASE << ring;
+    return REGION_BASE << region;
 }
 
-static uint64_t ring_offset(uint32_t ring)
+static uint64_t region_offset(uint32_t region)
 {
-    return RINGS_OFFSET + ring_bytes(ring) - RING_BASE; /* the sizes of all rings before it */
+    return REGIONS_OFFSET + region_bytes(region) - REGION_BASE; /* the sizes of all regions before it */
 }
 
 /* ---- a process's view ---- */
 
-int chain_create(struct chain *chain)
+static void begin(void *memory, const void *argument)
 {
-    *chain = (struct chain){ .file = -1 };
-    int code = os_memory_file("kith-queue");
-    if (code < 0)
-        return error_fail(code, "no file of memory for a queue: %s", kith_strerror(code));
-    chain->file = code;
-    void *header;
-    code = os_memory_back(chain->file, 0, RINGS_OFFSET);
-    if (code == 0)
-        code = os_memory_map(&header, chain->file, 0, RINGS_OFFSET);
-    if (code < 0) {
-        close(chain->file);
-        return error_fail(code, "no shared memory for a queue: %s", kith_strerror(code));
-    }
-    struct queue_shared *shared = chain->shared = header;
+    static const kith_queue_options unbounded;
+    const kith_queue_options *options = argument ? argument : &unbounded;
+    struct queue_shared *shared = memory;
+    shared->max_items = options->max_items ? options->max_items : KITH_QUEUE_ITEMS_MAX;
+    shared->max_units =
+        options->max_bytes && options->max_bytes / UNIT < QUEUE_UNITS_MAX ? options->max_bytes / UNIT : QUEUE_UNITS_MAX;
+    shared->bounded = options->max_items || options->max_bytes;
+    shared->redeliver = options->redeliver;
+    shared->max_deliveries = options->max_deliveries;
     shared->head_seen = shared->tail_seen = POSITION_START;
     atomic_init(&shared->tail, POSITION_START);
     atomic_init(&shared->head, POSITION_START);
-    shared->limit = shared->rings[0].begin = position_units(POSITION_START);
-    atomic_init(&shared->rings[0].end, RING_OPEN);
+    atomic_init(&shared->next, POSITION_START);
+    shared->limit = shared->laps[0].begin = position_units(POSITION_START);
+    atomic_init(&shared->laps[0].end, LAP_OPEN);
     atomic_init(&shared->keep, KEEP_MIN);
-    if (!chain_map(chain, 0)) {
-        chain_close(chain);
-        return -ENOMEM;
-    }
+    atomic_init(&shared->given_at, -(int64_t)REGRET);
+}
+
+static struct object_plan plan(const kith_queue_options *options)
+{
+    return (struct object_plan){ .size = REGIONS_OFFSET, .begin = begin, .argument = options };
+}
+
+/** Takes the object, when there is one. */
+static int chain_begin(struct chain *chain, int code)
+{
+    if (code < 0)
+        return code;
+    chain->shared = chain->object.memory;
     return 0;
 }
 
-void chain_close(struct chain *chain)
+int chain_new(struct chain *chain, const kith_queue_options *options)
 {
-    for (uint32_t ring = 0; ring < RINGS; ring++) {
-        char *memory = atomic_load_explicit(&chain->mapped[ring], memory_order_relaxed);
-        if (memory)
-            os_memory_unmap(memory, 2 * ring_bytes(ring));
-    }
-    os_memory_unmap(chain->shared, RINGS_OFFSET);
-    close(chain->file);
+    struct object_plan made = plan(options);
+    return chain_begin(chain, object_new(&chain->object, &queue_type, &made));
 }
 
-char *chain_map(struct chain *chain, uint32_t ring)
+int chain_open(struct chain *chain, const char *name, kith_open how, const kith_queue_options *options)
+{
+    struct object_plan made = plan(options);
+    return chain_begin(chain, object_open(&chain->object, &queue_type, name, how, &made));
+}
+
+int chain_from_fd(struct chain *chain, int fd)
+{
+    return chain_begin(chain, object_from_fd(&chain->object, &queue_type, fd));
+}
+
+int chain_unlink(const char *name)
+{
+    return object_unlink(&queue_type, name);
+}
+
+void chain_close(struct chain *chain, bool all)
+{
+    for (uint32_t region = 0; region < REGIONS; region++) {
+        char *memory = atomic_load_explicit(&chain->mapped[region], memory_order_relaxed);
+        if (memory)
+            os_memory_unmap(memory, region_bytes(region));
+    }
+    if (all)
+        object_close(&chain->object);
+}
+
+char *chain_map(struct chain *chain, uint32_t region)
 {
     void *memory;
-    int code = os_memory_map_twice(&memory, chain->file, ring_offset(ring), ring_bytes(ring));
+    int code = os_memory_map(&memory, chain->object.file, region_offset(region), region_bytes(region));
     if (code < 0) {
-        error_fail(code, "no address space to map a ring of %llu bytes: %s", (unsigned long long)ring_bytes(ring),
+        error_fail(code, "no address space to map %llu bytes of a queue: %s", (unsigned long long)region_bytes(region),
                    kith_strerror(code));
         return NULL;
     }
     /* A thread that puts and one that gets may both have come here. */
     char *other = NULL;
-    if (atomic_compare_exchange_strong_explicit(&chain->mapped[ring], &other, memory, memory_order_acq_rel,
+    if (atomic_compare_exchange_strong_explicit(&chain->mapped[region], &other, memory, memory_order_acq_rel,
                                                 memory_order_acquire))
         return memory;
-    os_memory_unmap(memory, 2 * ring_bytes(ring));
+    os_memory_unmap(memory, region_bytes(region));
     return other;
+}
+
+uint64_t chain_memory(const struct chain *chain)
+{
+    uint64_t units = 0;
+    for (uint32_t region = 0; region < REGIONS; region++)
+        units += region_backed(chain->shared, region);
+    return REGIONS_OFFSET + units * UNIT;
 }
 
 /* ---- putters: called by the owner of their side ---- */
 
-/** The rings of the chain, a bit each. A first ring that getters have just left may be among them. */
-static uint32_t rings_in_use(const struct queue_shared *shared)
+/** The regions of the chain, a bit each. The region of a first lap that getters have just left may be among them. */
+static uint32_t regions_in_use(const struct queue_shared *shared)
 {
-    uint32_t ring = atomic_load_explicit(&shared->first, memory_order_acquire);
-    uint32_t used = 1u << ring;
-    while (atomic_load_explicit(&shared->rings[ring].end, memory_order_relaxed) != RING_OPEN) {
-        ring = shared->rings[ring].next;
-        used |= 1u << ring;
+    uint32_t lap = atomic_load_explicit(&shared->first, memory_order_acquire);
+    uint32_t used = 1u << lap_region(lap);
+    while (atomic_load_explicit(&shared->laps[lap].end, memory_order_relaxed) != LAP_OPEN) {
+        lap = shared->laps[lap].next;
+        used |= 1u << lap_region(lap);
     }
     return used;
 }
 
-/** The smallest ring that is free, holds so many units, and is not below least. @return RINGS when there is none */
-static uint32_t ring_find(const struct queue_shared *shared, uint32_t least, uint64_t units)
+/** The smallest region that is free and holds so many units. @return REGIONS when there is none */
+static uint32_t region_find(const struct queue_shared *shared, uint64_t units)
 {
-    uint32_t used = rings_in_use(shared);
-    uint32_t ring = least;
-    while (ring < RINGS && (used & 1u << ring || ring_units(ring) < units))
-        ring++;
-    return ring;
+    uint32_t used = regions_in_use(shared);
+    uint32_t region = 0;
+    while (region < REGIONS && (used & 1u << region || region_units(region) < units))
+        region++;
+    return region;
 }
 
-/** Sees to it that the ring has memory for so many units from its start. */
-static int ring_back(struct chain *chain, uint32_t ring, uint64_t units)
+/** Sees to it that the region has memory for so many units from its start. */
+static int region_back(struct chain *chain, uint32_t region, uint64_t units)
 {
-    struct ring *shared = &chain->shared->rings[ring];
-    uint64_t have = shared->backed * UNIT;
+    uint64_t have = region_backed(chain->shared, region) * UNIT;
     uint64_t want = units * UNIT;
     if (want <= have)
         return 0;
-    uint64_t chunk = ring_bytes(ring) / 8;
+    uint64_t chunk = region_bytes(region) / 8;
     chunk = chunk < BACK_MIN ? BACK_MIN : chunk > BACK_MAX ? BACK_MAX : chunk;
     want = (want + chunk - 1) / chunk * chunk;
-    if (want > ring_bytes(ring))
-        want = ring_bytes(ring);
-    int code = os_memory_back(chain->file, ring_offset(ring) + have, want - have);
+    if (want > region_bytes(region))
+        want = region_bytes(region);
+    int code = os_memory_back(chain->object.file, region_offset(region) + have, want - have);
     if (code < 0)
         return error_fail(code, "no memory to queue %llu more bytes: %s", (unsigned long long)(want - have),
                           kith_strerror(code));
-    shared->backed = want / UNIT;
+    struct queue_shared *shared = chain->shared;
+    atomic_store_explicit(&shared->backed[region], want / UNIT, memory_order_relaxed);
+    if (region > atomic_load_explicit(&shared->keep, memory_order_relaxed) &&
+        os_clock_now() - atomic_load_explicit(&shared->given_at, memory_order_relaxed) < REGRET)
+        atomic_store_explicit(&shared->keep, region, memory_order_relaxed);
     return 0;
 }
 
-/** Makes ring "next" follow ring "last" at the tail. Until the store of end nobody but us sees any of it. */
-static void ring_link(struct queue_shared *shared, uint32_t last, uint32_t next)
+/** Makes a free lap ready to begin at the tail, with memory for so many units. Until it is linked nobody but us sees
+ * it. */
+static int lap_prepare(struct chain *chain, uint32_t lap, uint64_t units)
+{
+    struct queue_shared *shared = chain->shared;
+    shared->laps[lap].begin = position_units(atomic_load_explicit(&shared->tail, memory_order_relaxed));
+    atomic_store_explicit(&shared->laps[lap].end, LAP_OPEN, memory_order_relaxed);
+    if (!chain_region(chain, lap_region(lap)))
+        return -ENOMEM;
+    return region_back(chain, lap_region(lap), units);
+}
+
+/** Makes lap "next" follow lap "last" at the tail. */
+static void lap_link(struct queue_shared *shared, uint32_t last, uint32_t next)
 {
     uint64_t at = position_units(atomic_load_explicit(&shared->tail, memory_order_relaxed));
     shared->limit = at; /* so that the next put looks where it is, whoever makes it */
-    shared->rings[last].next = next;
-    /* release: pairs with the acquire in chain_follow and kith_queue_get, who may read begin and next then. */
-    atomic_store_explicit(&shared->rings[last].end, at, memory_order_release);
+    shared->laps[last].next = next;
+    /* release: pairs with the acquires in chain_follow and chain_lap_at, who may read begin and next then. */
+    atomic_store_explicit(&shared->laps[last].end, at, memory_order_release);
     shared->last = next;
 }
 
-/** Empties a free ring and gives it memory for a first record at the tail. */
-static int ring_prepare(struct chain *chain, uint32_t ring, uint64_t units)
-{
-    struct ring *shared = &chain->shared->rings[ring];
-    shared->begin = position_units(atomic_load_explicit(&chain->shared->tail, memory_order_relaxed));
-    atomic_store_explicit(&shared->end, RING_OPEN, memory_order_relaxed);
-    if (!ring_memory(chain, ring))
-        return -ENOMEM;
-    return ring_back(chain, ring, units);
-}
-
-/** Links a bigger ring behind the last one, which is full. */
-static int chain_grow(struct chain *chain, uint32_t last, uint64_t units)
+/** Goes on in another region, which holds twice what is queued and so many units: the one of the last lap is full. */
+static int chain_grow(struct chain *chain, uint32_t last, uint64_t queued, uint64_t units)
 {
     struct queue_shared *shared = chain->shared;
-    uint32_t ring = ring_find(shared, last + 1, units);
-    if (ring == RINGS)
-        ring = ring_find(shared, 0, units);
-    if (ring == RINGS)
-        return error_fail(-ENOSPC, "the queue can't grow any more: all rings are in use");
-    int code = ring_prepare(chain, ring, units);
+    uint32_t region = region_find(shared, 2 * queued + units);
+    if (region == REGIONS)
+        region = region_find(shared, units);
+    if (region == REGIONS)
+        return error_fail(-ENOSPC, "the queue can't grow any more: all its regions are in use");
+    int code = lap_prepare(chain, 2 * region, units);
     if (code < 0)
         return code;
-    if (ring > atomic_load_explicit(&shared->keep, memory_order_relaxed) && os_clock_now() - shared->shrunk_at < REGRET)
-        atomic_store_explicit(&shared->keep, ring, memory_order_relaxed);
-    ring_link(shared, last, ring);
-    kith_log(KITH_LOG_DEBUG, "queue grows to a ring of %llu KiB", (unsigned long long)ring_bytes(ring) / 1024);
+    lap_link(shared, last, 2 * region);
+    kith_log(KITH_LOG_DEBUG, "queue grows to a region of %llu KiB", (unsigned long long)region_bytes(region) / 1024);
     return 0;
 }
 
-/** The last ring. An owner of the side that died may have linked one without saying so in "last". */
+/** Starts over at the beginning of the region, where getters have left room. The region's other lap is free: they are
+ *  in this one. */
+static int chain_start_over(struct chain *chain, uint32_t last)
+{
+    int code = lap_prepare(chain, last ^ 1, 0); /* it has memory there */
+    if (code == 0)
+        lap_link(chain->shared, last, last ^ 1);
+    return code;
+}
+
+/** The last lap. An owner of the side that died may have linked one without saying so in "last". */
 static uint32_t chain_last(struct queue_shared *shared)
 {
-    while (atomic_load_explicit(&shared->rings[shared->last].end, memory_order_relaxed) != RING_OPEN)
-        shared->last = shared->rings[shared->last].next;
+    while (atomic_load_explicit(&shared->laps[shared->last].end, memory_order_relaxed) != LAP_OPEN)
+        shared->last = shared->laps[shared->last].next;
     return shared->last;
 }
 
@@ -196,108 +245,146 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/** Where the last lap can go, in units from its region's start. */
+struct outlook {
+    uint64_t at;    /* the tail */
+    uint64_t reach; /* the lap can go up to here: to the region's end, or to what getters have not read yet */
+    uint64_t freed; /* what getters have left at the region's start, for another lap; 0 when that is not to be had */
+    uint64_t queued;
+};
+
+static struct outlook look_out(const struct queue_shared *shared, uint32_t last, uint32_t first, position head)
+{
+    uint32_t region = lap_region(last);
+    uint64_t tail = position_units(atomic_load_explicit(&shared->tail, memory_order_relaxed));
+    struct outlook out = { .at = units_between(shared->laps[last].begin, tail),
+                           .reach = region_units(region),
+                           .queued = units_between(position_units(head), tail) };
+    uint64_t read = units_between(shared->laps[first].begin, position_units(head));
+    if (first == last)
+        out.freed = read;
+    else if (lap_region(first) ==
+             region) /* should getters have come to the last lap meanwhile, all of the region is free */
+        out.reach = least(out.reach, read);
+    return out;
+}
+
+/** Whether another lap in the same region is better than going on: what getters have left at its start is warm, and there is so
+ *  much of it that we will not soon run into what they have not read yet. */
+static bool lap_is_long_enough(const struct outlook *out, uint64_t units)
+{
+    return out->freed >= 2 * out->queued + units + LAP_LOOK / UNIT;
+}
+
+/** Gives the last lap memory for so many units more, or begins another. @return 0: look again; as chain_make_room */
+static int chain_go_on(struct chain *chain, uint32_t last, const struct outlook *out, uint64_t units)
+{
+    bool can_start_over = out->freed >= units;
+    if (can_start_over && (lap_is_long_enough(out, units) || out->freed >= out->at / 4))
+        return chain_start_over(chain, last);
+    int code = out->at + units <= out->reach ? region_back(chain, lap_region(last), out->at + units)
+                                             : chain_grow(chain, last, out->queued, units);
+    return code < 0 && can_start_over ? chain_start_over(chain, last) : code;
+}
+
+/** What getters have done, as putters see it; kept for statistics when it is worth it. */
+static position see_head(struct queue_shared *shared, position tail)
+{
+    /* acquire: pairs with the getters' stores; they have copied out what lies before the head. */
+    position head = shared->head_seen = atomic_load_explicit(&shared->head, memory_order_acquire);
+    note_depth(shared, head, tail);
+    uint64_t puts = atomic_load_explicit(&shared->puts, memory_order_relaxed);
+    atomic_store_explicit(&shared->puts, count_from(puts, tail), memory_order_relaxed);
+    return head;
+}
+
 int chain_make_room(struct chain *chain, uint64_t units)
 {
     struct queue_shared *shared = chain->shared;
     position tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
     for (;;) {
         uint32_t last = chain_last(shared);
-        struct ring *ring = &shared->rings[last];
-        /* In this order: when the first ring is the last one, the head that we see lies in it. acquire: pairs with the
-         * getters' stores; they have copied out what lies before the head. */
+        uint32_t region = lap_region(last);
+        /* In this order: when the first lap is the last one, the head that we see lies in it. */
         uint32_t first = atomic_load_explicit(&shared->first, memory_order_acquire);
-        position head = shared->head_seen = atomic_load_explicit(&shared->head, memory_order_acquire);
-        uint64_t queued = units_between(position_units(head), position_units(tail));
-        if (items_between(head, tail) >= shared->max_items || queued + units > shared->max_units)
+        position head = see_head(shared, tail);
+        struct outlook out = look_out(shared, last, first, head);
+        if (items_between(head, tail) >= shared->max_items || out.queued + units > shared->max_units)
             return KITH_EFULL;
-        uint64_t put =
-            units_between(ring->begin, position_units(tail)); /* since the ring began; of use in its first lap */
-        uint64_t room = ring_units(last) - (first == last ? queued : put);
-        int code;
-        if (units > room) {
-            code = chain_grow(chain, last, units);
+        uint64_t ready = least(out.reach, region_backed(shared, region));
+        if (out.at + units > ready || lap_is_long_enough(&out, units)) {
+            int code = chain_go_on(chain, last, &out, units);
             if (code < 0)
                 return code;
             continue;
         }
-        uint64_t backed = UINT64_MAX;
-        if (ring->backed < ring_units(last)) {
-            code = ring_back(chain, last, least(put + units, ring_units(last)));
-            if (code < 0)
-                return code;
-            if (ring->backed < ring_units(last))
-                backed = ring->backed - put;
-        }
-        uint64_t free = least(least(room, shared->max_units - queued), backed);
-        shared->limit = (position_units(tail) + free) & POSITION_UNITS_MASK;
+        uint64_t room = least(ready - out.at, shared->max_units - out.queued);
+        room = least(room, units + LAP_LOOK / UNIT);
+        shared->limit = (position_units(tail) + room) & POSITION_UNITS_MASK;
         return 0;
     }
 }
 
 /* ---- getters: called by the owner of their side ---- */
 
-/** Gives memory of a ring back that no putter can touch now: it is closed, or free with the putters' side in our hands. */
-static void ring_punch(struct chain *chain, uint32_t ring, uint64_t offset, uint64_t size)
+/** Gives memory of a region back that no putter can touch now: it is closed, or free with the putters' side in our
+ * hands. */
+static void region_punch(struct chain *chain, uint32_t region, uint64_t offset, uint64_t size)
 {
-    chain->shared->rings[ring].backed =
-        0; /* first, so that a death in between leaves nothing that is thought to be there */
-    os_memory_punch(chain->file, ring_offset(ring) + offset, size);
+    /* first, so that a death in between leaves nothing that is thought to be there */
+    atomic_store_explicit(&chain->shared->backed[region], 0, memory_order_relaxed);
+    os_memory_punch(chain->object.file, region_offset(region) + offset, size);
+    atomic_store_explicit(&chain->shared->given_at, os_clock_now(), memory_order_relaxed);
 }
 
-static bool ring_kept(const struct queue_shared *shared, uint32_t ring)
+/** Whether a region's memory stays when it is left. Not if a part of it is gone already. */
+static bool region_kept(const struct queue_shared *shared, uint32_t region)
 {
-    return ring == 0 || ring <= atomic_load_explicit(&shared->keep, memory_order_relaxed);
+    return region == 0 ||
+           (region <= atomic_load_explicit(&shared->keep, memory_order_relaxed) && region_backed(shared, region) > 0);
 }
 
 void chain_follow(struct chain *chain)
 {
     struct queue_shared *shared = chain->shared;
     uint64_t head = position_units(atomic_load_explicit(&shared->head, memory_order_relaxed));
-    uint32_t ring = atomic_load_explicit(&shared->first, memory_order_relaxed);
-    /* acquire: pairs with ring_link. */
-    while (atomic_load_explicit(&shared->rings[ring].end, memory_order_acquire) == head) {
-        uint32_t next = shared->rings[ring].next;
-        /* While it still is the first ring no putter takes it. */
-        if (!ring_kept(shared, ring))
-            ring_punch(chain, ring, 0, ring_bytes(ring));
-        /* release: pairs with the acquire in rings_in_use; from here on the ring is the putters' again. */
+    uint32_t lap = atomic_load_explicit(&shared->first, memory_order_relaxed);
+    if (shared->redeliver) /* it must not stay behind in a lap that becomes the putters' */
+        shared->next_lap =
+            chain_lap_at(shared, shared->next_lap, atomic_load_explicit(&shared->next, memory_order_relaxed));
+    /* acquire: pairs with lap_link. */
+    while (atomic_load_explicit(&shared->laps[lap].end, memory_order_acquire) == head) {
+        uint32_t next = shared->laps[lap].next;
+        uint32_t region = lap_region(lap);
+        /* While its lap still is the first no putter takes the region. */
+        if (lap_region(next) != region && !region_kept(shared, region))
+            region_punch(chain, region, 0, region_bytes(region));
+        /* release: pairs with the acquire in regions_in_use; from here on the lap is the putters' again. */
         atomic_store_explicit(&shared->first, next, memory_order_release);
-        ring = next;
+        lap = next;
     }
 }
 
-/** Gives back what was read, from one record to the next, of a ring that no putter will ever touch again, chunk by
- * chunk. */
-static void release_read(struct chain *chain, uint32_t ring, uint64_t end, position from, position to)
+/** Gives back what was read of a lap, from one position to the next, chunk by chunk: no putter comes to its region
+ *  before getters have left it. */
+static void release_read(struct chain *chain, uint32_t lap, position from, position to)
 {
-    uint64_t mask = ring_units(ring) - 1;
-    uint64_t begin = chain->shared->rings[ring].begin;
-    uint64_t chunk = RELEASE_CHUNK / UNIT;
-    uint64_t after = units_between(begin, position_units(to)) & mask;
-    uint64_t start = (units_between(begin, position_units(from)) & mask) / chunk * chunk;
-    uint64_t stop = after / chunk * chunk;
-    if (start == stop)
-        return;
-    /* What is left to read may have wrapped around into the first of these chunks: then leave it for later. */
-    if (((start - after) & mask) < units_between(position_units(to), end))
-        return;
-    if (start > stop) {
-        ring_punch(chain, ring, start * UNIT, (mask + 1 - start) * UNIT);
-        start = 0;
-    }
+    uint64_t begin = chain->shared->laps[lap].begin;
+    uint64_t start = units_between(begin, position_units(from)) * UNIT / RELEASE_CHUNK * RELEASE_CHUNK;
+    uint64_t stop = units_between(begin, position_units(to)) * UNIT / RELEASE_CHUNK * RELEASE_CHUNK;
     if (stop > start)
-        ring_punch(chain, ring, start * UNIT, (stop - start) * UNIT);
+        region_punch(chain, lap_region(lap), start, stop - start);
 }
 
-/** Has putters go on in a smaller ring, one that holds so many units, if there is one. The putters' side is in our hands. */
-static void chain_shrink(struct chain *chain, uint32_t ring, uint64_t units)
+/** Has putters go on in a smaller region, one that holds so many units, if there is one. The putters' side is in our
+ * hands. */
+static void chain_shrink(struct chain *chain, uint32_t lap, uint64_t units)
 {
     struct queue_shared *shared = chain->shared;
-    uint32_t smaller = ring_find(shared, 0, units);
-    if (smaller >= ring || ring_prepare(chain, smaller, 0) < 0)
+    uint32_t smaller = region_find(shared, units);
+    if (smaller >= lap_region(lap) || lap_prepare(chain, 2 * smaller, 0) < 0)
         return;
-    ring_link(shared, ring, smaller);
-    shared->shrunk_at = os_clock_now();
+    lap_link(shared, lap, 2 * smaller);
     chain_follow(chain);
 }
 
@@ -316,26 +403,37 @@ static void putters_let_go(struct os_thread *self, struct queue_shared *shared)
 void chain_release(struct os_thread *self, struct chain *chain, position from, position to)
 {
     struct queue_shared *shared = chain->shared;
-    uint32_t ring = atomic_load_explicit(&shared->first, memory_order_relaxed);
-    uint64_t end = atomic_load_explicit(&shared->rings[ring].end, memory_order_acquire);
+    uint32_t lap = atomic_load_explicit(&shared->first, memory_order_relaxed);
+    uint32_t region = lap_region(lap);
+    uint64_t end = atomic_load_explicit(&shared->laps[lap].end, memory_order_acquire);
     if (end == position_units(to)) {
         chain_follow(chain);
         return;
     }
-    if (end != RING_OPEN) {
-        if (!ring_kept(shared, ring))
-            release_read(chain, ring, end, from, to);
+    if (end != LAP_OPEN) {
+        if (lap_region(shared->laps[lap].next) != region && !region_kept(shared, region))
+            release_read(chain, lap, from, to);
         return;
     }
     position tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
     uint64_t queued = units_between(position_units(to), position_units(tail));
-    if (ring <= KEEP_MIN || queued > ring_units(ring) / 8 || !putters_hold(self, shared))
+    if (region_kept(shared, region) || queued > region_units(region) / 8 || !putters_hold(self, shared))
         return;
-    /* Four times what is queued and one message like this one: enough not to grow again for the next one. But nothing at all
-     * for nothing queued, if that message filled most of the ring. */
+    /* Four times what is queued and one message like this one: enough not to grow again for the next one. But nothing
+     * at all for nothing queued, if that message filled most of the region. */
     uint64_t wanted = 4 * (queued + units_between(position_units(from), position_units(to)));
-    chain_shrink(chain, ring, queued == 0 && wanted > ring_units(ring) / 2 ? 1 : wanted);
+    if (chain_last(shared) == lap)
+        chain_shrink(chain, lap, queued == 0 && wanted > region_units(region) / 2 ? 1 : wanted);
     putters_let_go(self, shared);
+}
+
+bool chain_has_grown(const struct chain *chain)
+{
+    for (uint32_t region = 1; region < REGIONS; region++) {
+        if (region_backed(chain->shared, region) > 0)
+            return true;
+    }
+    return false;
 }
 
 void chain_release_idle(struct os_thread *self, struct chain *chain)
@@ -345,12 +443,12 @@ void chain_release_idle(struct os_thread *self, struct chain *chain)
         return;
     uint32_t first = atomic_load_explicit(&shared->first, memory_order_relaxed);
     atomic_store_explicit(&shared->keep, 0, memory_order_relaxed);
-    if (first > 0 && atomic_load_explicit(&shared->rings[first].end, memory_order_relaxed) == RING_OPEN)
+    if (lap_region(first) > 0 && chain_last(shared) == first)
         chain_shrink(chain, first, 1);
-    uint32_t used = rings_in_use(shared);
-    for (uint32_t ring = 1; ring < RINGS; ring++) {
-        if (!(used & 1u << ring) && shared->rings[ring].backed > 0)
-            ring_punch(chain, ring, 0, ring_bytes(ring));
+    uint32_t used = regions_in_use(shared);
+    for (uint32_t region = 1; region < REGIONS; region++) {
+        if (!(used & 1u << region) && region_backed(shared, region) > 0)
+            region_punch(chain, region, 0, region_bytes(region));
     }
     atomic_store_explicit(&shared->keep, KEEP_MIN, memory_order_relaxed);
     putters_let_go(self, shared);

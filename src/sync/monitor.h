@@ -26,6 +26,19 @@ static inline int monitor_enter(struct os_thread *self, struct monitor *monitor,
  *  and try again; -EBUSY: patience is over */
 int monitor_enter_late(struct os_thread *self, struct monitor *monitor, deadline *patience);
 
+/** From inside: stays for as long as the caller likes, with other robust words coming and going meanwhile, and the slot
+ *  empty. Call monitor_resume before anything else here. */
+static inline void monitor_stay(struct os_thread *self, struct monitor *monitor);
+
+/** Ends monitor_stay: inside as after monitor_enter. */
+static inline void monitor_resume(struct os_thread *self, struct monitor *monitor);
+
+/** Whether this thread is inside, between its calls: it called monitor_stay. */
+static inline bool monitor_has(const struct os_thread *self, const struct monitor *monitor)
+{
+    return (atomic_load_explicit(&monitor->word.value, memory_order_relaxed) & ROBUST_OWNER) == self->id;
+}
+
 /** Leaves if nobody waits. The word stays in the slot. @return false when somebody waits: still inside. Decide by the
  *  condition, and call monitor_pass or monitor_leave_asleep */
 static inline bool monitor_leave(struct os_thread *self, struct monitor *monitor);
@@ -41,14 +54,8 @@ static inline void monitor_pass(struct monitor *monitor)
 void monitor_leave_asleep(struct monitor *monitor);
 
 /** From inside, to wait for the condition: leaves, with all others asleep. Look at the condition again, and call
- *  monitor_sleep if it does not hold. The word is in the slot. */
+ *  word_sleep if it does not hold: then enter, come what may. The word is in the slot. */
 void monitor_retire(struct os_thread *self, struct monitor *monitor);
-
-/** Goes to sleep, after monitor_retire and another look at the condition. As word_sleep: then enter, come what may. */
-static inline int monitor_sleep(struct monitor *monitor, _Atomic uint32_t *condition, uint32_t seen, deadline until)
-{
-    return word_sleep(&monitor->word, condition, seen, until);
-}
 
 /** Wakes a waiter, if one sleeps: the condition has just become true, by a sequentially consistent store. The word is
  *  in the slot. */
@@ -67,6 +74,21 @@ static inline int monitor_enter(struct os_thread *self, struct monitor *monitor,
         atomic_store_explicit(&monitor->asleep, 0, memory_order_relaxed);
     robust_push(self, &monitor->word);
     return 0;
+}
+
+static inline void monitor_stay(struct os_thread *self, struct monitor *monitor)
+{
+    robust_pending(self, &monitor->word);
+    robust_pop(self, &monitor->word);
+    robust_link(self, &monitor->word);
+    robust_pending(self, NULL);
+}
+
+static inline void monitor_resume(struct os_thread *self, struct monitor *monitor)
+{
+    robust_pending(self, &monitor->word);
+    robust_unlink(self, &monitor->word);
+    robust_push(self, &monitor->word);
 }
 
 static inline bool monitor_leave(struct os_thread *self, struct monitor *monitor)

@@ -131,12 +131,9 @@ int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline
     return word_acquire_slowly(self, word, now + SLICE);
 }
 
-struct os_thread *word_thread(void)
+struct os_thread *word_no_thread(void)
 {
-    struct os_thread *self = os_thread_self();
-    if (unlikely(!self))
-        error_fail(-ENOTSUP,
-                   "the C library has registered no list of robust futexes for this thread, or one of another "
-                   "shape than glibc's: locks could not survive a death");
-    return self;
+    error_fail(-ENOTSUP, "the C library has registered no list of robust futexes for this thread, or one of another "
+                         "shape than glibc's: locks could not survive a death");
+    return NULL;
 }

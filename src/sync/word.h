@@ -95,8 +95,15 @@ int word_sleep(struct robust_word *word, _Atomic uint32_t *condition, uint32_t s
 /** The same, where several words tell of the condition. The first pair is the word and WORD_ASLEEP. */
 int word_sleep_any(const struct os_futex_pair *pairs, size_t count, deadline until);
 
-/** This thread, for a call that is about to use robust words. @return NULL with the detail set; the call gives -ENOTSUP
- * */
-struct os_thread *word_thread(void);
+/** Says why this thread can't use robust words. @return NULL */
+struct os_thread *word_no_thread(void) __attribute__((cold));
+
+/** This thread, for a call that is about to use robust words. @return NULL with the detail set: the call gives -ENOTSUP
+ */
+static inline struct os_thread *word_thread(void)
+{
+    struct os_thread *self = os_thread_self();
+    return likely(self) ? self : word_no_thread();
+}
 
 #endif

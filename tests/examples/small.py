@@ -52,9 +52,65 @@ def pipe():
 
 
 @test
+def jobs():
+    """jobs: every job is done once, but for the deadly one, which is parked."""
+    lines = output_of("jobs")
+    equal(sorted(lines[:-1]), sorted("job %d is done" % job for job in range(1, 11) if job != 7))
+    equal(lines[-1], "job 7 is parked")
+
+
+@test
+def frames():
+    """frames: two programs that share a queue by its name."""
+    name = "test-frames-%d" % os.getpid()
+    program = os.path.join(folder, "frames")
+    with subprocess.Popen([program, "show", name], stdout=subprocess.PIPE) as show:
+        try:
+            equal(run(program, "take", name, "9"), (0, b"", b""))
+            out, _ = show.communicate(timeout=60)
+        finally:
+            show.kill()
+    equal(out.decode().splitlines(), ["frame %d, the middle is %d" % (number, number) for number in range(1, 10)])
+    assert not os.path.exists("/dev/shm/kith." + name), "its name is still there"
+
+
+@test
 def lock():
     """lock: a line from each of a hundred processes."""
     equal(output_of("lock"), ["Hello World!"] * 100)
+
+
+@test
+def array():
+    """array: what the child made of the numbers."""
+    equal(output_of("array"), ["3.1415927", str([-i for i in range(10)])])
+
+
+@test
+def heap():
+    """heap: the nodes of three children, the last one first."""
+    equal(output_of("heap"), ["three", "two", "one"])
+
+
+@test
+def list_of_items():
+    """list: a list with seven items, that is gone afterwards."""
+    (line,) = output_of("list")
+    (name,) = match(r"ShareableList\(\['howdy', b'HoWdY', -273\.154, 100, None, True, 42\], name='(\w+)'\)", line)
+    assert not os.path.exists("/dev/shm/" + name)
+
+
+@test
+def segment():
+    """segment: what one program writes, another one reads."""
+    name = "kith-test-segment-%d" % os.getpid()
+    try:
+        equal(output_of("segment", "write", name, "hello"), [])
+        equal(output_of("segment", "read", name), ["hello"])
+    finally:
+        equal(output_of("segment", "unlink", name), [])
+    equal(run(os.path.join(folder, "segment"), "read", name)[0], 1)
+    equal(run(os.path.join(folder, "segment"))[0], 2)
 
 
 @test

@@ -1,14 +1,17 @@
-/* The queue (src/queue/queue.c) and the monitors on either side of it (src/sync/monitor.[ch]): putters, getters,
- * deaths.
+/* The queue (src/queue/queue.h, put.c, get.c) and the monitors on either side of it (src/sync/monitor.[ch]): putters,
+ * getters, deaths.
  *
  *     enter, retire, leave_monitor_asleep, notify       monitor_enter and monitor_enter_late, monitor_retire,
  *                                                       monitor_leave_asleep, monitor_notify
- *     look_for_room, look_for_message                   has_room (with look in it), is_empty
+ *     look_for_room, look_for_message                   has_room (with queue_look in it), is_empty
  *     put_leave, get_leave                              the same
  *     the loop in putter, in getter                     put_enter with put_wait, get_enter with get_wait
- *     the steps behind it                               kith_queue_put from put_room on; get_commit
- *     shrink                                            chain_release with putters_hold and putters_let_go; of what it
- *                                                       does with the ring, nothing
+ *     futex_wait                                        queue_sleep
+ *     the steps behind it                               the put of one message from its copying on; the get's commit
+ *     shrink                                            chain_release, when it takes the putters' side in hand; of what
+ *                                                       it does with the ring, nothing
+ *
+ * Neither shutting nor redelivery is in it.
  *
  * A position is a count of messages and one of units, stored and read at once as in C. What is cached (head_seen,
  * limit, tail_seen) is left out: it is used inside only, and only to learn sooner what a look at the position itself

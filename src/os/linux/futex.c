@@ -59,3 +59,10 @@ void os_futex_clear_top_and_wake(_Atomic uint32_t *word)
     uint32_t clear = (uint32_t)(FUTEX_OP_ANDN | FUTEX_OP_OPARG_SHIFT) << 28 | 31u << 12;
     syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, NULL, word, clear);
 }
+
+bool os_futex_can_wait_any(void)
+{
+    /* A word that has not its value any more: nothing to wait for. */
+    _Atomic uint32_t word = 0;
+    return os_futex_wait_any(&(struct os_futex_pair){ &word, 1 }, 1, 0) != -ENOSYS;
+}

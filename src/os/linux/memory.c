@@ -28,8 +28,11 @@ int os_memory_share(void **address, size_t size)
 
 int os_memory_file(const char *label)
 {
-    int file = memfd_create(label, MFD_CLOEXEC);
-    return file < 0 ? -errno : file;
+    int file = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (file < 0)
+        return -errno;
+    fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK); /* nobody to whom it is handed can pull the memory from under the others */
+    return file;
 }
 
 int os_memory_back(int file, uint64_t offset, uint64_t size)
@@ -55,24 +58,6 @@ void os_memory_punch(int file, uint64_t offset, uint64_t size)
 int os_memory_map(void **address, int file, uint64_t offset, size_t size)
 {
     return map(address, NULL, MAP_SHARED, file, offset, size);
-}
-
-int os_memory_map_twice(void **address, int file, uint64_t offset, size_t size)
-{
-    /* Reserve the whole span first, so that nothing else can come to lie behind the first half. */
-    char *span = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (span == MAP_FAILED)
-        return -errno;
-    void *half;
-    int code = map(&half, span, MAP_SHARED | MAP_FIXED, file, offset, size);
-    if (code == 0)
-        code = map(&half, span + size, MAP_SHARED | MAP_FIXED, file, offset, size);
-    if (code < 0) {
-        munmap(span, 2 * size);
-        return code;
-    }
-    *address = span;
-    return 0;
 }
 
 void os_memory_unmap(void *address, size_t size)

@@ -1,10 +1,13 @@
-/* socketpair(2), sendmsg(2), recv(2), all with MSG_DONTWAIT: the non-blocking flag itself belongs to the socket, and so
- * would change it for the other processes that have it, too. */
+/* socketpair(2), sendmsg(2), recv(2), recvmsg(2), and descriptors as unix(7) has them (SCM_RIGHTS), all with
+ * MSG_DONTWAIT: the non-blocking flag itself belongs to the socket, and so would change it for the other processes that
+ * have it, too. */
 #include "os/socket.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 int os_socket_pair(int ends[2])
 {
@@ -22,13 +25,11 @@ static struct iovec piece(const void *data, size_t size)
     return (struct iovec){ .iov_base = (void *)data, .iov_len = size };
 }
 
-ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const void *body, size_t body_size)
+static ptrdiff_t send_message(int socket, const struct msghdr *message)
 {
-    struct iovec pieces[] = { piece(head, head_size), piece(body, body_size) };
-    struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2 };
     ssize_t sent;
     do {
-        sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = sendmsg(socket, message, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0)
         return sent;
@@ -42,14 +43,100 @@ ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const v
     }
 }
 
-ptrdiff_t os_socket_receive(int socket, void *buffer, size_t size)
+ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const void *body, size_t body_size)
+{
+    struct iovec pieces[] = { piece(head, head_size), piece(body, body_size) };
+    return send_message(socket, &(struct msghdr){ .msg_iov = pieces, .msg_iovlen = 2 });
+}
+
+static ptrdiff_t receive(int socket, void *buffer, size_t size, int flags)
 {
     ssize_t got;
     do {
-        got = recv(socket, buffer, size, MSG_DONTWAIT);
+        got = recv(socket, buffer, size, MSG_DONTWAIT | flags); /* no room for descriptors: the system closes them */
     } while (got < 0 && errno == EINTR);
     if (got >= 0)
         return got;
     /* As above. Of what it sent itself, nothing is left. */
     return errno == ECONNRESET ? 0 : -errno;
+}
+
+ptrdiff_t os_socket_receive(int socket, void *buffer, size_t size)
+{
+    return receive(socket, buffer, size, 0);
+}
+
+ptrdiff_t os_socket_look(int socket, void *buffer, size_t size)
+{
+    return receive(socket, buffer, size, MSG_PEEK);
+}
+
+static ssize_t look_at_message(int socket, struct msghdr *message)
+{
+    ssize_t got;
+    do {
+        got = recvmsg(socket, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_PEEK);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
+
+bool os_socket_carries(int socket)
+{
+    unsigned char one;
+    struct iovec byte = piece(&one, 1);
+    struct msghdr message = { .msg_iov = &byte, .msg_iovlen = 1 };
+    return look_at_message(socket, &message) == 1 && message.msg_flags & MSG_CTRUNC; /* there was no room for them */
+}
+
+/* Room for one descriptor. CMSG_SPACE would be room for two, where it is padded. */
+union control {
+    struct cmsghdr header;
+    char bytes[CMSG_LEN(sizeof(int))];
+};
+
+int os_socket_send_descriptor(int socket, int descriptor)
+{
+    const unsigned char one = 1;
+    struct iovec byte = piece(&one, 1);
+    union control control = {
+        .header = { .cmsg_len = sizeof control.bytes, .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS },
+    };
+    memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
+    struct msghdr message = {
+        .msg_iov = &byte,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof control.bytes,
+    };
+    ptrdiff_t sent = send_message(socket, &message);
+    return sent < 0 ? (int)sent : 0;
+}
+
+int os_socket_receive_descriptor(int socket, int *descriptor)
+{
+    unsigned char one;
+    int got = -1;
+    struct iovec byte = piece(&one, 1);
+    union control control;
+    struct msghdr message = {
+        .msg_iov = &byte,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof control.bytes,
+    };
+    /* First a copy: where there is no room for that, the descriptor itself must not be lost. */
+    if (look_at_message(socket, &message) < 0)
+        return -errno;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+        memcpy(&got, CMSG_DATA(header), sizeof got);
+    if (got < 0)
+        return -EMFILE;
+    os_socket_receive(socket, &one, 1);
+    if (message.msg_flags & MSG_CTRUNC) {
+        close(got);
+        return -EBADMSG;
+    }
+    *descriptor = got;
+    return 0;
 }

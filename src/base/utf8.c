@@ -1,0 +1,41 @@
+#include "base/utf8.h"
+
+/** @return the length of the character that is there, in bytes; 0 when none is */
+static size_t character(const unsigned char *at, size_t left)
+{
+    unsigned char first = at[0];
+    if (first < 0x80)
+        return 1;
+    size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || left < length)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    switch (first) {
+    case 0xe0: /* would fit into two */
+        return at[1] >= 0xa0 ? length : 0;
+    case 0xed: /* surrogates */
+        return at[1] < 0xa0 ? length : 0;
+    case 0xf0: /* would fit into three */
+        return at[1] >= 0x90 ? length : 0;
+    case 0xf4: /* beyond U+10FFFF */
+        return at[1] < 0x90 ? length : 0;
+    default:
+        return length;
+    }
+}
+
+bool utf8_is_text(const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    while (size > 0) {
+        size_t length = character(at, size);
+        if (length == 0)
+            return false;
+        at += length;
+        size -= length;
+    }
+    return true;
+}

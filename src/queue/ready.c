@@ -1,0 +1,158 @@
+/* Readiness: a descriptor that can be polled.
+ *
+ * Behind it is a thread of this process, that sleeps among the getters and raises a flag of the system's when there is
+ * a message. So putters, of whatever program, know nothing of it and pay nothing for it; and it misses nothing when a
+ * putter dies between its commit and its wake-up, for then the kernel wakes it like any getter. Rejected: a flag that
+ * putters raise: each would need its descriptor, and one that dies before it raises it leaves a message that nobody
+ * hears of. */
+#include "os/flag.h"
+#include "queue/queue.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { ARMED = 1, STOP = 2 };
+
+struct ready {
+    struct kith_queue *queue;
+    pid_t pid; /* whose thread it is: a child made by fork has none */
+    int flag;
+    pthread_t thread;
+    _Atomic uint32_t control; /* ARMED: raise the flag when there is a message. The thread sleeps on it, too */
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static bool has_to_stop(const struct ready *ready)
+{
+    return atomic_load_explicit(&ready->control, memory_order_seq_cst) & STOP;
+}
+
+/** Enters the getters' side. Who was called may leave it to the one that has it just now: that one looks at the
+ *  condition itself before it leaves anybody asleep. */
+static bool enter(struct os_thread *self, struct ready *ready)
+{
+    enum { SLICE = 10000000 };
+    int code;
+    do
+        code = get_lock(self, ready->queue->chain.shared, os_clock_now() + SLICE);
+    while (!entered(code) && !has_to_stop(ready));
+    return entered(code);
+}
+
+/** Sleeps among the getters until there is a message. @return whether there is one */
+static bool watch(struct os_thread *self, struct ready *ready)
+{
+    struct queue_shared *shared = ready->queue->chain.shared;
+    if (!enter(self, ready))
+        return false;
+    bool found = getters_can_go_on(shared);
+    if (!found) {
+        monitor_retire(self, &shared->get);
+        found = getters_can_go_on(shared);
+        if (!found) {
+            struct os_futex_pair control = { &ready->control, ARMED };
+            redeliver_sleep(shared, &control, OS_FOREVER);
+        }
+        if (!enter(self, ready)) {
+            robust_pending(self, NULL);
+            return false;
+        }
+        found = getters_can_go_on(shared);
+    }
+    get_leave(self, shared); /* and calls the next getter: we take nothing */
+    return found;
+}
+
+static void *ready_main(void *argument)
+{
+    struct ready *ready = argument;
+    struct os_thread *self = os_thread_self();
+    while (self && !has_to_stop(ready)) {
+        uint32_t control = atomic_load_explicit(&ready->control, memory_order_seq_cst);
+        if (!(control & ARMED)) {
+            os_futex_wait(&ready->control, control, OS_FOREVER);
+        } else if (watch(self, ready)) {
+            atomic_fetch_and_explicit(&ready->control, ~(uint32_t)ARMED, memory_order_seq_cst);
+            os_flag_raise(ready->flag);
+        }
+    }
+    return NULL;
+}
+
+void ready_rearm(struct kith_queue *queue)
+{
+    struct ready *ready = atomic_load_explicit(&queue->ready, memory_order_acquire);
+    if (ready->pid != getpid() || atomic_load_explicit(&ready->control, memory_order_seq_cst) & ARMED)
+        return;
+    os_flag_lower(ready->flag);
+    atomic_fetch_or_explicit(&ready->control, ARMED, memory_order_seq_cst);
+    os_futex_wake(&ready->control, 1);
+}
+
+static int start(struct ready *ready)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the program's handlers are not for this thread */
+    int code = -pthread_create(&ready->thread, NULL, ready_main, ready);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
+static int ready_new(struct kith_queue *queue)
+{
+    struct ready *ready = calloc(1, sizeof *ready);
+    if (!ready)
+        return error_fail(-ENOMEM, "no memory for a descriptor to poll");
+    int code = ready->flag = os_flag_new();
+    if (code >= 0) {
+        ready->queue = queue;
+        ready->pid = getpid();
+        atomic_init(&ready->control, ARMED);
+        code = start(ready);
+        if (code == 0) {
+            atomic_store_explicit(&queue->ready, ready, memory_order_release);
+            return 0;
+        }
+        close(ready->flag);
+    }
+    free(ready);
+    return error_fail(code, "no descriptor to poll, and thread behind it: %s", kith_strerror(code));
+}
+
+void ready_close(struct kith_queue *queue)
+{
+    struct ready *ready = atomic_load_explicit(&queue->ready, memory_order_acquire);
+    if (!ready)
+        return;
+    if (ready->pid == getpid()) {
+        atomic_fetch_or_explicit(&ready->control, STOP, memory_order_seq_cst);
+        os_futex_wake(&ready->control, INT32_MAX);
+        pthread_join(ready->thread, NULL);
+    }
+    close(ready->flag);
+    free(ready);
+    atomic_store_explicit(&queue->ready, NULL, memory_order_release);
+}
+
+int kith_queue_fd(kith_queue *queue)
+{
+    deadline until;
+    struct os_thread *self;
+    int code = queue_call(queue, KITH_NOWAIT, &until, &self);
+    if (code < 0)
+        return code;
+    pthread_mutex_lock(&mutex);
+    struct ready *ready = atomic_load_explicit(&queue->ready, memory_order_acquire);
+    if (ready && ready->pid != getpid())
+        ready_close(queue); /* the parent's */
+    if (!atomic_load_explicit(&queue->ready, memory_order_acquire))
+        code = ready_new(queue);
+    if (code == 0)
+        code = atomic_load_explicit(&queue->ready, memory_order_acquire)->flag;
+    pthread_mutex_unlock(&mutex);
+    return code;
+}

@@ -1,0 +1,399 @@
+/* Redelivery: what a getter took and did not finish before it died goes to others.
+ *
+ * A message that is taken stays where it is, and its record says who has it: the number of a seat. The head stands at
+ * the oldest message that is not done, and next at the first that nobody has taken; room is what lies behind the head,
+ * so the memory of a message is safe until it is done. All of it is derived from the records between head and next, so
+ * a getter that dies between two stores leaves nothing to repair:
+ *  - a record is taken by one store, and then next moves on; who finds a taken record at next moves next on first;
+ *  - a record is done by one store, and then the head moves on over all that are done.
+ *
+ * A seat is a robust word. A thread owns it while it has messages that are not done; when it dies, the kernel marks the
+ * seat and wakes one of the sleeping getters, who sleep on all seats at once (futex_waitv(2)). The seat is free again
+ * when none of its messages is left. */
+#include "base/log.h"
+#include "queue/queue.h"
+
+/* ---- seats ---- */
+
+static struct robust_word *seat_word(struct queue_shared *shared, uint32_t seat)
+{
+    return &shared->seats[seat - 1];
+}
+
+int seat_of(const struct os_thread *self, const struct queue_shared *shared)
+{
+    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
+    for (uint32_t i = 0; i < high; i++) {
+        if ((atomic_load_explicit(&shared->seats[i].value, memory_order_relaxed) & ROBUST_OWNER) == self->id)
+            return (int)i + 1;
+    }
+    return 0;
+}
+
+/** Has all who look at seats look at this one, too. */
+static void seats_raise(struct queue_shared *shared, uint32_t seat)
+{
+    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
+    while (high < seat && !atomic_compare_exchange_weak_explicit(&shared->seats_high, &high, seat, memory_order_seq_cst,
+                                                                 memory_order_relaxed))
+        continue;
+}
+
+/** Takes a seat if it is free. ROBUST_WAITERS is always set in one that is taken: the kernel wakes who sleeps on it. */
+static bool seat_try(struct os_thread *self, struct queue_shared *shared, uint32_t seat)
+{
+    struct robust_word *word = seat_word(shared, seat);
+    uint32_t value = atomic_load_explicit(&word->value, memory_order_relaxed);
+    if (value & (ROBUST_OWNER | ROBUST_DIED))
+        return false;
+    seats_raise(shared, seat);
+    robust_pending(self, word);
+    bool taken = atomic_compare_exchange_strong_explicit(&word->value, &value, self->id | ROBUST_WAITERS,
+                                                         memory_order_seq_cst, memory_order_relaxed);
+    if (taken) {
+        robust_link(self, word);
+        atomic_store_explicit(&shared->taken[seat - 1], 0, memory_order_relaxed);
+    }
+    robust_pending(self, NULL);
+    return taken;
+}
+
+int seat_take(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    int mine = seat_of(self, shared);
+    if (mine > 0)
+        return mine;
+    for (uint32_t seat = 1; seat <= KITH_QUEUE_GETTERS_MAX; seat++) {
+        if (seat_try(self, shared, seat)) {
+            atomic_fetch_add_explicit(&queue->seats, 1, memory_order_relaxed);
+            return (int)seat;
+        }
+    }
+    return error_fail(-EAGAIN, "%d threads have unfinished messages: no more can get any before one is done",
+                      KITH_QUEUE_GETTERS_MAX);
+}
+
+/** Gives the seat up, leaving a value without an owner in it. */
+static void seat_give_up(struct os_thread *self, struct kith_queue *queue, uint32_t seat, uint32_t left)
+{
+    struct robust_word *word = seat_word(queue->chain.shared, seat);
+    robust_pending(self, word);
+    robust_unlink(self, word);
+    atomic_store_explicit(&word->value, left, memory_order_seq_cst);
+    if (left & ROBUST_DIED)
+        os_futex_wake(&word->value, 1);
+    robust_pending(self, NULL);
+    atomic_fetch_sub_explicit(&queue->seats, 1, memory_order_relaxed);
+}
+
+void seat_leave(struct os_thread *self, struct kith_queue *queue, uint32_t seat)
+{
+    if (atomic_load_explicit(&queue->chain.shared->taken[seat - 1], memory_order_relaxed) == 0)
+        seat_give_up(self, queue, seat, ROBUST_WAITERS);
+}
+
+void seat_abandon(struct os_thread *self, struct kith_queue *queue)
+{
+    int seat = seat_of(self, queue->chain.shared);
+    if (seat > 0)
+        seat_give_up(self, queue, (uint32_t)seat, ROBUST_WAITERS | ROBUST_DIED);
+}
+
+/** Sleeps while all have their values: the getters' word, another word if there is one, and all seats, for one that is free
+ *  now may have an owner that dies before we wake.
+ *  @param for_orphans  whether there is no use in sleeping while a seat is orphaned */
+static int sleep_on_seats(struct queue_shared *shared, uint32_t value, const struct os_futex_pair *other,
+                          bool for_orphans, deadline until)
+{
+    struct os_futex_pair pairs[2 + KITH_QUEUE_GETTERS_MAX] = { { &shared->get.word.value, value } };
+    size_t count = 1;
+    if (other)
+        pairs[count++] = *other;
+    for (uint32_t i = 0; i < KITH_QUEUE_GETTERS_MAX; i++) {
+        uint32_t seat = atomic_load_explicit(&shared->seats[i].value, memory_order_seq_cst);
+        if (for_orphans && seat_is_orphaned(seat))
+            return 0;
+        pairs[count++] = (struct os_futex_pair){ &shared->seats[i].value, seat };
+    }
+    return os_futex_wait_any(pairs, count, until);
+}
+
+int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *other, deadline until)
+{
+    return sleep_on_seats(shared, WORD_ASLEEP, other, true, until);
+}
+
+int redeliver_lock(struct os_thread *self, struct queue_shared *shared, deadline until)
+{
+    for (;;) {
+        int code = monitor_enter(self, &shared->get, DEADLINE_PASSED);
+        if (code != -ETIMEDOUT || deadline_passed(until))
+            return code;
+        robust_pending(self, &shared->get.word);
+        uint32_t value = atomic_load_explicit(&shared->get.word.value, memory_order_relaxed);
+        if (value & ROBUST_OWNER && value & ROBUST_WAITERS) /* the attempt has set it */
+            code = sleep_on_seats(shared, value, NULL, false, until);
+        robust_pending(self, NULL);
+        if (code == -EINTR)
+            return code;
+    }
+}
+
+/* ---- records: from inside ---- */
+
+static uint64_t header_of(const char *record)
+{
+    return atomic_load_explicit((const _Atomic uint64_t *)(const void *)record, memory_order_relaxed);
+}
+
+static uint32_t taker_of(const char *record)
+{
+    return (uint32_t)(header_of(record) >> RECORD_TAKER_SHIFT) & 0xff;
+}
+
+static unsigned deliveries_of(const char *record)
+{
+    return (unsigned)(header_of(record) >> RECORD_DELIVERIES_SHIFT) & 0xff;
+}
+
+/** One store, for whoever comes next. */
+static void record_mark(char *record, uint64_t taker, uint64_t deliveries)
+{
+    uint64_t header = record_size(record) | deliveries << RECORD_DELIVERIES_SHIFT | taker << RECORD_TAKER_SHIFT;
+    atomic_store_explicit((_Atomic uint64_t *)(void *)record, header, memory_order_release);
+}
+
+/** A walk over the records that were taken, from the head to next. */
+struct walk {
+    uint32_t lap;
+    position at;
+    char *record;
+};
+
+static struct walk walk_from_head(const struct queue_shared *shared)
+{
+    return (struct walk){ .lap = atomic_load_explicit(&shared->first, memory_order_relaxed),
+                          .at = atomic_load_explicit(&shared->head, memory_order_relaxed) };
+}
+
+/** Comes to the record at the walk's position. @return 1; 0 at next; -ENOMEM */
+static int walk_look(struct kith_queue *queue, struct walk *walk)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    if (walk->at == atomic_load_explicit(&shared->next, memory_order_relaxed))
+        return 0;
+    walk->lap = chain_lap_at(shared, walk->lap, walk->at);
+    walk->record = chain_record(&queue->chain, walk->lap, walk->at);
+    return walk->record ? 1 : -ENOMEM;
+}
+
+static void walk_on(struct walk *walk)
+{
+    walk->at = position_after(walk->at, record_units(record_size(walk->record)));
+}
+
+/** Finds the first record from here on that the seat has. @return 1; 0 when there is none; -ENOMEM */
+static int walk_to_seat(struct kith_queue *queue, struct walk *walk, uint32_t seat)
+{
+    int code = walk_look(queue, walk);
+    while (code == 1 && taker_of(walk->record) != seat) {
+        walk_on(walk);
+        code = walk_look(queue, walk);
+    }
+    return code;
+}
+
+/** Looks for what a dead getter had. A seat of which nothing is left becomes free. @return 1; 0; -ENOMEM */
+static int find_orphan(struct kith_queue *queue, char **record, position *at)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
+    for (uint32_t seat = 1; seat <= high; seat++) {
+        struct robust_word *word = seat_word(shared, seat);
+        uint32_t value = atomic_load_explicit(&word->value, memory_order_seq_cst);
+        if (likely(!seat_is_orphaned(value)))
+            continue;
+        struct walk walk = walk_from_head(shared);
+        int code = walk_to_seat(queue, &walk, seat);
+        if (code < 0)
+            return code;
+        if (code == 1) {
+            *record = walk.record;
+            *at = walk.at;
+            return 1;
+        }
+        atomic_store_explicit(&word->value, ROBUST_WAITERS, memory_order_seq_cst);
+    }
+    return 0;
+}
+
+int redeliver_find(struct kith_queue *queue, char **record, position *at)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    position next = atomic_load_explicit(&shared->next, memory_order_relaxed);
+    for (;;) {
+        /* acquire: pairs with put_commit. */
+        shared->tail_seen = atomic_load_explicit(&shared->tail, memory_order_acquire);
+        if (next == shared->tail_seen)
+            return find_orphan(queue, record, at);
+        shared->next_lap = chain_lap_at(shared, shared->next_lap, next);
+        char *found = chain_record(&queue->chain, shared->next_lap, next);
+        if (!found)
+            return -ENOMEM;
+        if (likely(taker_of(found) == 0)) {
+            int code = find_orphan(queue, record, at);
+            if (code != 0)
+                return code;
+            *record = found;
+            *at = next;
+            return 1;
+        }
+        /* Who took it died before it could move next on. */
+        next = position_after(next, record_units(record_size(found)));
+        atomic_store_explicit(&shared->next, next, memory_order_seq_cst);
+    }
+}
+
+void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_t seat)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed);
+    atomic_store_explicit(&shared->taken[seat - 1], taken + 1, memory_order_relaxed);
+    unsigned deliveries = deliveries_of(record) + (deliveries_of(record) < 0xff);
+    atomic_store_explicit(&shared->deliveries[seat - 1], deliveries, memory_order_relaxed);
+    record_mark(record, seat, deliveries);
+    if (at == atomic_load_explicit(&shared->next, memory_order_relaxed))
+        atomic_store_explicit(&shared->next, position_after(at, record_units(record_size(record))),
+                              memory_order_seq_cst);
+    else
+        count_up(&shared->redelivered);
+}
+
+/** From inside: moves the head on over all that is done. */
+static void advance(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    for (;;) {
+        chain_follow(&queue->chain);
+        struct walk walk = walk_from_head(shared);
+        position head = walk.at;
+        uint32_t lap = walk.lap;
+        while (walk_look(queue, &walk) == 1 && walk.lap == lap && taker_of(walk.record) == RECORD_DONE)
+            walk_on(&walk);
+        if (walk.at == head)
+            return;
+        /* A putter is owed a wake-up from here on, and those who join, when this is the last. The slot has room for one
+         * debt: who joins will wake a putter, too. */
+        bool last = walk.at == atomic_load_explicit(&shared->tail, memory_order_seq_cst) && has_joiners(shared);
+        robust_pending(self, last ? &shared->joiners : &shared->put.word);
+        atomic_exchange_explicit(&shared->head, walk.at, memory_order_seq_cst);
+        if (last)
+            joiners_wake(shared);
+        robust_pending(self, &shared->put.word);
+        putters_notify(shared);
+        if (lap_region(lap) > 0)
+            chain_release(self, &queue->chain, head, walk.at);
+    }
+}
+
+/** From inside: marks a record done that the seat has. */
+static void finish(struct os_thread *self, struct kith_queue *queue, char *record, uint32_t seat)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    record_mark(record, RECORD_DONE, deliveries_of(record));
+    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed);
+    atomic_store_explicit(&shared->taken[seat - 1], taken - 1, memory_order_relaxed);
+    advance(self, queue);
+}
+
+/* ---- done, and poison ---- */
+
+/** Enters, however long it takes. @return 0; -EDEADLK when this thread has peeked */
+static int enter(struct os_thread *self, struct queue_shared *shared)
+{
+    int code;
+    do
+        code = get_lock(self, shared, OS_FOREVER);
+    while (code == -EINTR);
+    return entered(code) ? 0 : error_fail(code, "this thread has peeked at the queue: release that first");
+}
+
+int redeliver_done(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    int seat = seat_of(self, shared);
+    int code = seat > 0 ? enter(self, shared) : -EPERM;
+    if (code == 0) {
+        struct walk walk = walk_from_head(shared);
+        code = walk_to_seat(queue, &walk, (uint32_t)seat);
+        if (code == 1)
+            finish(self, queue, walk.record, (uint32_t)seat);
+        get_leave(self, shared);
+        if (code == 1)
+            seat_leave(self, queue, (uint32_t)seat);
+        code = code == 1 ? 0 : code == 0 ? -EPERM : code;
+    }
+    return code == -EPERM ? error_fail(code, "this thread (%u) has no message of the queue that is not done", self->id)
+                          : code;
+}
+
+int kith_queue_deliveries(const kith_queue *queue)
+{
+    deadline until;
+    struct os_thread *self;
+    int code = queue_call(queue, KITH_NOWAIT, &until, &self);
+    if (code < 0)
+        return code;
+    struct queue_shared *shared = queue->chain.shared;
+    int seat = seat_of(self, shared);
+    int deliveries = seat > 0 ? (int)atomic_load_explicit(&shared->deliveries[seat - 1], memory_order_relaxed) : 0;
+    if (deliveries == 0)
+        return error_fail(-EPERM, "this thread (%u) has no message of the queue that is not done", self->id);
+    return deliveries;
+}
+
+bool is_poison(const struct kith_queue *queue, const char *record)
+{
+    uint32_t most = queue->chain.shared->max_deliveries;
+    return most > 0 && deliveries_of(record) >= most;
+}
+
+void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *record, position at, uint32_t seat)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    unsigned deliveries = deliveries_of(record);
+    size_t size = (size_t)record_size(record);
+    redeliver_take(queue, record, at, seat);
+    get_leave(self, shared);
+    /* Nobody touches the record while the seat has it. */
+    if (queue->poison)
+        queue->poison(queue->poison_context, record_data(record), size, deliveries);
+    else
+        kith_log(KITH_LOG_WARNING, "a message of %zu bytes was delivered %u times and never done: it is dropped", size,
+                 deliveries);
+    if (enter(self, shared) < 0)
+        return;
+    count_up(&shared->poisoned);
+    finish(self, queue, record, seat);
+    get_leave(self, shared);
+}
+
+int kith_queue_set_poison(kith_queue *queue, kith_queue_poison *function, void *context)
+{
+    int code = queue_usable(queue);
+    if (code < 0)
+        return code;
+    queue->poison = function;
+    queue->poison_context = context;
+    return 0;
+}
+
+void kith_queue_park(void *context, const void *data, size_t size, unsigned deliveries)
+{
+    int code = kith_queue_put(context, data, size, KITH_NOWAIT);
+    if (code < 0)
+        kith_log(KITH_LOG_ERROR,
+                 "a message of %zu bytes that was delivered %u times can't be parked, and is dropped: %s", size,
+                 deliveries, kith_error_detail());
+}
