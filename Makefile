@@ -1,10 +1,11 @@
 # Doors onto tools/ and Meson: each target does its own set-up first. `make help` lists them.
-.PHONY: help build demo check bench install format clean
+.PHONY: help build demo check torture bench install format clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo      the main job: digests /usr/include and /usr/share with several processes'
 	@echo 'make check     all tests and lints; ends with the line "N passed, N failed"'
+	@echo 'make torture   kills processes at 10,000 instants and after every instruction; searches the models; soaks'
 	@echo 'make bench     the same workloads on kith and on its peers; BENCH=--quick, or other options of bench/run.py'
 	@echo 'make build     the library and the examples, into build/'
 	@echo 'make install   the library, its headers and kith.pc (DESTDIR is heeded)'
@@ -21,6 +22,10 @@ demo: build
 check:
 	@tools/setup check
 	@tools/check
+
+torture:
+	@tools/setup torture
+	@tools/torture
 
 bench:
 	@tools/setup bench

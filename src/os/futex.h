@@ -35,4 +35,8 @@ bool os_futex_can_wait_any(void);
 /** Wakes at most count sleepers. @return how many were woken */
 int os_futex_wake(_Atomic uint32_t *word, int count);
 
+/** Takes the highest bit off the word and wakes all its sleepers, in one: nobody falls asleep in between, no death can
+ *  come in between. */
+void os_futex_clear_top_and_wake(_Atomic uint32_t *word);
+
 #endif

@@ -78,11 +78,16 @@ static void pay_for_the_dead(struct os_thread *self, struct queue_shared *shared
     robust_pending(self, &shared->joiners);
 }
 
-/** @return 0 when woken, or when all is done; -ETIMEDOUT, -EINTR */
+/** Sleeps on what tells that all is done, too: see sync/word.h.
+ *  @return 0 when woken, or when there was reason not to sleep; -ETIMEDOUT, -EINTR */
 static int join_sleep(struct queue_shared *shared, deadline until)
 {
+    _Atomic uint64_t *count = shared->redeliver ? &shared->head : &shared->done;
+    uint64_t seen = atomic_load_explicit(count, memory_order_seq_cst);
+    struct os_futex_pair pairs[] = { { &shared->joiners.value, ROBUST_WAITERS },
+                                     { position_half(count), (uint32_t)seen } };
     atomic_fetch_or_explicit(&shared->joiners.value, ROBUST_WAITERS, memory_order_seq_cst);
-    return all_done(shared) ? 0 : os_futex_wait(&shared->joiners.value, ROBUST_WAITERS, until);
+    return all_done(shared) ? 0 : word_sleep_any(pairs, 2, until);
 }
 
 int kith_queue_join(kith_queue *queue, kith_timeout timeout)

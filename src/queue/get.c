@@ -31,8 +31,12 @@ static int get_wait(struct os_thread *self, struct kith_queue *queue, deadline u
     count_up(&shared->get_waits);
     monitor_retire(self, get);
     int code = 0;
-    if (!getters_can_go_on(shared))
-        code = shared->redeliver ? redeliver_sleep(shared, NULL, nap) : monitor_sleep(get, nap);
+    position seen = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
+    if (!getters_can_go_on(shared)) {
+        struct os_futex_pair tail = { position_half(&shared->tail), (uint32_t)seen };
+        code = shared->redeliver ? redeliver_sleep(shared, &tail, nap)
+                                 : queue_sleep(shared, get, &shared->tail, seen, nap);
+    }
     bool idle = code == -ETIMEDOUT && nap != until;
     if (code == 0 || idle) {
         code = get_lock(self, shared, until);

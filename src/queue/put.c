@@ -33,7 +33,8 @@ static int put_wait(struct os_thread *self, struct queue_shared *shared, uint64_
         atomic_store_explicit(&shared->need, units, memory_order_relaxed);
     count_up(&shared->put_waits);
     monitor_retire(self, put);
-    int code = putters_can_go_on(shared) ? 0 : monitor_sleep(put, until);
+    position seen = atomic_load_explicit(&shared->head, memory_order_seq_cst);
+    int code = putters_can_go_on(shared) ? 0 : queue_sleep(shared, put, &shared->head, seen, until);
     if (code == 0)
         return monitor_enter(self, put, until);
     robust_pending(self, NULL);

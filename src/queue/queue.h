@@ -116,6 +116,17 @@ static inline void count_up(_Atomic uint64_t *count)
  *  than many a message. */
 void wait_awake(struct vigil *vigil, const _Atomic position *other, position seen);
 
+/** Goes to sleep on a side, after monitor_retire and another look at what its sleepers wait for: it can come about only
+ *  by the position that was seen moving on, or by shutting. @return as word_sleep */
+static inline int queue_sleep(struct queue_shared *shared, struct monitor *side, _Atomic position *position_awaited,
+                              position seen, deadline until)
+{
+    struct os_futex_pair pairs[] = { { &side->word.value, WORD_ASLEEP },
+                                     { position_half(position_awaited), (uint32_t)seen },
+                                     { &shared->shut, 0 } };
+    return word_sleep_any(pairs, sizeof pairs / sizeof *pairs, until);
+}
+
 /** Enters the getters' side where they wait for each other's death, too. Who sleeps for the lock alone may be left asleep
  *  with those who wait for a message (sync/word.h), and would miss a death: so it sleeps on all seats, too. */
 int redeliver_lock(struct os_thread *self, struct queue_shared *shared, deadline until);

@@ -57,6 +57,13 @@ static inline position position_after(position at, uint64_t units)
     return items << POSITION_UNITS_BITS | ((at + units) & POSITION_UNITS_MASK);
 }
 
+/** The half of a position that changes with every message, for os/futex.h. (It comes to be the same again after 32 GiB
+ *  of messages: longer than anybody takes from a look at it to falling asleep.) */
+static inline _Atomic uint32_t *position_half(_Atomic position *at)
+{
+    return (_Atomic uint32_t *)(void *)at + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 1 : 0);
+}
+
 /** How many units a message of size bytes takes, its header included. */
 static inline uint64_t record_units(uint64_t size)
 {

@@ -1,7 +1,5 @@
 #include "sync/monitor.h"
 
-#include "os/futex.h"
-
 /** After an attempt to acquire the word: on the list when it is ours, out of the slot when it is not. */
 static int settle(struct os_thread *self, struct monitor *monitor, int code)
 {
@@ -34,9 +32,4 @@ void monitor_retire(struct os_thread *self, struct monitor *monitor)
     robust_pending(self, &monitor->word);
     robust_pop(self, &monitor->word);
     monitor_leave_asleep(monitor);
-}
-
-int monitor_sleep(struct monitor *monitor, deadline until)
-{
-    return os_futex_wait(&monitor->word.value, WORD_ASLEEP, until);
 }

@@ -54,13 +54,8 @@ static inline void monitor_pass(struct monitor *monitor)
 void monitor_leave_asleep(struct monitor *monitor);
 
 /** From inside, to wait for the condition: leaves, with all others asleep. Look at the condition again, and call
- *  monitor_sleep if it does not hold. The word is in the slot. */
+ *  word_sleep if it does not hold: then enter, come what may. The word is in the slot. */
 void monitor_retire(struct os_thread *self, struct monitor *monitor);
-
-/** Goes to sleep, after monitor_retire and another look at the condition.
- *  @return 0 when woken, or when there was reason not to sleep: then enter, come what may, for nobody else was called.
- *  -ETIMEDOUT, -EINTR */
-int monitor_sleep(struct monitor *monitor, deadline until);
 
 /** Wakes a waiter, if one sleeps: the condition has just become true, by a sequentially consistent store. The word is
  *  in the slot. */

@@ -28,7 +28,9 @@ struct kith_semaphore {
 
 static bool has_owner(const struct robust_word *unit)
 {
-    return atomic_load_explicit(&unit->value, memory_order_relaxed) & ROBUST_OWNER;
+    /* acquire: pairs with the store in give_unit_back, whose owner is done with the unit's place on its list. Who sees
+     * it free may link it. */
+    return atomic_load_explicit(&unit->value, memory_order_acquire) & ROBUST_OWNER;
 }
 
 /* ---- handles ---- */
@@ -204,36 +206,44 @@ static int give_unit_back(struct os_thread *self, struct semaphore_shared *share
 
 /* ---- the guard ---- */
 
+/** Sleeps while the guard and all units have their values. @param for_unit  there is no use in it while a unit is free */
+static int sleep_on_units(struct semaphore_shared *shared, uint32_t value, bool for_unit, deadline until)
+{
+    struct os_futex_pair pairs[1 + KITH_SEMAPHORE_OWNED_MAX] = { { &shared->guard.value, value } };
+    for (uint32_t i = 0; i < shared->owned; i++) {
+        struct robust_word *unit = &shared->units[i];
+        uint32_t owner = atomic_load_explicit(&unit->value, memory_order_seq_cst);
+        if (for_unit && !(owner & ROBUST_OWNER))
+            return 0;
+        pairs[1 + i] = (struct os_futex_pair){ &unit->value, owner };
+    }
+    return word_sleep_any(pairs, 1 + shared->owned, until);
+}
+
 /** Sleeps until a unit may be free, with all left asleep. */
 static int sleep_for_unit(struct semaphore_shared *shared, deadline until)
 {
     if (!shared->owned)
-        return os_futex_wait(&shared->guard.value, WORD_ASLEEP, until);
-    struct os_futex_pair pairs[1 + KITH_SEMAPHORE_OWNED_MAX] = { { &shared->guard.value, WORD_ASLEEP } };
-    for (uint32_t i = 0; i < shared->owned; i++) {
-        struct robust_word *unit = &shared->units[i];
-        uint32_t value = atomic_load_explicit(&unit->value, memory_order_seq_cst);
-        if (!(value & ROBUST_OWNER))
-            return 0;
-        pairs[1 + i] = (struct os_futex_pair){ &unit->value, value };
-    }
-    return os_futex_wait_any(pairs, 1 + shared->owned, until);
+        return word_sleep(&shared->guard, &shared->free, 0, until);
+    return sleep_on_units(shared, WORD_ASLEEP, true, until);
 }
 
 /** Acquires the guard that somebody has. Who sleeps on it may be left asleep with those who wait for a unit
- *  (sync/word.h), but when units have owners, these sleep on the units, too, for somebody's death. So here nobody
- *  sleeps on the guard alone for longer than a moment. */
+ *  (sync/word.h), but when units have owners, these sleep on the units, too, for somebody's death. So all do. */
 static int acquire_guard(struct os_thread *self, struct semaphore_shared *shared, deadline until)
 {
-    enum { MOMENT = 1000000 };
-    if (!shared->owned || until == DEADLINE_PASSED)
+    if (!shared->owned)
         return word_acquire_slowly(self, &shared->guard, until);
-    int code;
-    do {
-        int64_t soon = os_clock_now() + MOMENT;
-        code = word_acquire_slowly(self, &shared->guard, soon < until ? soon : until);
-    } while (code == -ETIMEDOUT && !deadline_passed(until));
-    return code;
+    for (;;) {
+        int code = word_acquire_slowly(self, &shared->guard, DEADLINE_PASSED);
+        if (code != -ETIMEDOUT || deadline_passed(until))
+            return code;
+        uint32_t value = atomic_load_explicit(&shared->guard.value, memory_order_relaxed);
+        if (value & ROBUST_OWNER && value & ROBUST_WAITERS) /* the attempt has set it */
+            code = sleep_on_units(shared, value, false, until);
+        if (code == -EINTR)
+            return code;
+    }
 }
 
 /** Acquires the guard. What an owner that died had half done is one store, made or not made: nothing to repair. */

@@ -1,7 +1,5 @@
 #include "sync/word.h"
 
-#include "os/futex.h"
-
 /* How often a busy word is looked at before its waiter goes to sleep: about the time that the spells take for which the
  * queue owns one. */
 enum { SPINS = 100 };
@@ -53,25 +51,26 @@ int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadli
     }
 }
 
-/** Releases the word, leaving in it what tells of sleepers, and wakes one. If there is none, it is free altogether: who
- *  was about to sleep on another value finds that it has changed. */
-static void wake_one(struct robust_word *word, uint32_t left)
+/** Wakes a sleeper of a word that was released with ROBUST_WAITERS. If there is none, takes the bit off. Others may
+ *  have owned and released the word since, and left somebody asleep: it would look the same. So the kernel takes it
+ *  off, and wakes them. */
+static void wake_one(struct robust_word *word)
 {
     if (os_futex_wake(&word->value, 1) == 0)
-        atomic_compare_exchange_strong_explicit(&word->value, &left, 0, memory_order_relaxed, memory_order_relaxed);
+        os_futex_clear_top_and_wake(&word->value);
 }
 
 void word_release_to_waiter(struct robust_word *word)
 {
     /* release: what the owner did is seen by who acquires next. */
     atomic_exchange_explicit(&word->value, ROBUST_WAITERS, memory_order_release);
-    wake_one(word, ROBUST_WAITERS);
+    wake_one(word);
 }
 
 void word_pass(struct robust_word *word)
 {
     atomic_exchange_explicit(&word->value, WORD_CALLED, memory_order_release);
-    wake_one(word, WORD_CALLED);
+    wake_one(word);
 }
 
 void word_notify(struct robust_word *word)
@@ -81,7 +80,43 @@ void word_notify(struct robust_word *word)
     uint32_t asleep = WORD_ASLEEP;
     if (atomic_compare_exchange_strong_explicit(&word->value, &asleep, WORD_CALLED, memory_order_seq_cst,
                                                 memory_order_seq_cst))
-        wake_one(word, WORD_CALLED);
+        wake_one(word);
+}
+
+int word_sleep(struct robust_word *word, _Atomic uint32_t *condition, uint32_t seen, deadline until)
+{
+    struct os_futex_pair both[] = { { &word->value, WORD_ASLEEP }, { condition, seen } };
+    return word_sleep_any(both, 2, until);
+}
+
+static bool unchanged(const struct os_futex_pair *pairs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (atomic_load_explicit(pairs[i].word, memory_order_seq_cst) != pairs[i].expected)
+            return false;
+    }
+    return true;
+}
+
+int word_sleep_any(const struct os_futex_pair *pairs, size_t count, deadline until)
+{
+    enum { NAP = 10000000 };
+    static _Atomic bool unable;
+    int code = -ENOSYS;
+    if (likely(!atomic_load_explicit(&unable, memory_order_relaxed)))
+        code = os_futex_wait_any(pairs, count, until);
+    if (likely(code != -ENOSYS && code != -ENOMEM))
+        return code;
+    if (code == -ENOSYS)
+        atomic_store_explicit(&unable, true, memory_order_relaxed);
+    /* Linux before 5.16, or out of memory: sleep on the word alone, and look at the others now and then. */
+    do {
+        int64_t soon = os_clock_now() + NAP;
+        code = os_futex_wait(pairs[0].word, pairs[0].expected, until < soon ? until : soon);
+        if (code != -ETIMEDOUT || until <= soon)
+            return code;
+    } while (unchanged(pairs, count));
+    return 0;
 }
 
 int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline *patience)

@@ -5,9 +5,10 @@
  * one sleeper.
  *
  * ROBUST_WAITERS stays as long as anybody may sleep: owners come and go with it, and it is taken off only when a
- * wake-up has found nobody. So it does not matter what becomes of a thread that was woken. Were it taken off for the
- * woken thread to set again, as is common, that thread could be killed on its way while another, that knows of no
- * sleepers, owns the word: and the rest would sleep for ever.
+ * wake-up has found nobody, by the kernel, which wakes those who have fallen asleep since. So it does not matter what
+ * becomes of a thread that was woken. Were it taken off for the woken thread to set again, as is common, that thread
+ * could be killed on its way while another, that knows of no sleepers, owns the word: and the rest would sleep for
+ * ever.
  *
  * Whoever is about to wake somebody has the word in its thread's slot (os/robust.h): should it die first, the kernel
  * wakes a sleeper in its place. An owner that dies leaves ROBUST_DIED, and who acquires the word next is told.
@@ -16,6 +17,7 @@
 #define KITH_SRC_SYNC_WORD_H
 
 #include "base/deadline.h"
+#include "os/futex.h"
 #include "os/robust.h"
 
 #define likely(condition) __builtin_expect(!!(condition), 1)
@@ -58,7 +60,9 @@ void word_release_to_waiter(struct robust_word *word);
  *
  * Lost wake-ups: a waiter stores "asleep" and then looks at the condition again; a notifier makes the condition true
  * and then looks for "asleep"; all four accesses are sequentially consistent, so one of them sees the other. Between a
- * waiter's look and its sleep the notifier changes the word, and futex refuses to sleep. */
+ * waiter's look and its sleep the notifier changes the word, and futex refuses to sleep. A notifier that dies changes
+ * nothing any more, and the wake-up that the kernel gives in its place finds nobody if the waiter is not asleep yet. So
+ * waiters sleep on a word of the condition, too, one that changes whenever the condition becomes true. */
 #define WORD_ASLEEP ROBUST_WAITERS
 #define WORD_CALLED (ROBUST_WAITERS | ROBUST_DIED)
 
@@ -81,6 +85,15 @@ void word_notify(struct robust_word *word);
  *  @return 0 or KITH_EOWNERDEAD: acquired; -ETIMEDOUT: look whether it is still worth it, and try again; -EBUSY:
  *          patience is over */
 int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline *patience);
+
+/** Sleeps as one who waits for the condition, after the word was left asleep and another look at the condition.
+ *  @param condition, seen  a word that changes whenever the condition becomes true, and what that look saw in it
+ *  @return 0 when woken, or when there was reason not to sleep: then acquire the word, come what may, for nobody else
+ *          was called. -ETIMEDOUT, -EINTR */
+int word_sleep(struct robust_word *word, _Atomic uint32_t *condition, uint32_t seen, deadline until);
+
+/** The same, where several words tell of the condition. The first pair is the word and WORD_ASLEEP. */
+int word_sleep_any(const struct os_futex_pair *pairs, size_t count, deadline until);
 
 /** Says why this thread can't use robust words. @return NULL */
 struct os_thread *word_no_thread(void) __attribute__((cold));

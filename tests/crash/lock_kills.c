@@ -11,19 +11,10 @@
  *   - Nobody hangs.
  *
  * usage: lock_kills [KILLS [SEED]]   KILLS a part; the seed is printed, and replays the choices. Output is TAP. */
-#include "random.h"
-
-#include <kith/kith.h>
+#include "killing.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { WORKERS = 4, UNITS = 2, PATIENCE = 30 };
 
@@ -44,14 +35,6 @@ static kith_semaphore *semaphore;
 static kith_condition *condition;
 static kith_event *event;
 static kith_barrier *barrier;
-
-static void must(int code, const char *what)
-{
-    if (code < 0) {
-        fprintf(stderr, "%s: %s: %s\n", what, kith_strerror(code), kith_error_detail());
-        _exit(2);
-    }
-}
 
 /* ---- what the workers do ---- */
 
@@ -185,34 +168,11 @@ static int use_barrier(void *argument)
 
 /* ---- the killer ---- */
 
-static void pause_for(uint64_t nanoseconds)
-{
-    nanosleep(&(struct timespec){ .tv_nsec = (long)nanoseconds }, NULL);
-}
-
-static bool gets_on(void)
-{
-    uint64_t since = atomic_load(&ledger->progress);
-    for (int i = 0; i < PATIENCE * 10000; i++) {
-        if (atomic_load(&ledger->progress) > since)
-            return true;
-        pause_for(100000);
-    }
-    return false;
-}
-
 static kith_process *start(kith_process_main work, int worker)
 {
     kith_process *process;
     must(kith_process_start(&process, work, (void *)(uintptr_t)worker, NULL), "start");
     return process;
-}
-
-static void end(kith_process *process)
-{
-    must(kith_process_kill(process), "kill");
-    must(kith_process_join(process, KITH_FOREVER), "join");
-    must(kith_process_close(process), "close");
 }
 
 /** Waits for a worker that was told to stop, and for what would never come. */
@@ -235,20 +195,20 @@ static bool torture(kith_process_main work, void (*release)(void), int kills, ui
     for (int i = 0; i < WORKERS; i++)
         workers[i] = start(work, i);
     for (int i = 0; i < kills && alive; i++) {
-        alive = gets_on();
+        alive = gets_on(&ledger->progress, PATIENCE);
         pause_for(random_below(random, 300000));
         int worker = (int)random_below(random, WORKERS);
         atomic_fetch_add(&ledger->deaths, 1);
-        end(workers[worker]);
+        kill_and_close(workers[worker]);
         atomic_store(&ledger->inside[worker], false);
         atomic_fetch_add(&ledger->deaths, 1);
         workers[worker] = start(work, worker);
     }
-    alive = alive && gets_on();
+    alive = alive && gets_on(&ledger->progress, PATIENCE);
     atomic_store(&ledger->stop, true);
     for (int i = 0; i < WORKERS; i++) {
         alive = alive && has_stopped(workers[i], release);
-        end(workers[i]);
+        kill_and_close(workers[i]);
     }
     printf("# %llu rounds, %u deaths reported, %u wrong%s\n", (unsigned long long)ledger->progress, ledger->reported,
            ledger->wrong, alive ? "" : "; WEDGED");
@@ -335,15 +295,13 @@ int main(int count, char **arguments)
                   { "semaphore", plain_part }, { "condition", condition_part },
                   { "event", event_part },     { "barrier", barrier_part } };
     enum { PARTS = sizeof parts / sizeof *parts };
-    int kills = count > 1 ? atoi(arguments[1]) : 70;
-    uint64_t seed = count > 2 ? strtoull(arguments[2], NULL, 0) : (uint64_t)time(NULL);
+    int kills = (int)number_of(count, arguments, 1, 70);
+    uint64_t seed = number_of(count, arguments, 2, (uint64_t)time(NULL));
     int failed = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("1..%d\n# seed %llu\n", PARTS, (unsigned long long)seed);
     for (int i = 0; i < PARTS; i++) {
-        ledger = mmap(NULL, sizeof *ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (ledger == MAP_FAILED)
-            return 2;
+        ledger = share(sizeof *ledger);
         uint64_t random = seed + (uint64_t)i;
         bool good = parts[i].run(kills, &random);
         printf("%sok %d - %d kills, %s\n", good ? "" : "not ", i + 1, kills, parts[i].name);

@@ -2,7 +2,7 @@
  *
  * Each scenario is one call. A process makes it instruction by instruction and is killed by SIGKILL after k of them,
  * for each k from none to all (stepper.h). Other processes wait for what the call brings about, asleep in the kernel,
- * or come in the middle of it. After each kill:
+ * or stand before the system call in which they will, or come in the middle of it. After each kill:
  *   - No wake-up is lost. Nobody sleeps while there is what it waits for: a message, room, the lock, a unit. Who sleeps
  *     rightly is woken when it is brought.
  *   - Nothing is lost, doubled, torn or out of order, but for the dead one's own call, which has happened or has not.
@@ -48,6 +48,7 @@ struct scenario {
     int beaten;  /* and what, if another one who came in the middle was faster */
     const struct crowd *crowd;
     int asleep;              /* so many of them sleep already */
+    bool held;               /* one more is about to sleep, and does when the actor is dead */
     bool arrival;            /* one more comes in the middle of the call */
     void (*meanwhile)(void); /* happens when the actor is asleep; or after its death, if it never was */
     void (*again)(void);     /* happens when it is asleep once more; or after its death */
@@ -77,11 +78,16 @@ static void must(int code, const char *what)
     }
 }
 
-static void another(void)
+static role *next_in_crowd(void)
 {
     if (scenario->crowd->prepare)
         scenario->crowd->prepare(bystander_call(round_now.count));
-    bystander_start(scenario->crowd->body);
+    return scenario->crowd->body;
+}
+
+static void another(void)
+{
+    bystander_start(next_in_crowd());
 }
 
 /** All are through, or asleep with good reason. */
@@ -129,8 +135,11 @@ static void play(const struct family *family, long steps, long arrival_step)
     actor_start(actor_ready, scenario->act);
     for (int i = 0; i < scenario->asleep; i++)
         another();
+    if (scenario->held)
+        bystander_hold(next_in_crowd());
     actor_go(steps, &events);
     actor_kill();
+    bystander_let_go();
     while (event_asleep(&events))
         continue;
     judge_actor();

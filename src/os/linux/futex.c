@@ -4,6 +4,7 @@
 #include "os/clock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -58,6 +59,14 @@ int os_futex_wake(_Atomic uint32_t *word, int count)
 {
     long woken = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
     return woken < 0 ? 0 : (int)woken;
+}
+
+void os_futex_clear_top_and_wake(_Atomic uint32_t *word)
+{
+    /* In the fields of FUTEX_OP of <linux/futex.h>. What the comparison, with 0, decides on is whom to wake of the
+     * second word: it is the same, and nobody is left. */
+    uint32_t clear = (uint32_t)(FUTEX_OP_ANDN | FUTEX_OP_OPARG_SHIFT) << 28 | 31u << 12;
+    syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, NULL, word, clear);
 }
 
 bool os_futex_can_wait_any(void)
