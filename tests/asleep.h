@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /** Whether the process sleeps in futex or futex_waitv: not on its way there, and not woken already. */
@@ -26,6 +27,13 @@ static inline bool in_futex(pid_t pid)
         return true;
 #endif
     return number == SYS_futex;
+}
+
+/** Waits until a process, or thread, sleeps. */
+static inline void wait_until_asleep(pid_t pid)
+{
+    while (!in_futex(pid))
+        nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
 }
 
 #endif

@@ -85,7 +85,7 @@ KITH_API KITH_MUST_USE int kith_queue_from_fd(kith_queue **queue, int fd);
  *
  *  Waits while the queue is full. When it returns 0 the message is in shared memory: it outlives this process.
  *  Putters that wait are let in when there is room for the largest message among theirs, so that small ones do not
- *  starve it.
+ *  starve it; if that takes longer than a second, a small one may come first.
  *
  *  @param queue    an open queue
  *  @param data     the message; copied, still the caller's afterwards. May be NULL when size is 0

@@ -1,6 +1,9 @@
 /* The putters' side: put, put_many, reserve and commit. */
 #include "queue/queue.h"
 
+/* For so long, in nanoseconds, a large message may have smaller ones wait for the room that it needs. */
+#define TURN 1000000000
+
 /** Leaves, when somebody waits: wakes who can go on. */
 static void put_leave_to_waiter(struct queue_shared *shared)
 {
@@ -24,19 +27,69 @@ static inline void put_leave(struct os_thread *self, struct queue_shared *shared
     robust_pending(self, NULL);
 }
 
+/** Whether sleeping putters may need more room one than the other. */
+static inline bool is_bounded_in_bytes(const struct queue_shared *shared)
+{
+    return shared->max_units < QUEUE_UNITS_MAX;
+}
+
+static deadline turn_end(deadline until)
+{
+    int64_t soon = os_clock_now() + TURN;
+    return soon < until ? soon : until;
+}
+
+/** Enters, a turn at a time. @param code  of the first attempt */
+static int put_lock_by_turns(struct os_thread *self, struct queue_shared *shared, deadline until, int code)
+{
+    while (code == -ETIMEDOUT && !deadline_passed(until))
+        code = monitor_enter(self, &shared->put, turn_end(until));
+    return code;
+}
+
+/** Enters the putters' side. Waits as monitor_enter. Who sleeps for the lock alone may be left asleep with those who
+ *  wait for more room than it needs (sync/word.h): so, in a queue that is bounded in bytes, for no longer than a turn.
+ *  */
+static inline int put_lock(struct os_thread *self, struct queue_shared *shared, deadline until)
+{
+    if (likely(!is_bounded_in_bytes(shared)))
+        return monitor_enter(self, &shared->put, until);
+    int code = monitor_enter(self, &shared->put, DEADLINE_PASSED);
+    return likely(code == 0) ? 0 : put_lock_by_turns(self, shared, until, code);
+}
+
+/** From inside: says how much room this putter is about to sleep for. @return whether others sleep for more */
+static bool put_say_need(struct queue_shared *shared, uint64_t units)
+{
+    bool others = atomic_load_explicit(&shared->put.asleep, memory_order_relaxed);
+    uint64_t need = atomic_load_explicit(&shared->need, memory_order_relaxed);
+    if (others && units <= need)
+        return units < need;
+    /* The others must know that from now on somebody needs more than they. Before, so that no death comes in between;
+     * they come in when we have gone. */
+    if (others)
+        os_futex_wake(&shared->put.word.value, INT32_MAX);
+    atomic_store_explicit(&shared->need, units, memory_order_relaxed);
+    return false;
+}
+
 /** From inside: sleeps until there may be room. @return as monitor_enter */
 static int put_wait(struct os_thread *self, struct queue_shared *shared, uint64_t units, deadline until)
 {
     struct monitor *put = &shared->put;
-    uint64_t need = atomic_load_explicit(&shared->need, memory_order_relaxed);
-    if (units > need || !atomic_load_explicit(&put->asleep, memory_order_relaxed))
-        atomic_store_explicit(&shared->need, units, memory_order_relaxed);
+    deadline turn = put_say_need(shared, units) ? turn_end(until) : until;
     count_up(&shared->put_waits);
     monitor_retire(self, put);
     position seen = atomic_load_explicit(&shared->head, memory_order_seq_cst);
-    int code = putters_can_go_on(shared) ? 0 : queue_sleep(shared, put, &shared->head, seen, until);
-    if (code == 0)
-        return monitor_enter(self, put, until);
+    int code = putters_can_go_on(shared) ? 0 : queue_sleep(shared, put, &shared->head, seen, turn);
+    bool over = code == -ETIMEDOUT && turn != until;
+    if (code == 0 || over) {
+        code = put_lock(self, shared, until);
+        /* Who needed more had its turn, or is gone. If not, it says so again when it is woken. */
+        if (over && entered(code))
+            atomic_store_explicit(&shared->need, units, memory_order_relaxed);
+        return code;
+    }
     robust_pending(self, NULL);
     return code;
 }
@@ -83,7 +136,7 @@ static int put_enter_slowly(struct os_thread *self, struct kith_queue *queue, ui
                 position seen = shared->head_seen;
                 put_leave(self, shared);
                 wait_awake(&queue->vigil, &shared->head, seen);
-                code = monitor_enter(self, &shared->put, until);
+                code = put_lock(self, shared, until);
             } else {
                 code = put_wait(self, shared, units, until);
             }
@@ -102,7 +155,7 @@ static int put_enter_slowly(struct os_thread *self, struct kith_queue *queue, ui
 /** Enters with room at the tail. @return 0: inside; else outside, with the reason */
 static inline int put_enter(struct os_thread *self, struct kith_queue *queue, uint64_t units, deadline until)
 {
-    int code = monitor_enter(self, &queue->chain.shared->put, until);
+    int code = put_lock(self, queue->chain.shared, until);
     if (likely(code == 0 && put_room_seen(queue->chain.shared, units)))
         return 0;
     return put_enter_slowly(self, queue, units, until, code);

@@ -21,8 +21,8 @@
  * Properties:
  *   - no getter sleeps while there is a message, no putter while there is room for what "need" says, unless somebody is
  *     about to come for it; nobody else sleeps or hangs. With STRICT, no putter while there is room for the largest
- *     message of those who sleep: that does not hold, because "need" outlives a putter that died or gave up (see
- *     docs/design/proof.md)
+ *     message of those who sleep: that holds a second later only, because "need" outlives a putter that died or gave
+ *     up, and there is no time in the model (see docs/design/proof.md)
  *   - the bound holds; one putter and one getter at a time
  *   - each message whose put committed is queued or was got, once; so a put that returned is not lost
  *   - if all could be put and got, and nobody died or gave up, all was

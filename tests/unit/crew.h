@@ -88,14 +88,7 @@ static inline int sleep_until_killed(void)
     return 0;
 }
 
-/** Waits until the child, or thread, sleeps. */
-static inline void wait_until_asleep(pid_t pid)
-{
-    while (!in_futex(pid))
-        nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
-}
-
-/** The same, and returns it. */
+/** A child that sleeps. */
 static inline pid_t sleeper(int (*function)(void *), void *argument)
 {
     pid_t pid = child(function, argument);

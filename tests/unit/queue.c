@@ -1,5 +1,6 @@
 /* kith/queue.h: order, bounds, waiting, sizes, memory, bad input, and what happens when the system refuses. Children
  * are made by fork here, so that this test stands on its own; deaths at random instants are in tests/crash. */
+#include "../asleep.h"
 #include "apart.h"
 #include "cmocka_kith.h"
 #include "refuse.h"
@@ -459,6 +460,25 @@ static void putters_of_all_sizes_get_in_when_there_is_room(void **state)
     assert_code(kith_queue_empty(queue), 1);
 }
 
+static void a_large_message_that_never_comes_holds_small_ones_up_for_a_second(void **state)
+{
+    (void)state;
+    char data[900];
+    size_t size;
+    make(0, 1024);
+    for (int i = 0; i < 11; i++)
+        assert_code(kith_queue_put(queue, data, 80, KITH_NOWAIT), 0);
+    pid_t big = apart_start(put_big);
+    wait_until_asleep(big);
+    pid_t small = apart_start(put_small);
+    wait_until_asleep(small);
+    assert_int_equal(kill(big, SIGKILL), 0);
+    apart_wait(big);
+    for (int i = 0; i < 3; i++)
+        assert_code(kith_queue_get(queue, data, sizeof data, &size, KITH_NOWAIT), 0);
+    assert_int_equal(apart_wait(small), 0);
+}
+
 static int count_down(void)
 {
     for (uint64_t i = 0; i < 20000; i++)
@@ -747,6 +767,7 @@ int main(void)
         with_board(a_killed_getter_takes_no_turn),
         with_board(a_stopped_getter_takes_no_turn),
         with_board(putters_of_all_sizes_get_in_when_there_is_room),
+        with_board(a_large_message_that_never_comes_holds_small_ones_up_for_a_second),
         with_board(many_processes_put_and_get),
         with_board(many_processes_put_and_get_one_at_a_time),
         with_board(many_processes_put_and_get_few_bytes),
