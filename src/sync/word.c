@@ -1,8 +1,9 @@
 #include "sync/word.h"
 
 /* How often a busy word is looked at before its waiter goes to sleep: about the time that the spells take for which the
- * queue owns one. */
-enum { SPINS = 100 };
+ * queue owns one. Then the waiter offers its CPU so many times: where there are more threads than CPUs, the owner may be
+ * waiting for it. Who does not sleep need not be woken, which would cost the owner more than the spell. */
+enum { SPINS = 100, YIELDS = 4 };
 
 static int spins(void)
 {
@@ -19,6 +20,7 @@ static int spins(void)
 int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until)
 {
     int spin = spins();
+    int yields = until == DEADLINE_PASSED ? 0 : YIELDS;
     uint32_t value = atomic_load_explicit(&word->value, memory_order_relaxed);
     for (;;) {
         uint32_t owner = value & ROBUST_OWNER;
@@ -35,6 +37,12 @@ int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadli
         if (spin > 0) {
             spin--;
             os_cpu_relax();
+            value = atomic_load_explicit(&word->value, memory_order_relaxed);
+            continue;
+        }
+        if (yields > 0) {
+            yields--;
+            os_thread_yield();
             value = atomic_load_explicit(&word->value, memory_order_relaxed);
             continue;
         }
