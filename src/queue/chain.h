@@ -76,7 +76,8 @@ struct queue_shared {
     /* redelivery: see redeliver.c. Guarded by get, unless said otherwise */
     _Alignas(CACHE_LINE) _Atomic position next; /* what nobody has got yet begins here; seq_cst */
     uint32_t next_lap;
-    _Atomic uint32_t seats_high; /* seats from here on have never been used */
+    _Atomic uint32_t seats_high; /* seats from here on have never been used. Getters sleep on it, too */
+    _Atomic uint32_t seats_told; /* so many seats are watched by all who sleep */
     _Atomic uint64_t redelivered, poisoned;
     /* For each seat, by the thread that has it: the seat (or the kernel), how many messages it has, and how often the
      * one that it got last had been delivered. */

@@ -15,6 +15,8 @@
 
 /* ---- seats ---- */
 
+_Static_assert(KITH_QUEUE_GETTERS_MAX + 3 <= OS_FUTEX_ANY_MAX, "a sleeper watches all seats, and three words more");
+
 static struct robust_word *seat_word(struct queue_shared *shared, uint32_t seat)
 {
     return &shared->seats[seat - 1];
@@ -30,13 +32,23 @@ int seat_of(const struct os_thread *self, const struct queue_shared *shared)
     return 0;
 }
 
-/** Has all who look at seats look at this one, too. */
+static void raise_to(_Atomic uint32_t *number, uint32_t least)
+{
+    uint32_t now = atomic_load_explicit(number, memory_order_relaxed);
+    while (now < least &&
+           !atomic_compare_exchange_weak_explicit(number, &now, least, memory_order_seq_cst, memory_order_relaxed))
+        continue;
+}
+
+/** Has all who look at seats look at this one, too, also those who sleep already, on the seats that they knew. Whoever
+ *  dies in the middle has not said that they were told, so the next one tells them. */
 static void seats_raise(struct queue_shared *shared, uint32_t seat)
 {
-    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
-    while (high < seat && !atomic_compare_exchange_weak_explicit(&shared->seats_high, &high, seat, memory_order_seq_cst,
-                                                                 memory_order_relaxed))
-        continue;
+    if (likely(seat <= atomic_load_explicit(&shared->seats_told, memory_order_seq_cst)))
+        return;
+    raise_to(&shared->seats_high, seat);
+    os_futex_wake(&shared->seats_high, INT32_MAX);
+    raise_to(&shared->seats_told, seat);
 }
 
 /** Takes a seat if it is free. ROBUST_WAITERS is always set in one that is taken: the kernel wakes who sleeps on it. */
@@ -102,17 +114,18 @@ void seat_abandon(struct os_thread *self, struct kith_queue *queue)
 
 int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *other, deadline until)
 {
-    struct os_futex_pair pairs[2 + KITH_QUEUE_GETTERS_MAX] = { { &shared->get.word.value, WORD_ASLEEP } };
-    size_t count = 1;
+    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_seq_cst);
+    struct os_futex_pair pairs[OS_FUTEX_ANY_MAX] = { { &shared->get.word.value, WORD_ASLEEP },
+                                                     { &shared->seats_high, high } };
+    size_t count = 2;
     if (other)
         pairs[count++] = *other;
-    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_seq_cst);
+    /* On the free ones, too: who takes one wakes nobody, and may have a message when it dies. */
     for (uint32_t i = 0; i < high; i++) {
         uint32_t value = atomic_load_explicit(&shared->seats[i].value, memory_order_seq_cst);
         if (seat_is_orphaned(value))
             return 0;
-        if (value & ROBUST_OWNER)
-            pairs[count++] = (struct os_futex_pair){ &shared->seats[i].value, value };
+        pairs[count++] = (struct os_futex_pair){ &shared->seats[i].value, value };
     }
     return os_futex_wait_any(pairs, count, until);
 }
