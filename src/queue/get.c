@@ -360,6 +360,8 @@ int kith_queue_peek(kith_queue *queue, const void **data, size_t *size, kith_tim
         return code;
     *data = record_data(call.record);
     *size = (size_t)record_size(call.record);
+    queue->peeked = call.record;
+    queue->peeked_at = call.at;
     monitor_stay(call.self, &queue->chain.shared->get);
     return 0;
 }
@@ -372,12 +374,16 @@ int kith_queue_release(kith_queue *queue, int take)
     if (code < 0)
         return code;
     struct queue_shared *shared = queue->chain.shared;
-    if (!monitor_has(call.self, &shared->get))
+    if (!monitor_has(call.self, &shared->get) || !queue->peeked)
         return error_fail(-EPERM, "this thread has not peeked at the queue");
     if (shared->redeliver)
         call.seat = seat_of(call.self, shared); /* peek has taken it */
     monitor_resume(call.self, &shared->get);
-    if (take && get_find(queue, &call.record, &call.at) == 1) /* what peek found: nobody else has been here */
+    /* Not what is next by now: what another getter had that died meanwhile would come first. */
+    call.record = queue->peeked;
+    call.at = queue->peeked_at;
+    queue->peeked = NULL;
+    if (take)
         get_commit(&call, queue);
     get_leave(call.self, shared);
     return take ? 0 : got_nothing(&call, queue, 0);

@@ -25,6 +25,8 @@ struct kith_queue {
     struct vigil vigil;
     _Atomic unsigned seats;    /* how many threads of this process have one: redeliver.c */
     uint64_t reserved;         /* units; of the thread that owns the putters' side: put.c */
+    char *peeked;              /* the record, of the thread that owns the getters' side: get.c */
+    position peeked_at;
     kith_queue_poison *poison; /* may be NULL */
     void *poison_context;
     struct ready *_Atomic ready; /* NULL until kith_queue_fd */
