@@ -283,8 +283,7 @@ static position see_head(struct queue_shared *shared, position tail)
     /* acquire: pairs with the getters' stores; they have copied out what lies before the head. */
     position head = shared->head_seen = atomic_load_explicit(&shared->head, memory_order_acquire);
     note_depth(shared, head, tail);
-    uint64_t puts = atomic_load_explicit(&shared->puts, memory_order_relaxed);
-    atomic_store_explicit(&shared->puts, count_from(puts, tail), memory_order_relaxed);
+    count_note(&shared->puts, tail);
     return head;
 }
 

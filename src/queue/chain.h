@@ -162,12 +162,27 @@ void chain_release_idle(struct os_thread *self, struct chain *chain);
 /** How much memory the regions have, in bytes, at some instant. */
 uint64_t chain_memory(const struct chain *chain);
 
-/** Counts what was between two looks at a position into a 64-bit count. Less than 2^30 messages ago, known was right;
- *  it is right again then. Two who do it at the same time store the same. */
+/** How many messages lie before a position, in 64 bits, when less than 2^30 messages before it "known" was right. Look
+ *  at what is known first, and at the position then: it must not be older. */
 static inline uint64_t count_from(uint64_t known, position at)
 {
     uint64_t start = position_items(POSITION_START);
     return known + ((position_items(at) - start - known) & POSITION_ITEMS_MASK);
+}
+
+/** Brings a count up to a position, often enough. For the position's side. */
+static inline void count_note(_Atomic uint64_t *count, position at)
+{
+    uint64_t known = atomic_load_explicit(count, memory_order_relaxed);
+    /* release: pairs with the acquire in count_now. */
+    atomic_store_explicit(count, count_from(known, at), memory_order_release);
+}
+
+/** How many messages lie before a position, now. For anybody. */
+static inline uint64_t count_now(const _Atomic uint64_t *count, const _Atomic position *at)
+{
+    uint64_t known = atomic_load_explicit(count, memory_order_acquire);
+    return count_from(known, atomic_load_explicit(at, memory_order_seq_cst));
 }
 
 /** Keeps the largest depth, for statistics. */

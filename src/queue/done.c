@@ -10,14 +10,12 @@
 
 static uint64_t count_puts(const struct queue_shared *shared)
 {
-    position tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
-    return count_from(atomic_load_explicit(&shared->puts, memory_order_relaxed), tail);
+    return count_now(&shared->puts, &shared->tail);
 }
 
 static uint64_t count_gets(const struct queue_shared *shared)
 {
-    position head = atomic_load_explicit(&shared->head, memory_order_seq_cst);
-    return count_from(atomic_load_explicit(&shared->gets, memory_order_relaxed), head);
+    return count_now(&shared->gets, &shared->head);
 }
 
 static bool all_done(const struct queue_shared *shared)

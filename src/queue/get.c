@@ -72,8 +72,7 @@ static inline bool message_seen(struct queue_shared *shared)
         return true;
     /* acquire: pairs with put_commit. */
     position tail = shared->tail_seen = atomic_load_explicit(&shared->tail, memory_order_acquire);
-    uint64_t gets = atomic_load_explicit(&shared->gets, memory_order_relaxed);
-    atomic_store_explicit(&shared->gets, count_from(gets, head), memory_order_relaxed);
+    count_note(&shared->gets, head);
     note_depth(shared, head, tail);
     return head != tail;
 }

@@ -183,9 +183,10 @@ int kith_queue_get_stats(const kith_queue *queue, kith_queue_stats *stats)
         return error_fail(-EINVAL, "stats is NULL");
     struct queue_shared *shared = queue->chain.shared;
     position head, tail;
+    uint64_t known = atomic_load_explicit(&shared->gets, memory_order_acquire); /* before the head, see count_from */
     queue_look(shared, &head, &tail);
     note_depth(shared, head, tail);
-    uint64_t gets = count_from(atomic_load_explicit(&shared->gets, memory_order_relaxed), head);
+    uint64_t gets = count_from(known, head);
     uint64_t puts = gets + items_between(head, tail);
     uint64_t done = atomic_load_explicit(&shared->done, memory_order_relaxed);
     *stats = (kith_queue_stats){

@@ -278,6 +278,7 @@ static void advance(struct os_thread *self, struct kith_queue *queue)
         bool last = walk.at == atomic_load_explicit(&shared->tail, memory_order_seq_cst) && has_joiners(shared);
         robust_pending(self, last ? &shared->joiners : &shared->put.word);
         atomic_exchange_explicit(&shared->head, walk.at, memory_order_seq_cst);
+        count_note(&shared->gets, walk.at);
         if (last)
             joiners_wake(shared);
         robust_pending(self, &shared->put.word);
