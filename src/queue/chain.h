@@ -70,8 +70,8 @@ struct queue_shared {
 
     /* finishing: see done.c */
     _Alignas(CACHE_LINE) _Atomic uint64_t done; /* without redelivery: messages done. By anybody */
-    struct robust_word joiners;                 /* who waits for all to be done sleeps on it. By anybody */
-    _Atomic uint32_t drains;                    /* how often all was done. By anybody */
+    struct robust_word joiners;                 /* who waits for all to be done sleeps on it; see done.c, redeliver.c */
+    _Atomic uint64_t drained; /* so many messages were all done at some instant. By anybody: it only grows */
 
     /* redelivery: see redeliver.c. Guarded by get, unless said otherwise */
     _Alignas(CACHE_LINE) _Atomic position next; /* what nobody has got yet begins here; seq_cst */

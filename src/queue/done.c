@@ -4,8 +4,8 @@
  * death. With redelivery not even that: a message that is not done is still behind the head.
  *
  * Who joins sleeps on one word, without owning it: ROBUST_WAITERS in it means that somebody may sleep. Who makes the
- * last message done wakes all. It has that word in its slot meanwhile, and so has everybody who joins: if it dies
- * before it has woken them, the kernel wakes one of them, and that one wakes the rest. */
+ * last message done says how many are, and wakes all. It has that word in its slot meanwhile, and so has everybody who
+ * joins: if it dies before it has woken them, the kernel wakes one of them, and that one wakes the rest. */
 #include "queue/queue.h"
 
 static uint64_t count_puts(const struct queue_shared *shared)
@@ -18,27 +18,37 @@ static uint64_t count_gets(const struct queue_shared *shared)
     return count_now(&shared->gets, &shared->head);
 }
 
-static bool all_done(const struct queue_shared *shared)
+/** How many messages are done, of those that were put. */
+static uint64_t count_done(const struct queue_shared *shared)
 {
-    if (shared->redeliver)
-        return atomic_load_explicit(&shared->head, memory_order_seq_cst) ==
-               atomic_load_explicit(&shared->tail, memory_order_seq_cst);
+    return shared->redeliver ? count_gets(shared) : atomic_load_explicit(&shared->done, memory_order_seq_cst);
+}
+
+/** Whether all messages are done that have been put up to now; or at least so many, and all that were put until then. */
+static bool is_joined(const struct queue_shared *shared, uint64_t least)
+{
+    if (atomic_load_explicit(&shared->drained, memory_order_seq_cst) >= least)
+        return true;
     /* In this order: both only grow, so if they are equal, they were when done was read. */
-    uint64_t done = atomic_load_explicit(&shared->done, memory_order_seq_cst);
+    uint64_t done = count_done(shared);
     return done == count_puts(shared);
 }
 
-void joiners_wake(struct queue_shared *shared)
+void joiners_wake(struct queue_shared *shared, uint64_t drained)
 {
-    atomic_fetch_add_explicit(&shared->drains, 1, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(&shared->drained, memory_order_relaxed);
+    while (before < drained && !atomic_compare_exchange_weak_explicit(&shared->drained, &before, drained,
+                                                                      memory_order_seq_cst, memory_order_relaxed))
+        continue;
     if (!has_joiners(shared))
         return;
-    atomic_exchange_explicit(&shared->joiners.value, 0, memory_order_seq_cst);
+    /* Who owns the word keeps it: see redeliver.c. */
+    atomic_fetch_and_explicit(&shared->joiners.value, ROBUST_OWNER, memory_order_seq_cst);
     os_futex_wake(&shared->joiners.value, INT32_MAX);
 }
 
-/** One more is done. @return 0, or -EPERM */
-static int count_done(struct queue_shared *shared)
+/** One more is done. @param count  receives how many are. @return 0, or -EPERM */
+static int finish_one(struct queue_shared *shared, uint64_t *count)
 {
     uint64_t done = atomic_load_explicit(&shared->done, memory_order_relaxed);
     do {
@@ -46,6 +56,7 @@ static int count_done(struct queue_shared *shared)
             return error_fail(-EPERM, "all %llu messages that were got are done already", (unsigned long long)done);
     } while (!atomic_compare_exchange_weak_explicit(&shared->done, &done, done + 1, memory_order_seq_cst,
                                                     memory_order_relaxed));
+    *count = done + 1;
     return 0;
 }
 
@@ -60,26 +71,19 @@ int kith_queue_task_done(kith_queue *queue)
     if (shared->redeliver)
         return redeliver_done(self, queue);
     robust_pending(self, &shared->joiners);
-    code = count_done(shared);
-    if (code == 0 && all_done(shared))
-        joiners_wake(shared);
+    uint64_t done = 0;
+    code = finish_one(shared, &done);
+    if (code == 0 && done == count_puts(shared))
+        joiners_wake(shared, done);
     robust_pending(self, NULL);
     return code;
 }
 
-/** Who moved the head on may have died before it woke a putter: its one debt was to those who join (redeliver.c). */
-static void pay_for_the_dead(struct os_thread *self, struct queue_shared *shared)
+/** @return 0 when woken, or when there is no need to sleep; -ETIMEDOUT, -EINTR */
+static int join_sleep(struct queue_shared *shared, uint64_t least, deadline until)
 {
-    robust_pending(self, &shared->put.word);
-    putters_notify(shared);
-    robust_pending(self, &shared->joiners);
-}
-
-/** @return 0 when woken, or when all is done; -ETIMEDOUT, -EINTR */
-static int join_sleep(struct queue_shared *shared, deadline until)
-{
-    atomic_fetch_or_explicit(&shared->joiners.value, ROBUST_WAITERS, memory_order_seq_cst);
-    return all_done(shared) ? 0 : os_futex_wait(&shared->joiners.value, ROBUST_WAITERS, until);
+    uint32_t value = atomic_fetch_or_explicit(&shared->joiners.value, ROBUST_WAITERS, memory_order_seq_cst);
+    return is_joined(shared, least) ? 0 : os_futex_wait(&shared->joiners.value, value | ROBUST_WAITERS, until);
 }
 
 int kith_queue_join(kith_queue *queue, kith_timeout timeout)
@@ -90,15 +94,12 @@ int kith_queue_join(kith_queue *queue, kith_timeout timeout)
     if (code < 0)
         return code;
     struct queue_shared *shared = queue->chain.shared;
-    uint32_t drains = atomic_load_explicit(&shared->drains, memory_order_relaxed);
+    uint64_t least = count_puts(shared);
     robust_pending(self, &shared->joiners);
-    while (code == 0 && !all_done(shared) && drains == atomic_load_explicit(&shared->drains, memory_order_relaxed)) {
-        code = deadline_passed(until) ? -ETIMEDOUT : join_sleep(shared, until);
-        if (code == 0 && shared->redeliver)
-            pay_for_the_dead(self, shared);
-    }
+    while (code == 0 && !is_joined(shared, least))
+        code = deadline_passed(until) ? -ETIMEDOUT : join_sleep(shared, least, until);
     if (code == 0)
-        joiners_wake(shared); /* the others: should who was to wake us all have died */
+        joiners_wake(shared, least); /* the others: should who was to wake us all have died */
     robust_pending(self, NULL);
     return code;
 }

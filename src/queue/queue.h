@@ -23,9 +23,9 @@ struct kith_queue {
     struct chain chain;
     bool closed;
     struct vigil vigil;
-    _Atomic unsigned seats;    /* how many threads of this process have one: redeliver.c */
-    uint64_t reserved;         /* units; of the thread that owns the putters' side: put.c */
-    char *peeked;              /* the record, of the thread that owns the getters' side: get.c */
+    _Atomic unsigned seats; /* how many threads of this process have one: redeliver.c */
+    uint64_t reserved;      /* units; of the thread that owns the putters' side: put.c */
+    char *peeked;           /* the record, of the thread that owns the getters' side: get.c */
     position peeked_at;
     kith_queue_poison *poison; /* may be NULL */
     void *poison_context;
@@ -120,8 +120,9 @@ static inline bool has_joiners(const struct queue_shared *shared)
     return atomic_load_explicit(&shared->joiners.value, memory_order_seq_cst) & ROBUST_WAITERS;
 }
 
-/** Wakes all who join: all was done at some instant. The slot has held shared->joiners since before that. */
-void joiners_wake(struct queue_shared *shared);
+/** Wakes all who join: so many messages, from the first on, are done. The slot has held shared->joiners since before
+ *  that. */
+void joiners_wake(struct queue_shared *shared, uint64_t drained);
 
 /* ---- redelivery (redeliver.c): who has taken a message is written in its record, as the number of a seat. A seat is a
  * robust word that a thread owns while it has unfinished messages. When the thread dies, the kernel marks the seat, and

@@ -260,6 +260,24 @@ void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_
         count_up(&shared->redelivered);
 }
 
+/** From inside: owns the word that joiners sleep on, so that the kernel wakes one of them if we die. Joiners come and
+ *  go meanwhile. */
+static void joiners_own(struct os_thread *self, struct queue_shared *shared)
+{
+    robust_pending(self, &shared->joiners);
+    atomic_fetch_or_explicit(&shared->joiners.value, self->id, memory_order_seq_cst);
+    robust_push(self, &shared->joiners);
+}
+
+/** Gives the word up again, and wakes them. */
+static void joiners_pay(struct os_thread *self, struct queue_shared *shared)
+{
+    robust_pending(self, &shared->joiners);
+    robust_pop(self, &shared->joiners);
+    atomic_fetch_and_explicit(&shared->joiners.value, ~ROBUST_OWNER, memory_order_seq_cst);
+    joiners_wake(shared, count_now(&shared->gets, &shared->head));
+}
+
 /** From inside: moves the head on over all that is done. */
 static void advance(struct os_thread *self, struct kith_queue *queue)
 {
@@ -273,16 +291,18 @@ static void advance(struct os_thread *self, struct kith_queue *queue)
             walk_on(&walk);
         if (walk.at == head)
             return;
-        /* A putter is owed a wake-up from here on, and those who join, when this is the last. The slot has room for one
-         * debt: who joins will wake a putter, too. */
-        bool last = walk.at == atomic_load_explicit(&shared->tail, memory_order_seq_cst) && has_joiners(shared);
-        robust_pending(self, last ? &shared->joiners : &shared->put.word);
+        /* A putter is owed a wake-up from here on, and when this is the last message, so are those who join. The slot
+         * has room for one debt. */
+        bool last = walk.at == atomic_load_explicit(&shared->tail, memory_order_seq_cst);
+        if (last)
+            joiners_own(self, shared);
+        robust_pending(self, &shared->put.word);
         atomic_exchange_explicit(&shared->head, walk.at, memory_order_seq_cst);
         count_note(&shared->gets, walk.at);
-        if (last)
-            joiners_wake(shared);
-        robust_pending(self, &shared->put.word);
         putters_notify(shared);
+        if (last)
+            joiners_pay(self, shared);
+        robust_pending(self, &shared->put.word);
         if (lap_region(lap) > 0)
             chain_release(self, &queue->chain, head, walk.at);
     }
