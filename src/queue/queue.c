@@ -115,6 +115,23 @@ int kith_queue_share_fd(const kith_queue *queue)
     return code < 0 ? code : queue->chain.object.file;
 }
 
+static bool is_owned_by_us(const struct robust_word *word)
+{
+    uint32_t owner = atomic_load_explicit(&word->value, memory_order_relaxed) & ROBUST_OWNER;
+    return owner > 0 && os_thread_is_ours(owner);
+}
+
+/** Whether other threads of this process have reserved, peeked or unfinished messages: these words are on their robust
+ *  lists, and must stay mapped. */
+static bool is_owned_by_others(const struct queue_shared *shared)
+{
+    bool owned = is_owned_by_us(&shared->put.word) || is_owned_by_us(&shared->get.word);
+    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
+    for (uint32_t seat = 0; seat < high && !owned; seat++)
+        owned = is_owned_by_us(&shared->seats[seat]);
+    return owned;
+}
+
 int kith_queue_close(kith_queue *queue)
 {
     if (!queue)
@@ -131,8 +148,7 @@ int kith_queue_close(kith_queue *queue)
         if (queue->chain.shared->redeliver)
             seat_abandon(self, queue);
     }
-    /* The seats of other threads are on their robust lists: they must stay mapped. */
-    chain_close(&queue->chain, atomic_load_explicit(&queue->seats, memory_order_relaxed) == 0);
+    chain_close(&queue->chain, !is_owned_by_others(queue->chain.shared));
     queue->closed = true;
     return 0;
 }

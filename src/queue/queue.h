@@ -23,9 +23,8 @@ struct kith_queue {
     struct chain chain;
     bool closed;
     struct vigil vigil;
-    _Atomic unsigned seats; /* how many threads of this process have one: redeliver.c */
-    uint64_t reserved;      /* units; of the thread that owns the putters' side: put.c */
-    char *peeked;           /* the record, of the thread that owns the getters' side: get.c */
+    uint64_t reserved; /* units; of the thread that owns the putters' side: put.c */
+    char *peeked;      /* the record, of the thread that owns the getters' side: get.c */
     position peeked_at;
     kith_queue_poison *poison; /* may be NULL */
     void *poison_context;

@@ -77,10 +77,8 @@ int seat_take(struct os_thread *self, struct kith_queue *queue)
     if (mine > 0)
         return mine;
     for (uint32_t seat = 1; seat <= KITH_QUEUE_GETTERS_MAX; seat++) {
-        if (seat_try(self, shared, seat)) {
-            atomic_fetch_add_explicit(&queue->seats, 1, memory_order_relaxed);
+        if (seat_try(self, shared, seat))
             return (int)seat;
-        }
     }
     return error_fail(-EAGAIN, "%d threads have unfinished messages: no more can get any before one is done",
                       KITH_QUEUE_GETTERS_MAX);
@@ -96,7 +94,6 @@ static void seat_give_up(struct os_thread *self, struct kith_queue *queue, uint3
     if (left & ROBUST_DIED)
         os_futex_wake(&word->value, 1);
     robust_pending(self, NULL);
-    atomic_fetch_sub_explicit(&queue->seats, 1, memory_order_relaxed);
 }
 
 void seat_leave(struct os_thread *self, struct kith_queue *queue, uint32_t seat)
