@@ -286,11 +286,13 @@ static bool batch_add(struct batch *batch, char *record)
             batch->sizes[0] = size;
         return false;
     }
-    memcpy(batch->buffer, record_data(record), size);
     batch->sizes[batch->done++] = size;
-    size_t used = room < batch->capacity ? room : batch->capacity;
-    batch->buffer += used;
-    batch->capacity -= used;
+    if (size > 0) {
+        size_t used = room < batch->capacity ? room : batch->capacity;
+        memcpy(batch->buffer, record_data(record), size);
+        batch->buffer += used;
+        batch->capacity -= used;
+    }
     return true;
 }
 

@@ -355,10 +355,9 @@ int kith_queue_deliveries(const kith_queue *queue)
         return code;
     struct queue_shared *shared = queue->chain.shared;
     int seat = seat_of(self, shared);
-    int deliveries = seat > 0 ? (int)atomic_load_explicit(&shared->deliveries[seat - 1], memory_order_relaxed) : 0;
-    if (deliveries == 0)
+    if (seat == 0 || atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed) == 0)
         return error_fail(-EPERM, "this thread (%u) has no message of the queue that is not done", self->id);
-    return deliveries;
+    return (int)atomic_load_explicit(&shared->deliveries[seat - 1], memory_order_relaxed);
 }
 
 bool is_poison(const struct kith_queue *queue, const char *record)
