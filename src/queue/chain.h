@@ -33,6 +33,9 @@ struct lap {
     uint32_t next;                        /* the lap that goes on at end. Putters, before they store end */
 };
 
+/** One for each thread that may have messages, and the last one for those of the dead: see redeliver.c. */
+#define SEATS (KITH_QUEUE_GETTERS_MAX + 1)
+
 /** What all processes share of a queue. It begins the file; the regions follow. Fields are grouped by who writes them,
  *  each group on cache lines of its own. */
 struct queue_shared {
@@ -81,7 +84,7 @@ struct queue_shared {
     _Atomic uint64_t redelivered, poisoned;
     /* For each seat, by the thread that has it: the seat (or the kernel), how many messages it has, and how often the
      * one that it got last had been delivered. */
-    struct robust_word seats[KITH_QUEUE_GETTERS_MAX];
+    struct robust_word seats[SEATS];
     _Atomic uint32_t taken[KITH_QUEUE_GETTERS_MAX];
     _Atomic uint32_t deliveries[KITH_QUEUE_GETTERS_MAX];
 

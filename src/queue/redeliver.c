@@ -9,13 +9,14 @@
  *
  * A seat is a robust word. A thread owns it while it has messages that are not done; when it dies, the kernel marks the
  * seat and wakes one of the sleeping getters, who sleep on all seats at once (futex_waitv(2)). The seat is free again
- * when none of its messages is left. */
+ * when none of its messages is left. Should a getter find no free seat, because the dead have them, it gathers their
+ * messages on one that is nobody's, and for ever looks like that of a dead thread while it has any. */
 #include "base/log.h"
 #include "queue/queue.h"
 
 /* ---- seats ---- */
 
-_Static_assert(KITH_QUEUE_GETTERS_MAX + 3 <= OS_FUTEX_ANY_MAX, "a sleeper watches all seats, and three words more");
+_Static_assert(SEATS + 3 <= OS_FUTEX_ANY_MAX, "a sleeper watches all seats, and three words more");
 
 static struct robust_word *seat_word(struct queue_shared *shared, uint32_t seat)
 {
@@ -70,18 +71,35 @@ static bool seat_try(struct os_thread *self, struct queue_shared *shared, uint32
     return taken;
 }
 
-int seat_take(struct os_thread *self, struct kith_queue *queue)
+/** Frees the seats of the dead, of which there are some. Outside of the getters' side. @return 0; -EBUSY, -ENOMEM */
+static int seats_clear(struct os_thread *self, struct kith_queue *queue);
+
+/** @return the number of a seat that was free, and is this thread's now; 0 when there is none */
+static int seat_find(struct os_thread *self, struct queue_shared *shared)
 {
-    struct queue_shared *shared = queue->chain.shared;
-    int mine = seat_of(self, shared);
-    if (mine > 0)
-        return mine;
     for (uint32_t seat = 1; seat <= KITH_QUEUE_GETTERS_MAX; seat++) {
         if (seat_try(self, shared, seat))
             return (int)seat;
     }
-    return error_fail(-EAGAIN, "%d threads have unfinished messages: no more can get any before one is done",
-                      KITH_QUEUE_GETTERS_MAX);
+    return 0;
+}
+
+int seat_take(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    int seat = seat_of(self, shared);
+    if (likely(seat > 0))
+        return seat;
+    seat = seat_find(self, shared);
+    if (unlikely(seat == 0) && has_orphans(shared)) {
+        int code = seats_clear(self, queue);
+        if (code < 0)
+            return code;
+        seat = seat_find(self, shared);
+    }
+    return seat > 0 ? seat
+                    : error_fail(-EAGAIN, "%d threads have unfinished messages: no more can get any before one is done",
+                                 KITH_QUEUE_GETTERS_MAX);
 }
 
 /** Gives the seat up, leaving a value without an owner in it. */
@@ -255,6 +273,46 @@ void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_
                               memory_order_seq_cst);
     else
         count_up(&shared->redelivered);
+}
+
+/** From inside: leaves what dead getters had to the last seat, which is nobody's. */
+static int orphans_gather(struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    char *record;
+    position at;
+    int code = redeliver_find(queue, &record, &at); /* next is right now: no taken message lies there */
+    if (code < 0)
+        return code;
+    seats_raise(shared, SEATS);
+    atomic_store_explicit(&seat_word(shared, SEATS)->value, ROBUST_WAITERS | ROBUST_DIED, memory_order_seq_cst);
+    for (uint32_t seat = 1; seat < SEATS; seat++) {
+        struct robust_word *word = seat_word(shared, seat);
+        if (!seat_is_orphaned(atomic_load_explicit(&word->value, memory_order_seq_cst)))
+            continue;
+        struct walk walk = walk_from_head(shared);
+        for (code = walk_to_seat(queue, &walk, seat); code == 1; code = walk_to_seat(queue, &walk, seat))
+            record_mark(walk.record, SEATS, deliveries_of(walk.record));
+        if (code < 0)
+            return code;
+        atomic_store_explicit(&word->value, ROBUST_WAITERS, memory_order_seq_cst);
+    }
+    return 0;
+}
+
+static int seats_clear(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    deadline patience = 0;
+    int code;
+    do
+        code = monitor_enter_late(self, &shared->get, &patience);
+    while (code == -ETIMEDOUT || code == -EINTR);
+    if (!entered(code))
+        return code;
+    code = orphans_gather(queue);
+    get_leave(self, shared);
+    return code;
 }
 
 /** From inside: owns the word that joiners sleep on, so that the kernel wakes one of them if we die. Joiners come and
