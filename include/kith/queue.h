@@ -191,7 +191,8 @@ KITH_API int kith_queue_release(kith_queue *queue, int take);
 /* ---- joining: each message that is put is unfinished until somebody who got it says that it is done ---- */
 
 /** Says that a message which was got is done with; with redeliver, the one that this thread has had longest.
- *  @return 0; -EPERM when more would be done than were got (with redeliver: than this thread got); KITH_ECLOSED;
+ *  @return 0; -EPERM when more would be done than were got (with redeliver: than this thread got); with redeliver,
+ *          -EDEADLK when this thread has peeked, and -ENOMEM when the message's memory can't be mapped; KITH_ECLOSED;
  *          -EINVAL when queue is NULL */
 KITH_API int kith_queue_task_done(kith_queue *queue);
 

@@ -24,7 +24,7 @@ static uint64_t count_done(const struct queue_shared *shared)
     return shared->redeliver ? count_gets(shared) : atomic_load_explicit(&shared->done, memory_order_seq_cst);
 }
 
-/** Whether all messages are done that have been put up to now; or were at an instant when it had been at least so many. */
+/** Whether all messages are done that have been put up to now; or once were, when at least so many had been put. */
 static bool is_joined(const struct queue_shared *shared, uint64_t least)
 {
     if (atomic_load_explicit(&shared->drained, memory_order_seq_cst) >= least)
