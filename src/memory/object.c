@@ -89,6 +89,8 @@ static int recognise(struct object_header *header, int file, const struct object
         code = -ENODATA;
     if (code == -ENODATA)
         return code;
+    if (code == -EBADF)
+        return error_fail(code, "descriptor %d is not open for reading and writing", file);
     if (code < 0 || memcmp(header->magic, OBJECT_MAGIC, sizeof header->magic) != 0)
         return error_fail(-EINVAL, "this is no object of kith's");
     if (header->kind != (uint32_t)type->kind)
