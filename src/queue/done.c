@@ -34,17 +34,26 @@ static bool is_joined(const struct queue_shared *shared, uint64_t least)
     return done == count_puts(shared);
 }
 
-void joiners_wake(struct queue_shared *shared, uint64_t drained)
+static void drained_raise(struct queue_shared *shared, uint64_t drained)
 {
     uint64_t before = atomic_load_explicit(&shared->drained, memory_order_relaxed);
     while (before < drained && !atomic_compare_exchange_weak_explicit(&shared->drained, &before, drained,
                                                                       memory_order_seq_cst, memory_order_relaxed))
         continue;
-    if (!has_joiners(shared))
-        return;
+}
+
+static void joiners_call(struct queue_shared *shared)
+{
     /* Who owns the word keeps it: see redeliver.c. */
     atomic_fetch_and_explicit(&shared->joiners.value, ROBUST_OWNER, memory_order_seq_cst);
     os_futex_wake(&shared->joiners.value, INT32_MAX);
+}
+
+void joiners_wake(struct queue_shared *shared, uint64_t drained)
+{
+    drained_raise(shared, drained);
+    if (has_joiners(shared))
+        joiners_call(shared);
 }
 
 /** One more is done. @param count  receives how many are. @return 0, or -EPERM */
@@ -98,8 +107,11 @@ int kith_queue_join(kith_queue *queue, kith_timeout timeout)
     robust_pending(self, &shared->joiners);
     while (code == 0 && !is_joined(shared, least))
         code = deadline_passed(until) ? -ETIMEDOUT : join_sleep(shared, least, until);
-    if (code == 0)
-        joiners_wake(shared, least); /* the others: should who was to wake us all have died */
+    if (code == 0) {
+        /* The others: who was to wake us all may have died, with the word saying already that nobody sleeps. */
+        drained_raise(shared, least);
+        joiners_call(shared);
+    }
     robust_pending(self, NULL);
     return code;
 }

@@ -78,11 +78,11 @@ static inline bool message_seen(struct queue_shared *shared)
 }
 
 /** From inside: the record that is to be got next. @return 1; 0 when there is none; -ENOMEM */
-static inline int get_find(struct kith_queue *queue, char **record, position *at)
+static inline int get_find(struct os_thread *self, struct kith_queue *queue, char **record, position *at)
 {
     struct queue_shared *shared = queue->chain.shared;
     if (unlikely(shared->redeliver))
-        return redeliver_find(queue, record, at);
+        return redeliver_find(self, queue, record, at);
     if (!message_seen(shared))
         return 0;
     *at = atomic_load_explicit(&shared->head, memory_order_relaxed);
@@ -117,7 +117,7 @@ static int get_enter(struct os_thread *self, struct kith_queue *queue, char **re
     int code = get_lock(self, shared, until);
     for (;;) {
         if (likely(entered(code))) {
-            code = get_find(queue, record, at);
+            code = get_find(self, queue, record, at);
             if (likely(code == 1))
                 return 0;
             if (code == 0)
@@ -339,7 +339,7 @@ int kith_queue_get_many(kith_queue *queue, void *buffer, size_t capacity, size_t
         return code;
     struct batch batch = { .buffer = buffer, .capacity = capacity, .sizes = sizes, .count = count };
     bool more = true;
-    while (more && batch.done < count && (batch.done == 0 || get_find(queue, &call.record, &call.at) == 1))
+    while (more && batch.done < count && (batch.done == 0 || get_find(call.self, queue, &call.record, &call.at) == 1))
         more = call.seat == 0 ? get_run(&call, queue, &batch) : get_one(&call, queue, &batch);
     get_leave(call.self, queue->chain.shared);
     if (batch.done > 0)

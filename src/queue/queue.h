@@ -160,7 +160,7 @@ void seat_abandon(struct os_thread *self, struct kith_queue *queue);
 /** From inside: the record that is to be delivered next.
  *  @param at  receives its position
  *  @return 1; 0 when there is none; -ENOMEM */
-int redeliver_find(struct kith_queue *queue, char **record, position *at);
+int redeliver_find(struct os_thread *self, struct kith_queue *queue, char **record, position *at);
 
 /** From inside: takes that record for the seat. */
 void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_t seat);

@@ -5,7 +5,8 @@
  * so the memory of a message is safe until it is done. All of it is derived from the records between head and next, so
  * a getter that dies between two stores leaves nothing to repair:
  *  - a record is taken by one store, and then next moves on; who finds a taken record at next moves next on first;
- *  - a record is done by one store, and then the head moves on over all that are done.
+ *  - a record is done by one store, and then the head moves on over all that are done; who frees the seat of one that
+ *    died in between moves the head on for it.
  *
  * A seat is a robust word. A thread owns it while it has messages that are not done; when it dies, the kernel marks the
  * seat and wakes one of the sleeping getters, who sleep on all seats at once (futex_waitv(2)). The seat is free again
@@ -209,112 +210,6 @@ static int walk_to_seat(struct kith_queue *queue, struct walk *walk, uint32_t se
     return code;
 }
 
-/** Looks for what a dead getter had. A seat of which nothing is left becomes free. @return 1; 0; -ENOMEM */
-static int find_orphan(struct kith_queue *queue, char **record, position *at)
-{
-    struct queue_shared *shared = queue->chain.shared;
-    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
-    for (uint32_t seat = 1; seat <= high; seat++) {
-        struct robust_word *word = seat_word(shared, seat);
-        uint32_t value = atomic_load_explicit(&word->value, memory_order_seq_cst);
-        if (likely(!seat_is_orphaned(value)))
-            continue;
-        struct walk walk = walk_from_head(shared);
-        int code = walk_to_seat(queue, &walk, seat);
-        if (code < 0)
-            return code;
-        if (code == 1) {
-            *record = walk.record;
-            *at = walk.at;
-            return 1;
-        }
-        atomic_store_explicit(&word->value, ROBUST_WAITERS, memory_order_seq_cst);
-    }
-    return 0;
-}
-
-int redeliver_find(struct kith_queue *queue, char **record, position *at)
-{
-    struct queue_shared *shared = queue->chain.shared;
-    position next = atomic_load_explicit(&shared->next, memory_order_relaxed);
-    for (;;) {
-        /* acquire: pairs with put_commit. */
-        shared->tail_seen = atomic_load_explicit(&shared->tail, memory_order_acquire);
-        if (next == shared->tail_seen)
-            return find_orphan(queue, record, at);
-        shared->next_lap = chain_lap_at(shared, shared->next_lap, next);
-        char *found = chain_record(&queue->chain, shared->next_lap, next);
-        if (!found)
-            return -ENOMEM;
-        if (likely(taker_of(found) == 0)) {
-            int code = find_orphan(queue, record, at);
-            if (code != 0)
-                return code;
-            *record = found;
-            *at = next;
-            return 1;
-        }
-        /* Who took it died before it could move next on. */
-        next = position_after(next, record_units(record_size(found)));
-        atomic_store_explicit(&shared->next, next, memory_order_seq_cst);
-    }
-}
-
-void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_t seat)
-{
-    struct queue_shared *shared = queue->chain.shared;
-    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed);
-    atomic_store_explicit(&shared->taken[seat - 1], taken + 1, memory_order_relaxed);
-    unsigned deliveries = deliveries_of(record) + (deliveries_of(record) < 0xff);
-    atomic_store_explicit(&shared->deliveries[seat - 1], deliveries, memory_order_relaxed);
-    record_mark(record, seat, deliveries);
-    if (at == atomic_load_explicit(&shared->next, memory_order_relaxed))
-        atomic_store_explicit(&shared->next, position_after(at, record_units(record_size(record))),
-                              memory_order_seq_cst);
-    else
-        count_up(&shared->redelivered);
-}
-
-/** From inside: leaves what dead getters had to the last seat, which is nobody's. */
-static int orphans_gather(struct kith_queue *queue)
-{
-    struct queue_shared *shared = queue->chain.shared;
-    char *record;
-    position at;
-    int code = redeliver_find(queue, &record, &at); /* next is right now: no taken message lies there */
-    if (code < 0)
-        return code;
-    seats_raise(shared, SEATS);
-    atomic_store_explicit(&seat_word(shared, SEATS)->value, ROBUST_WAITERS | ROBUST_DIED, memory_order_seq_cst);
-    for (uint32_t seat = 1; seat < SEATS; seat++) {
-        struct robust_word *word = seat_word(shared, seat);
-        if (!seat_is_orphaned(atomic_load_explicit(&word->value, memory_order_seq_cst)))
-            continue;
-        struct walk walk = walk_from_head(shared);
-        for (code = walk_to_seat(queue, &walk, seat); code == 1; code = walk_to_seat(queue, &walk, seat))
-            record_mark(walk.record, SEATS, deliveries_of(walk.record));
-        if (code < 0)
-            return code;
-        atomic_store_explicit(&word->value, ROBUST_WAITERS, memory_order_seq_cst);
-    }
-    return 0;
-}
-
-static int seats_clear(struct os_thread *self, struct kith_queue *queue)
-{
-    struct queue_shared *shared = queue->chain.shared;
-    deadline patience = 0;
-    int code;
-    do
-        code = monitor_enter_late(self, &shared->get, &patience);
-    while (code == -ETIMEDOUT || code == -EINTR);
-    if (!entered(code))
-        return code;
-    code = orphans_gather(queue);
-    get_leave(self, shared);
-    return code;
-}
-
 /** From inside: owns the word that joiners sleep on, so that the kernel wakes one of them if we die. Joiners come and
  *  go meanwhile. */
 static void joiners_own(struct os_thread *self, struct queue_shared *shared)
@@ -361,6 +256,114 @@ static void advance(struct os_thread *self, struct kith_queue *queue)
         if (lap_region(lap) > 0)
             chain_release(self, &queue->chain, head, walk.at);
     }
+}
+
+/** Looks for what a dead getter had. A seat of which nothing is left becomes free. @return 1; 0; -ENOMEM */
+static int find_orphan(struct os_thread *self, struct kith_queue *queue, char **record, position *at)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
+    for (uint32_t seat = 1; seat <= high; seat++) {
+        struct robust_word *word = seat_word(shared, seat);
+        uint32_t value = atomic_load_explicit(&word->value, memory_order_seq_cst);
+        if (likely(!seat_is_orphaned(value)))
+            continue;
+        struct walk walk = walk_from_head(shared);
+        int code = walk_to_seat(queue, &walk, seat);
+        if (code < 0)
+            return code;
+        if (code == 1) {
+            *record = walk.record;
+            *at = walk.at;
+            return 1;
+        }
+        advance(self, queue); /* it may have died when it had marked its last one done */
+        atomic_store_explicit(&word->value, ROBUST_WAITERS, memory_order_seq_cst);
+    }
+    return 0;
+}
+
+int redeliver_find(struct os_thread *self, struct kith_queue *queue, char **record, position *at)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    position next = atomic_load_explicit(&shared->next, memory_order_relaxed);
+    for (;;) {
+        /* acquire: pairs with put_commit. */
+        shared->tail_seen = atomic_load_explicit(&shared->tail, memory_order_acquire);
+        if (next == shared->tail_seen)
+            return find_orphan(self, queue, record, at);
+        shared->next_lap = chain_lap_at(shared, shared->next_lap, next);
+        char *found = chain_record(&queue->chain, shared->next_lap, next);
+        if (!found)
+            return -ENOMEM;
+        if (likely(taker_of(found) == 0)) {
+            int code = find_orphan(self, queue, record, at);
+            if (code != 0)
+                return code;
+            *record = found;
+            *at = next;
+            return 1;
+        }
+        /* Who took it died before it could move next on. */
+        next = position_after(next, record_units(record_size(found)));
+        atomic_store_explicit(&shared->next, next, memory_order_seq_cst);
+    }
+}
+
+void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_t seat)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed);
+    atomic_store_explicit(&shared->taken[seat - 1], taken + 1, memory_order_relaxed);
+    unsigned deliveries = deliveries_of(record) + (deliveries_of(record) < 0xff);
+    atomic_store_explicit(&shared->deliveries[seat - 1], deliveries, memory_order_relaxed);
+    record_mark(record, seat, deliveries);
+    if (at == atomic_load_explicit(&shared->next, memory_order_relaxed))
+        atomic_store_explicit(&shared->next, position_after(at, record_units(record_size(record))),
+                              memory_order_seq_cst);
+    else
+        count_up(&shared->redelivered);
+}
+
+/** From inside: leaves what dead getters had to the last seat, which is nobody's. */
+static int orphans_gather(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    char *record;
+    position at;
+    int code = redeliver_find(self, queue, &record, &at); /* next is right now: no taken message lies there */
+    if (code < 0)
+        return code;
+    seats_raise(shared, SEATS);
+    atomic_store_explicit(&seat_word(shared, SEATS)->value, ROBUST_WAITERS | ROBUST_DIED, memory_order_seq_cst);
+    for (uint32_t seat = 1; seat < SEATS; seat++) {
+        struct robust_word *word = seat_word(shared, seat);
+        if (!seat_is_orphaned(atomic_load_explicit(&word->value, memory_order_seq_cst)))
+            continue;
+        struct walk walk = walk_from_head(shared);
+        for (code = walk_to_seat(queue, &walk, seat); code == 1; code = walk_to_seat(queue, &walk, seat))
+            record_mark(walk.record, SEATS, deliveries_of(walk.record));
+        if (code < 0)
+            return code;
+        advance(self, queue);
+        atomic_store_explicit(&word->value, ROBUST_WAITERS, memory_order_seq_cst);
+    }
+    return 0;
+}
+
+static int seats_clear(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    deadline patience = 0;
+    int code;
+    do
+        code = monitor_enter_late(self, &shared->get, &patience);
+    while (code == -ETIMEDOUT || code == -EINTR);
+    if (!entered(code))
+        return code;
+    code = orphans_gather(self, queue);
+    get_leave(self, shared);
+    return code;
 }
 
 /** From inside: marks a record done that the seat has. */
