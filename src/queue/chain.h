@@ -87,6 +87,8 @@ struct queue_shared {
     struct robust_word seats[SEATS];
     _Atomic uint32_t taken[KITH_QUEUE_GETTERS_MAX];
     _Atomic uint32_t deliveries[KITH_QUEUE_GETTERS_MAX];
+    _Atomic uint32_t turns[KITH_QUEUE_GETTERS_MAX]; /* how many it has taken in all */
+    _Atomic bool mixed[KITH_QUEUE_GETTERS_MAX];     /* its messages lie in another order than it took them */
 
     struct lap laps[LAPS];
     uint64_t backed[REGIONS]; /* units from each region's start that have memory. Putters, or who has a region alone */

@@ -67,6 +67,7 @@ static bool seat_try(struct os_thread *self, struct queue_shared *shared, uint32
     if (taken) {
         robust_link(self, word);
         atomic_store_explicit(&shared->taken[seat - 1], 0, memory_order_relaxed);
+        atomic_store_explicit(&shared->mixed[seat - 1], false, memory_order_relaxed);
     }
     robust_pending(self, NULL);
     return taken;
@@ -164,9 +165,10 @@ static unsigned deliveries_of(const char *record)
 }
 
 /** One store, for whoever comes next. */
-static void record_mark(char *record, uint64_t taker, uint64_t deliveries)
+static void record_mark(char *record, uint64_t taker, uint64_t deliveries, uint64_t turn)
 {
-    uint64_t header = record_size(record) | deliveries << RECORD_DELIVERIES_SHIFT | taker << RECORD_TAKER_SHIFT;
+    uint64_t header = record_size(record) | deliveries << RECORD_DELIVERIES_SHIFT | taker << RECORD_TAKER_SHIFT |
+                      (turn & RECORD_TURN_MASK) << RECORD_TURN_SHIFT;
     atomic_store_explicit((_Atomic uint64_t *)(void *)record, header, memory_order_release);
 }
 
@@ -317,12 +319,17 @@ void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_
     atomic_store_explicit(&shared->taken[seat - 1], taken + 1, memory_order_relaxed);
     unsigned deliveries = deliveries_of(record) + (deliveries_of(record) < 0xff);
     atomic_store_explicit(&shared->deliveries[seat - 1], deliveries, memory_order_relaxed);
-    record_mark(record, seat, deliveries);
-    if (at == atomic_load_explicit(&shared->next, memory_order_relaxed))
+    uint32_t turn = atomic_load_explicit(&shared->turns[seat - 1], memory_order_relaxed);
+    atomic_store_explicit(&shared->turns[seat - 1], turn + 1, memory_order_relaxed);
+    record_mark(record, seat, deliveries, turn);
+    if (at == atomic_load_explicit(&shared->next, memory_order_relaxed)) {
         atomic_store_explicit(&shared->next, position_after(at, record_units(record_size(record))),
                               memory_order_seq_cst);
-    else
+    } else {
         count_up(&shared->redelivered);
+        if (taken > 0)
+            atomic_store_explicit(&shared->mixed[seat - 1], true, memory_order_relaxed);
+    }
 }
 
 /** From inside: leaves what dead getters had to the last seat, which is nobody's. */
@@ -342,7 +349,7 @@ static int orphans_gather(struct os_thread *self, struct kith_queue *queue)
             continue;
         struct walk walk = walk_from_head(shared);
         for (code = walk_to_seat(queue, &walk, seat); code == 1; code = walk_to_seat(queue, &walk, seat))
-            record_mark(walk.record, SEATS, deliveries_of(walk.record));
+            record_mark(walk.record, SEATS, deliveries_of(walk.record), 0);
         if (code < 0)
             return code;
         advance(self, queue);
@@ -370,9 +377,11 @@ static int seats_clear(struct os_thread *self, struct kith_queue *queue)
 static void finish(struct os_thread *self, struct kith_queue *queue, char *record, uint32_t seat)
 {
     struct queue_shared *shared = queue->chain.shared;
-    record_mark(record, RECORD_DONE, deliveries_of(record));
-    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed);
-    atomic_store_explicit(&shared->taken[seat - 1], taken - 1, memory_order_relaxed);
+    record_mark(record, RECORD_DONE, deliveries_of(record), 0);
+    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed) - 1;
+    atomic_store_explicit(&shared->taken[seat - 1], taken, memory_order_relaxed);
+    if (taken == 0)
+        atomic_store_explicit(&shared->mixed[seat - 1], false, memory_order_relaxed);
     advance(self, queue);
 }
 
@@ -388,6 +397,31 @@ static int enter(struct os_thread *self, struct queue_shared *shared)
     return entered(code) ? 0 : error_fail(code, "this thread has peeked at the queue: release that first");
 }
 
+/** How many the seat has taken since it took this record, modulo. */
+static uint32_t age_of(const struct queue_shared *shared, const char *record, uint32_t seat)
+{
+    uint32_t turns = atomic_load_explicit(&shared->turns[seat - 1], memory_order_relaxed);
+    return (turns - (uint32_t)(header_of(record) >> RECORD_TURN_SHIFT)) & RECORD_TURN_MASK;
+}
+
+/** Finds the record that the seat has had longest. It is the first one, unless what a dead one had came in between.
+ *  @return as walk_to_seat */
+static int walk_to_longest_had(struct kith_queue *queue, struct walk *walk, uint32_t seat)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    int code = walk_to_seat(queue, walk, seat);
+    if (likely(!atomic_load_explicit(&shared->mixed[seat - 1], memory_order_relaxed)) || code != 1)
+        return code;
+    struct walk found = *walk;
+    for (; code == 1; code = walk_to_seat(queue, walk, seat)) {
+        if (age_of(shared, walk->record, seat) > age_of(shared, found.record, seat))
+            found = *walk;
+        walk_on(walk);
+    }
+    *walk = found;
+    return code < 0 ? code : 1;
+}
+
 int redeliver_done(struct os_thread *self, struct kith_queue *queue)
 {
     struct queue_shared *shared = queue->chain.shared;
@@ -395,7 +429,7 @@ int redeliver_done(struct os_thread *self, struct kith_queue *queue)
     int code = seat > 0 ? enter(self, shared) : -EPERM;
     if (code == 0) {
         struct walk walk = walk_from_head(shared);
-        code = walk_to_seat(queue, &walk, (uint32_t)seat);
+        code = walk_to_longest_had(queue, &walk, (uint32_t)seat);
         if (code == 1)
             finish(self, queue, walk.record, (uint32_t)seat);
         get_leave(self, shared);

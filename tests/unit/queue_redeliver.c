@@ -218,6 +218,28 @@ static void unfinished_messages_stay_whole_as_laps_go_round(void **state)
     assert_int_equal(stats_now().unfinished, put - got + 5);
 }
 
+static int get_two_finish_the_first(void)
+{
+    EXPECT(get_number(KITH_NOWAIT) == 2);
+    take_step();
+    EXPECT(get_number(KITH_FOREVER) == 1); /* it was put before the other, and got after it */
+    return kith_queue_task_done(queue);
+}
+
+static void task_done_goes_by_the_order_of_getting(void **state)
+{
+    (void)state;
+    make_redelivering(0, 0);
+    put_numbers(1, 2);
+    pid_t first = begin_getter(), second = begin(get_two_finish_the_first);
+    wait_for_step(2);
+    end_by_kill(first);
+    assert_int_equal(end(second), 0);
+    assert_int_equal(get_number(KITH_NOWAIT), 1);
+    assert_code(kith_queue_deliveries(queue), 3);
+    assert_code(get_code(KITH_NOWAIT), KITH_EEMPTY);
+}
+
 /* ---- sleeping getters ---- */
 
 static void a_sleeping_getter_is_woken_by_a_death(void **state)
@@ -530,6 +552,7 @@ int main(void)
         with_board(room_is_made_by_finishing),
         with_board(a_batch_is_got_and_finished_one_by_one),
         with_board(unfinished_messages_stay_whole_as_laps_go_round),
+        with_board(task_done_goes_by_the_order_of_getting),
         with_board(a_sleeping_getter_is_woken_by_a_death),
         with_board(sleeping_getters_are_woken_by_deaths_one_by_one),
         with_board(who_slept_before_a_getter_came_is_woken_by_its_death),
