@@ -196,7 +196,7 @@ static void get_and_die(uint32_t count)
     if (pid == 0) {
         for (struct call call; count > 0 && get_at_once(&call) == 0; count--)
             continue;
-        _exit(count > 0);
+        _exit(count > 0 ? 1 : 0);
     }
     int status;
     expect(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "nothing can be got by another");
