@@ -3,7 +3,7 @@
  *
  * With redelivery, what the dead one had is not lost: all that is not finished is got, and got once. */
 /* What a scenario may take in the short form, in nanoseconds: there are many. */
-#define BUDGET 200000000
+#define BUDGET 150000000
 
 #include "queue_rounds.h"
 
@@ -163,6 +163,20 @@ static void finish_for_one(int sleeping)
 
 static const struct crowd putters_behind_finishers = { put_waiting, give_message, queue_full, finish_for_one };
 static const struct crowd joiners = { join, NULL, something_unfinished, finish_all };
+static void put_before(struct call *call)
+{
+    (void)call;
+    put_one();
+}
+
+static int join_what_was_put(struct call *call)
+{
+    int code = join(call);
+    return code == 0 && something_unfinished() ? -EPROTO : code;
+}
+
+/** One who puts, and joins: that all before was done concerns it not. */
+static const struct crowd putting_joiners = { join_what_was_put, put_before, something_unfinished, finish_all };
 static const struct crowd getters_to_shut = { get_until_shut, NULL, nothing_queued_nor_shut, shut_for_all };
 static const struct crowd finishers_to_shut = { get_and_finish_until_shut, NULL, nothing_unfinished_nor_shut,
                                                 shut_for_all };
@@ -298,6 +312,7 @@ static const struct scenario finishing[] = {
     { "task_done, nobody joins", &one, get_first, .act = finish },
     { "task_done, two join", &one, get_first, .act = finish, .crowd = &joiners, .asleep = 2 },
     { "task_done, one comes to join", &one, get_first, .act = finish, .crowd = &joiners, .arrival = true },
+    { "task_done, one puts and joins", &one, get_first, .act = finish, .crowd = &putting_joiners, .arrival = true },
 };
 
 #define REDELIVER .redeliver = 1
@@ -323,6 +338,8 @@ static const struct scenario redelivering[] = {
       .asleep = 2 },
     { "task_done, redelivering, one comes to join", &one_redelivering, get_first, .act = finish, .crowd = &joiners,
       .arrival = true },
+    { "task_done, redelivering, one puts and joins", &one_redelivering, get_first, .act = finish,
+      .crowd = &putting_joiners, .arrival = true },
     { "task_done, redelivering, a putter sleeps", &full_redelivering, get_first, .act = finish,
       .crowd = &putters_behind_finishers, .asleep = 1 },
     { "task_done, redelivering, a putter sleeps, and one has joined in vain", &full_and_joined, get_first,
