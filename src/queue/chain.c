@@ -342,8 +342,8 @@ void chain_follow(struct chain *chain)
     while (atomic_load_explicit(&shared->laps[lap].end, memory_order_acquire) == head) {
         uint32_t next = shared->laps[lap].next;
         uint32_t region = lap_region(lap);
-        /* While its lap still is the first no putter takes the region. */
-        if (lap_region(next) != region && !region_kept(shared, region))
+        /* While its lap still is the first no putter takes the region. What was given back in part is not kept. */
+        if (lap_region(next) != region && (!region_kept(shared, region) || shared->backed[region] == 0))
             region_punch(chain, region, 0, region_bytes(region));
         /* release: pairs with the acquire in regions_in_use; from here on the lap is the putters' again. */
         atomic_store_explicit(&shared->first, next, memory_order_release);
