@@ -215,7 +215,7 @@ static inline int get_begin(struct getting *call, struct kith_queue *queue, kith
     }
     code = get_enter(call->self, queue, &call->record, &call->at, until);
     while (unlikely(call->seat > 0) && code == 0 && is_poison(queue, call->record)) {
-        redeliver_poison(call->self, queue, call->record, call->at, (uint32_t)call->seat);
+        redeliver_poison(call->self, queue, call->record, (uint32_t)call->seat);
         code = get_enter(call->self, queue, &call->record, &call->at, until);
     }
     return likely(code == 0) ? 0 : got_nothing(call, queue, code);

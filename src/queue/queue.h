@@ -169,7 +169,7 @@ void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_
 bool is_poison(const struct kith_queue *queue, const char *record);
 
 /** From inside: takes a poisonous record, leaves the side, hands the message over, and marks it done. */
-void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *record, position at, uint32_t seat);
+void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *record, uint32_t seat);
 
 /** Marks the message done that the seat has had longest. Outside of the getters' side.
  *  @return 0; -EPERM when it has none; -EDEADLK; -ENOMEM, all with the detail */

@@ -312,24 +312,30 @@ int redeliver_find(struct os_thread *self, struct kith_queue *queue, char **reco
     }
 }
 
+/** Has the seat have a record. It lies before others of the seat, unless it is the next to be got. */
+static void seat_add(struct queue_shared *shared, char *record, uint32_t seat, unsigned deliveries, bool is_next)
+{
+    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed);
+    uint32_t turn = atomic_load_explicit(&shared->turns[seat - 1], memory_order_relaxed);
+    atomic_store_explicit(&shared->taken[seat - 1], taken + 1, memory_order_relaxed);
+    atomic_store_explicit(&shared->turns[seat - 1], turn + 1, memory_order_relaxed);
+    if (taken > 0 && !is_next)
+        atomic_store_explicit(&shared->mixed[seat - 1], true, memory_order_relaxed);
+    record_mark(record, seat, deliveries, turn);
+}
+
 void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_t seat)
 {
     struct queue_shared *shared = queue->chain.shared;
-    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed);
-    atomic_store_explicit(&shared->taken[seat - 1], taken + 1, memory_order_relaxed);
+    bool is_next = at == atomic_load_explicit(&shared->next, memory_order_relaxed);
     unsigned deliveries = deliveries_of(record) + (deliveries_of(record) < 0xff);
     atomic_store_explicit(&shared->deliveries[seat - 1], deliveries, memory_order_relaxed);
-    uint32_t turn = atomic_load_explicit(&shared->turns[seat - 1], memory_order_relaxed);
-    atomic_store_explicit(&shared->turns[seat - 1], turn + 1, memory_order_relaxed);
-    record_mark(record, seat, deliveries, turn);
-    if (at == atomic_load_explicit(&shared->next, memory_order_relaxed)) {
+    seat_add(shared, record, seat, deliveries, is_next);
+    if (is_next)
         atomic_store_explicit(&shared->next, position_after(at, record_units(record_size(record))),
                               memory_order_seq_cst);
-    } else {
+    else
         count_up(&shared->redelivered);
-        if (taken > 0)
-            atomic_store_explicit(&shared->mixed[seat - 1], true, memory_order_relaxed);
-    }
 }
 
 /** From inside: leaves what dead getters had to the last seat, which is nobody's. */
@@ -461,12 +467,12 @@ bool is_poison(const struct kith_queue *queue, const char *record)
     return most > 0 && deliveries_of(record) >= most;
 }
 
-void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *record, position at, uint32_t seat)
+void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *record, uint32_t seat)
 {
     struct queue_shared *shared = queue->chain.shared;
     unsigned deliveries = deliveries_of(record);
     size_t size = (size_t)record_size(record);
-    redeliver_take(queue, record, at, seat);
+    seat_add(shared, record, seat, deliveries, false); /* this is no delivery: the next handler is told the same */
     get_leave(self, shared);
     /* Nobody touches the record while the seat has it. */
     if (queue->poison)
