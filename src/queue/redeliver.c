@@ -5,8 +5,8 @@
  * so the memory of a message is safe until it is done. All of it is derived from the records between head and next, so
  * a getter that dies between two stores leaves nothing to repair:
  *  - a record is taken by one store, and then next moves on; who finds a taken record at next moves next on first;
- *  - a record is done by one store, and then the head moves on over all that are done; who frees the seat of one that
- *    died in between moves the head on for it.
+ *  - a record is done by one store, and then the head moves on over all that are done; who looks for what a dead one
+ *    had moves the head on first.
  *
  * A seat is a robust word. A thread owns it while it has messages that are not done; when it dies, the kernel marks the
  * seat and wakes one of the sleeping getters, who sleep on all seats at once (futex_waitv(2)). The seat is free again
@@ -270,6 +270,7 @@ static int find_orphan(struct os_thread *self, struct kith_queue *queue, char **
         uint32_t value = atomic_load_explicit(&word->value, memory_order_seq_cst);
         if (likely(!seat_is_orphaned(value)))
             continue;
+        advance(self, queue); /* it may have died when it had marked one done, and the head stands there still */
         struct walk walk = walk_from_head(shared);
         int code = walk_to_seat(queue, &walk, seat);
         if (code < 0)
@@ -279,7 +280,6 @@ static int find_orphan(struct os_thread *self, struct kith_queue *queue, char **
             *at = walk.at;
             return 1;
         }
-        advance(self, queue); /* it may have died when it had marked its last one done */
         atomic_store_explicit(&word->value, ROBUST_WAITERS, memory_order_seq_cst);
     }
     return 0;
