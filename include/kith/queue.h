@@ -42,7 +42,7 @@ typedef struct kith_queue_options {
     /** A message that was got stays in the queue's memory, and counts for its bounds, until its getter says
      *  kith_queue_task_done. When the getter, which is the thread that got it, ends first, the message is got once
      *  more, before all others. Who gets it is told by kith_queue_deliveries that it is not the first. At most
-     *  KITH_QUEUE_GETTERS_MAX threads may have unfinished messages at the same time. */
+     *  KITH_QUEUE_GETTERS_MAX living threads may have unfinished messages, or wait for one, at the same time. */
     int redeliver;
     /** With redeliver: a message that was delivered so often and never finished is poison, and is not delivered again:
      *  see kith_queue_set_poison. 0: there is no such limit; at most KITH_QUEUE_DELIVERIES_MAX. */
@@ -150,8 +150,8 @@ KITH_API int kith_queue_cancel(kith_queue *queue);
  *          after kith_queue_close, and after kith_queue_shut when all is drained; -EINTR as for kith_queue_put; -ENOMEM
  *          when the memory that holds the message can't be mapped (it stays in the queue); -EBUSY when another getter
  *          kept the queue for a second past the timeout; -EDEADLK when this thread has peeked and not released; -EAGAIN
- *          when, with redeliver, KITH_QUEUE_GETTERS_MAX other threads have unfinished messages; -EINVAL when queue or
- *          size is NULL, buffer is NULL and capacity is not 0, or the timeout is negative */
+ *          when, with redeliver, KITH_QUEUE_GETTERS_MAX other threads have unfinished messages or wait for one; -EINVAL
+ *          when queue or size is NULL, buffer is NULL and capacity is not 0, or the timeout is negative */
 KITH_API KITH_MUST_USE int kith_queue_get(kith_queue *queue, void *buffer, size_t capacity, size_t *size,
                                           kith_timeout timeout);
 
@@ -191,7 +191,8 @@ KITH_API int kith_queue_release(kith_queue *queue, int take);
 /* ---- joining: each message that is put is unfinished until somebody who got it says that it is done ---- */
 
 /** Says that a message which was got is done with; with redeliver, the one that this thread has had longest.
- *  @return 0; -EPERM when more would be done than were got (with redeliver: than this thread got); KITH_ECLOSED;
+ *  @return 0; -EPERM when more would be done than were got (with redeliver: than this thread got); with redeliver,
+ *          -EDEADLK when this thread has peeked, and -ENOMEM when the message's memory can't be mapped; KITH_ECLOSED;
  *          -EINVAL when queue is NULL */
 KITH_API int kith_queue_task_done(kith_queue *queue);
 

@@ -32,6 +32,9 @@ static inline struct os_thread *os_thread_self(void)
     return &os_thread_known;
 }
 
+/** Whether a living thread of this process has that id. */
+bool os_thread_is_ours(uint32_t id);
+
 /** The CPUs this process may use, 1 or more. */
 int os_cpu_count(void);
 

@@ -293,8 +293,7 @@ static position see_head(struct queue_shared *shared, position tail)
     /* acquire: pairs with the getters' stores; they have copied out what lies before the head. */
     position head = shared->head_seen = atomic_load_explicit(&shared->head, memory_order_acquire);
     note_depth(shared, head, tail);
-    uint64_t puts = atomic_load_explicit(&shared->puts, memory_order_relaxed);
-    atomic_store_explicit(&shared->puts, count_from(puts, tail), memory_order_relaxed);
+    count_note(&shared->puts, tail);
     return head;
 }
 
@@ -356,8 +355,8 @@ void chain_follow(struct chain *chain)
     while (atomic_load_explicit(&shared->laps[lap].end, memory_order_acquire) == head) {
         uint32_t next = shared->laps[lap].next;
         uint32_t region = lap_region(lap);
-        /* While its lap still is the first no putter takes the region. */
-        if (lap_region(next) != region && !region_kept(shared, region))
+        /* While its lap still is the first no putter takes the region. What was given back in part is not kept. */
+        if (lap_region(next) != region && (!region_kept(shared, region) || shared->backed[region] == 0))
             region_punch(chain, region, 0, region_bytes(region));
         /* release: pairs with the acquire in regions_in_use; from here on the lap is the putters' again. */
         atomic_store_explicit(&shared->first, next, memory_order_release);

@@ -33,6 +33,9 @@ struct lap {
     uint32_t next;                        /* the lap that goes on at end. Putters, before they store end */
 };
 
+/** One for each thread that may have messages, and the last one for those of the dead: see redeliver.c. */
+#define SEATS (KITH_QUEUE_GETTERS_MAX + 1)
+
 /** What all processes share of a queue. It begins the file; the regions follow. Fields are grouped by who writes them,
  *  each group on cache lines of its own. */
 struct queue_shared {
@@ -69,19 +72,22 @@ struct queue_shared {
 
     /* finishing: see done.c */
     _Alignas(CACHE_LINE) _Atomic uint64_t done; /* without redelivery: messages done. By anybody */
-    struct robust_word joiners;                 /* who waits for all to be done sleeps on it. By anybody */
-    _Atomic uint32_t drains;                    /* how often all was done. By anybody */
+    struct robust_word joiners;                 /* who waits for all to be done sleeps on it; see done.c, redeliver.c */
+    _Atomic uint64_t drained; /* so many messages were all done at some instant. By anybody: it only grows */
 
     /* redelivery: see redeliver.c. Guarded by get, unless said otherwise */
     _Alignas(CACHE_LINE) _Atomic position next; /* what nobody has got yet begins here; seq_cst */
     uint32_t next_lap;
-    _Atomic uint32_t seats_high; /* seats from here on have never been used */
+    _Atomic uint32_t seats_high; /* seats from here on have never been used. Getters sleep on it, too */
+    _Atomic uint32_t seats_told; /* so many seats are watched by all who sleep */
     _Atomic uint64_t redelivered, poisoned;
     /* For each seat, by the thread that has it: the seat (or the kernel), how many messages it has, and how often the
      * one that it got last had been delivered. */
-    struct robust_word seats[KITH_QUEUE_GETTERS_MAX];
+    struct robust_word seats[SEATS];
     _Atomic uint32_t taken[KITH_QUEUE_GETTERS_MAX];
     _Atomic uint32_t deliveries[KITH_QUEUE_GETTERS_MAX];
+    _Atomic uint32_t turns[KITH_QUEUE_GETTERS_MAX]; /* how many it has taken in all */
+    _Atomic bool mixed[KITH_QUEUE_GETTERS_MAX];     /* its messages lie in another order than it took them */
 
     struct lap laps[LAPS];
     /* Units from each region's start that have memory. Written by putters, or who has a region alone; read by all. */
@@ -170,12 +176,27 @@ void chain_release_idle(struct os_thread *self, struct chain *chain);
 /** How much memory the regions have, in bytes, at some instant. */
 uint64_t chain_memory(const struct chain *chain);
 
-/** Counts what was between two looks at a position into a 64-bit count. Less than 2^30 messages ago, known was right;
- *  it is right again then. Two who do it at the same time store the same. */
+/** How many messages lie before a position, in 64 bits, when less than 2^30 messages before it "known" was right. Look
+ *  at what is known first, and at the position then: it must not be older. */
 static inline uint64_t count_from(uint64_t known, position at)
 {
     uint64_t start = position_items(POSITION_START);
     return known + ((position_items(at) - start - known) & POSITION_ITEMS_MASK);
+}
+
+/** Brings a count up to a position, often enough. For the position's side. */
+static inline void count_note(_Atomic uint64_t *count, position at)
+{
+    uint64_t known = atomic_load_explicit(count, memory_order_relaxed);
+    /* release: pairs with the acquire in count_now. */
+    atomic_store_explicit(count, count_from(known, at), memory_order_release);
+}
+
+/** How many messages lie before a position, now. For anybody. */
+static inline uint64_t count_now(const _Atomic uint64_t *count, const _Atomic position *at)
+{
+    uint64_t known = atomic_load_explicit(count, memory_order_acquire);
+    return count_from(known, atomic_load_explicit(at, memory_order_seq_cst));
 }
 
 /** Keeps the largest depth, for statistics. */

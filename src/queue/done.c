@@ -4,44 +4,63 @@
  * death. With redelivery not even that: a message that is not done is still behind the head.
  *
  * Who joins sleeps on one word, without owning it: ROBUST_WAITERS in it means that somebody may sleep. Who makes the
- * last message done wakes all. It has that word in its slot meanwhile, and so has everybody who joins: if it dies
- * before it has woken them, the kernel wakes one of them, and that one wakes the rest. */
+ * last message done says how many are, and wakes all. It has that word in its slot meanwhile, and so has everybody who
+ * joins: if it dies before it has woken them, the kernel wakes one of them, and that one wakes the rest. */
 #include "queue/queue.h"
 
 static uint64_t count_puts(const struct queue_shared *shared)
 {
-    position tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
-    return count_from(atomic_load_explicit(&shared->puts, memory_order_relaxed), tail);
+    return count_now(&shared->puts, &shared->tail);
 }
 
-static bool all_done(const struct queue_shared *shared)
+uint64_t count_gets(const struct queue_shared *shared)
 {
-    if (shared->redeliver)
-        return atomic_load_explicit(&shared->head, memory_order_seq_cst) ==
-               atomic_load_explicit(&shared->tail, memory_order_seq_cst);
+    uint64_t known = atomic_load_explicit(&shared->puts, memory_order_acquire); /* before the tail, see count_from */
+    position head, tail;
+    queue_look(shared, &head, &tail);
+    return count_from(known, tail) - items_between(head, tail);
+}
+
+/** How many messages are done, of those that were put. */
+static uint64_t count_done(const struct queue_shared *shared)
+{
+    return shared->redeliver ? count_gets(shared) : atomic_load_explicit(&shared->done, memory_order_seq_cst);
+}
+
+/** Whether all messages are done that have been put up to now; or once were, when at least so many had been put. */
+static bool is_joined(const struct queue_shared *shared, uint64_t least)
+{
+    if (atomic_load_explicit(&shared->drained, memory_order_seq_cst) >= least)
+        return true;
     /* In this order: both only grow, so if they are equal, they were when done was read. */
-    uint64_t done = atomic_load_explicit(&shared->done, memory_order_seq_cst);
+    uint64_t done = count_done(shared);
     return done == count_puts(shared);
 }
 
-void joiners_wake(struct queue_shared *shared)
+static void drained_raise(struct queue_shared *shared, uint64_t drained)
 {
-    atomic_fetch_add_explicit(&shared->drains, 1, memory_order_relaxed);
-    if (!has_joiners(shared))
-        return;
-    atomic_exchange_explicit(&shared->joiners.value, 0, memory_order_seq_cst);
+    uint64_t before = atomic_load_explicit(&shared->drained, memory_order_relaxed);
+    while (before < drained && !atomic_compare_exchange_weak_explicit(&shared->drained, &before, drained,
+                                                                      memory_order_seq_cst, memory_order_relaxed))
+        continue;
+}
+
+static void joiners_call(struct queue_shared *shared)
+{
+    /* Who owns the word keeps it: see redeliver.c. */
+    atomic_fetch_and_explicit(&shared->joiners.value, ROBUST_OWNER, memory_order_seq_cst);
     os_futex_wake(&shared->joiners.value, INT32_MAX);
 }
 
-static uint64_t count_gets(const struct queue_shared *shared)
+void joiners_wake(struct queue_shared *shared, uint64_t drained)
 {
-    position head, tail;
-    queue_look(shared, &head, &tail);
-    return count_from(atomic_load_explicit(&shared->puts, memory_order_relaxed), tail) - items_between(head, tail);
+    drained_raise(shared, drained);
+    if (has_joiners(shared))
+        joiners_call(shared);
 }
 
-/** One more is done. @return 0, or -EPERM */
-static int count_done(struct queue_shared *shared)
+/** One more is done. @param count  receives how many are. @return 0, or -EPERM */
+static int finish_one(struct queue_shared *shared, uint64_t *count)
 {
     uint64_t done = atomic_load_explicit(&shared->done, memory_order_relaxed);
     do {
@@ -49,6 +68,7 @@ static int count_done(struct queue_shared *shared)
             return error_fail(-EPERM, "all %llu messages that were got are done already", (unsigned long long)done);
     } while (!atomic_compare_exchange_weak_explicit(&shared->done, &done, done + 1, memory_order_seq_cst,
                                                     memory_order_relaxed));
+    *count = done + 1;
     return 0;
 }
 
@@ -63,31 +83,29 @@ int kith_queue_task_done(kith_queue *queue)
     if (shared->redeliver)
         return redeliver_done(self, queue);
     robust_pending(self, &shared->joiners);
-    code = count_done(shared);
-    if (code == 0 && all_done(shared))
-        joiners_wake(shared);
+    uint64_t done = 0;
+    code = finish_one(shared, &done);
+    if (code == 0 && done == count_puts(shared))
+        joiners_wake(shared, done);
     robust_pending(self, NULL);
     return code;
 }
 
-/** Who moved the head on may have died before it woke a putter: its one debt was to those who join (redeliver.c). */
-static void pay_for_the_dead(struct os_thread *self, struct queue_shared *shared)
-{
-    robust_pending(self, &shared->put.word);
-    putters_notify(shared);
-    robust_pending(self, &shared->joiners);
-}
-
 /** Sleeps on what tells that all is done, too: see sync/word.h.
- *  @return 0 when woken, or when there was reason not to sleep; -ETIMEDOUT, -EINTR */
-static int join_sleep(struct queue_shared *shared, deadline until)
+ *  @return 0 when woken, or when there is no need to sleep; -ETIMEDOUT, -EINTR */
+static int join_sleep(struct os_thread *self, struct kith_queue *queue, uint64_t least, deadline until)
 {
+    struct queue_shared *shared = queue->chain.shared;
     _Atomic uint64_t *count = shared->redeliver ? &shared->head : &shared->done;
     uint64_t seen = atomic_load_explicit(count, memory_order_seq_cst);
-    struct os_futex_pair pairs[] = { { &shared->joiners.value, ROBUST_WAITERS },
-                                     { position_half(count), (uint32_t)seen } };
-    atomic_fetch_or_explicit(&shared->joiners.value, ROBUST_WAITERS, memory_order_seq_cst);
-    return all_done(shared) ? 0 : word_sleep_any(pairs, 2, until);
+    uint32_t value = atomic_fetch_or_explicit(&shared->joiners.value, ROBUST_WAITERS, memory_order_seq_cst);
+    value |= ROBUST_WAITERS;
+    if (is_joined(shared, least))
+        return 0;
+    if (shared->redeliver)
+        return redeliver_join_sleep(self, queue, value, seen, until);
+    struct os_futex_pair pairs[] = { { &shared->joiners.value, value }, { position_half(count), (uint32_t)seen } };
+    return word_sleep_any(pairs, 2, until);
 }
 
 int kith_queue_join(kith_queue *queue, kith_timeout timeout)
@@ -98,15 +116,15 @@ int kith_queue_join(kith_queue *queue, kith_timeout timeout)
     if (code < 0)
         return code;
     struct queue_shared *shared = queue->chain.shared;
-    uint32_t drains = atomic_load_explicit(&shared->drains, memory_order_relaxed);
+    uint64_t least = count_puts(shared);
     robust_pending(self, &shared->joiners);
-    while (code == 0 && !all_done(shared) && drains == atomic_load_explicit(&shared->drains, memory_order_relaxed)) {
-        code = deadline_passed(until) ? -ETIMEDOUT : join_sleep(shared, until);
-        if (code == 0 && shared->redeliver)
-            pay_for_the_dead(self, shared);
+    while (code == 0 && !is_joined(shared, least))
+        code = deadline_passed(until) ? -ETIMEDOUT : join_sleep(self, queue, least, until);
+    if (code == 0) {
+        /* The others: who was to wake us all may have died, with the word saying already that nobody sleeps. */
+        drained_raise(shared, least);
+        joiners_call(shared);
     }
-    if (code == 0)
-        joiners_wake(shared); /* the others: should who was to wake us all have died */
     robust_pending(self, NULL);
     return code;
 }

@@ -18,6 +18,13 @@ void get_leave_to_waiter(struct queue_shared *shared)
     }
 }
 
+/** Sleeps until getters can go on, after monitor_retire. @return as word_sleep */
+static int get_sleep(struct queue_shared *shared, deadline until)
+{
+    position seen = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
+    return getters_can_go_on(shared) ? 0 : queue_sleep(shared, &shared->get, &shared->tail, seen, until);
+}
+
 /** From inside: sleeps until there may be a message. @return as monitor_enter */
 static int get_wait(struct os_thread *self, struct kith_queue *queue, deadline until)
 {
@@ -30,13 +37,7 @@ static int get_wait(struct os_thread *self, struct kith_queue *queue, deadline u
     }
     count_up(&shared->get_waits);
     monitor_retire(self, get);
-    int code = 0;
-    position seen = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
-    if (!getters_can_go_on(shared)) {
-        struct os_futex_pair tail = { position_half(&shared->tail), (uint32_t)seen };
-        code = shared->redeliver ? redeliver_sleep(shared, &tail, nap)
-                                 : queue_sleep(shared, get, &shared->tail, seen, nap);
-    }
+    int code = shared->redeliver ? redeliver_sleep(shared, NULL, nap) : get_sleep(shared, nap);
     bool idle = code == -ETIMEDOUT && nap != until;
     if (code == 0 || idle) {
         code = get_lock(self, shared, until);
@@ -77,11 +78,11 @@ static inline bool get_find_at_once(struct kith_queue *queue, char **record, pos
 }
 
 /** From inside: the record that is to be got next. @return 1; 0 when there is none; -ENOMEM */
-static int get_find(struct kith_queue *queue, char **record, position *at)
+static int get_find(struct os_thread *self, struct kith_queue *queue, char **record, position *at)
 {
     struct queue_shared *shared = queue->chain.shared;
     if (shared->redeliver)
-        return redeliver_find(queue, record, at);
+        return redeliver_find(self, queue, record, at);
     *at = atomic_load_explicit(&shared->head, memory_order_relaxed);
     if (!message_seen(shared, *at))
         return 0;
@@ -111,7 +112,7 @@ static int get_enter_slowly(struct os_thread *self, struct kith_queue *queue, ch
     bool spun = false;
     for (;;) {
         if (likely(entered(code))) {
-            code = get_find(queue, record, at);
+            code = get_find(self, queue, record, at);
             if (likely(code == 1))
                 return 0;
             if (code == 0)
@@ -208,7 +209,7 @@ static inline int get_begin(struct getting *call, struct kith_queue *queue, kith
     }
     code = get_enter(call->self, queue, &call->record, &call->at, until);
     while (unlikely(call->seat > 0) && code == 0 && is_poison(queue, call->record)) {
-        redeliver_poison(call->self, queue, call->record, call->at, (uint32_t)call->seat);
+        redeliver_poison(call->self, queue, call->record, (uint32_t)call->seat);
         code = get_enter(call->self, queue, &call->record, &call->at, until);
     }
     return likely(code == 0) ? 0 : got_nothing(call, queue, code);
@@ -291,11 +292,13 @@ static bool batch_add(struct batch *batch, char *record)
             batch->sizes[0] = size;
         return false;
     }
-    memcpy(batch->buffer, record_data(record), size);
     batch->sizes[batch->done++] = size;
-    size_t used = room < batch->capacity ? room : batch->capacity;
-    batch->buffer += used;
-    batch->capacity -= used;
+    if (size > 0) {
+        size_t used = room < batch->capacity ? room : batch->capacity;
+        memcpy(batch->buffer, record_data(record), size);
+        batch->buffer += used;
+        batch->capacity -= used;
+    }
     return true;
 }
 
@@ -342,7 +345,7 @@ int kith_queue_get_many(kith_queue *queue, void *buffer, size_t capacity, size_t
         return code;
     struct batch batch = { .buffer = buffer, .capacity = capacity, .sizes = sizes, .count = count };
     bool more = true;
-    while (more && batch.done < count && (batch.done == 0 || get_find(queue, &call.record, &call.at) == 1))
+    while (more && batch.done < count && (batch.done == 0 || get_find(call.self, queue, &call.record, &call.at) == 1))
         more = call.seat == 0 ? get_run(&call, queue, &batch) : get_one(&call, queue, &batch);
     get_leave(call.self, queue->chain.shared);
     if (batch.done > 0)
@@ -364,6 +367,8 @@ int kith_queue_peek(kith_queue *queue, const void **data, size_t *size, kith_tim
         return code;
     *data = record_data(call.record);
     *size = (size_t)record_size(call.record);
+    queue->peeked = call.record;
+    queue->peeked_at = call.at;
     monitor_stay(call.self, &queue->chain.shared->get);
     return 0;
 }
@@ -376,12 +381,16 @@ int kith_queue_release(kith_queue *queue, int take)
     if (code < 0)
         return code;
     struct queue_shared *shared = queue->chain.shared;
-    if (!monitor_has(call.self, &shared->get))
+    if (!monitor_has(call.self, &shared->get) || !queue->peeked)
         return error_fail(-EPERM, "this thread has not peeked at the queue");
     if (shared->redeliver)
         call.seat = seat_of(call.self, shared); /* peek has taken it */
     monitor_resume(call.self, &shared->get);
-    if (take && get_find(queue, &call.record, &call.at) == 1) /* what peek found: nobody else has been here */
+    /* Not what is next by now: what another getter had that died meanwhile would come first. */
+    call.record = queue->peeked;
+    call.at = queue->peeked_at;
+    queue->peeked = NULL;
+    if (take)
         get_commit(&call, queue);
     get_leave(call.self, shared);
     return take ? 0 : got_nothing(&call, queue, 0);

@@ -340,20 +340,17 @@ int kith_queue_cancel(kith_queue *queue)
 
 int kith_queue_shut(kith_queue *queue)
 {
-    enum { PATIENCE = 1000000000 };
-    deadline until;
+    deadline until, patience = 0;
     struct os_thread *self;
-    int code = queue_call(queue, PATIENCE, &until, &self);
+    int code = queue_call(queue, KITH_NOWAIT, &until, &self);
     if (code < 0)
         return code;
     struct queue_shared *shared = queue->chain.shared;
-    do
-        code = monitor_enter(self, &shared->put, until);
-    while (code == -EINTR);
+    do /* not in one sleep: putters that wait for room would leave us asleep among them */
+        code = monitor_enter_late(self, &shared->put, &patience);
+    while (code == -ETIMEDOUT || code == -EINTR);
     if (code == -EDEADLK)
         return error_fail(code, "this thread has reserved room in the queue: commit or cancel that first");
-    if (code == -ETIMEDOUT)
-        return error_fail(-EBUSY, "a putter has been in the middle of its call for a second: is it stopped?");
     if (!entered(code))
         return code;
     robust_pending(self, &shared->get.word); /* getters are owed a wake-up; putters get theirs as we leave */

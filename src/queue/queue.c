@@ -104,6 +104,23 @@ int kith_queue_share_fd(const kith_queue *queue)
     return code < 0 ? code : queue->chain.object.file;
 }
 
+static bool is_owned_by_us(const struct robust_word *word)
+{
+    uint32_t owner = atomic_load_explicit(&word->value, memory_order_relaxed) & ROBUST_OWNER;
+    return owner > 0 && os_thread_is_ours(owner);
+}
+
+/** Whether other threads of this process have reserved, peeked or unfinished messages: these words are on their robust
+ *  lists, and must stay mapped. */
+static bool is_owned_by_others(const struct queue_shared *shared)
+{
+    bool owned = is_owned_by_us(&shared->put.word) || is_owned_by_us(&shared->get.word);
+    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
+    for (uint32_t seat = 0; seat < high && !owned; seat++)
+        owned = is_owned_by_us(&shared->seats[seat]);
+    return owned;
+}
+
 int kith_queue_close(kith_queue *queue)
 {
     if (!queue)
@@ -120,8 +137,7 @@ int kith_queue_close(kith_queue *queue)
         if (queue->chain.shared->redeliver)
             seat_abandon(self, queue);
     }
-    /* The seats of other threads are on their robust lists: they must stay mapped. */
-    chain_close(&queue->chain, atomic_load_explicit(&queue->seats, memory_order_relaxed) == 0);
+    chain_close(&queue->chain, !is_owned_by_others(queue->chain.shared));
     queue->closed = true;
     return 0;
 }
@@ -172,9 +188,10 @@ int kith_queue_get_stats(const kith_queue *queue, kith_queue_stats *stats)
         return error_fail(-EINVAL, "stats is NULL");
     struct queue_shared *shared = queue->chain.shared;
     position head, tail;
+    uint64_t known = atomic_load_explicit(&shared->puts, memory_order_acquire); /* before the tail, see count_from */
     queue_look(shared, &head, &tail);
     note_depth(shared, head, tail);
-    uint64_t puts = count_from(atomic_load_explicit(&shared->puts, memory_order_relaxed), tail);
+    uint64_t puts = count_from(known, tail);
     uint64_t gets = puts - items_between(head, tail);
     uint64_t done = atomic_load_explicit(&shared->done, memory_order_relaxed);
     *stats = (kith_queue_stats){

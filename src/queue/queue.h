@@ -23,8 +23,9 @@ struct kith_queue {
     struct chain chain;
     bool closed;
     struct vigil vigil;
-    _Atomic unsigned seats;    /* how many threads of this process have one: redeliver.c */
-    uint64_t reserved;         /* units; of the thread that owns the putters' side: put.c */
+    uint64_t reserved; /* units; of the thread that owns the putters' side: put.c */
+    char *peeked;      /* the record, of the thread that owns the getters' side: get.c */
+    position peeked_at;
     kith_queue_poison *poison; /* may be NULL */
     void *poison_context;
     struct ready *_Atomic ready; /* NULL until kith_queue_fd */
@@ -159,8 +160,12 @@ static inline bool has_joiners(const struct queue_shared *shared)
     return atomic_load_explicit(&shared->joiners.value, memory_order_seq_cst) & ROBUST_WAITERS;
 }
 
-/** Wakes all who join: all was done at some instant. The slot has held shared->joiners since before that. */
-void joiners_wake(struct queue_shared *shared);
+/** How many messages were got; with redelivery, how many are done. */
+uint64_t count_gets(const struct queue_shared *shared);
+
+/** Wakes all who join: so many messages, from the first on, are done. The slot has held shared->joiners since before
+ *  that. */
+void joiners_wake(struct queue_shared *shared, uint64_t drained);
 
 /* ---- redelivery (redeliver.c): who has taken a message is written in its record, as the number of a seat. A seat is a
  * robust word that a thread owns while it has unfinished messages. When the thread dies, the kernel marks the seat, and
@@ -199,7 +204,7 @@ void seat_abandon(struct os_thread *self, struct kith_queue *queue);
 /** From inside: the record that is to be delivered next.
  *  @param at  receives its position
  *  @return 1; 0 when there is none; -ENOMEM */
-int redeliver_find(struct kith_queue *queue, char **record, position *at);
+int redeliver_find(struct os_thread *self, struct kith_queue *queue, char **record, position *at);
 
 /** From inside: takes that record for the seat. */
 void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_t seat);
@@ -208,15 +213,20 @@ void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_
 bool is_poison(const struct kith_queue *queue, const char *record);
 
 /** From inside: takes a poisonous record, leaves the side, hands the message over, and marks it done. */
-void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *record, position at, uint32_t seat);
+void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *record, uint32_t seat);
 
 /** Marks the message done that the seat has had longest. Outside of the getters' side.
  *  @return 0; -EPERM when it has none; -EDEADLK; -ENOMEM, all with the detail */
 int redeliver_done(struct os_thread *self, struct kith_queue *queue);
 
-/** Sleeps until getters can go on, some getter dies, or the word "other", if there is one, has not its value any more.
- * */
+/** Sleeps until getters can go on, after monitor_retire.
+ *  @param other  a word to watch, too; may be NULL. @return as word_sleep */
 int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *other, deadline until);
+
+/** Sleeps as one who joins, until the head moves on from where it was seen, joiners has not that value any more, or some
+ *  getter dies. @return as word_sleep, or as redeliver_done */
+int redeliver_join_sleep(struct os_thread *self, struct kith_queue *queue, uint32_t value, position seen,
+                         deadline until);
 
 static inline bool getters_can_go_on(const struct queue_shared *shared)
 {

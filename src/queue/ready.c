@@ -21,6 +21,7 @@ struct ready {
     int flag;
     pthread_t thread;
     _Atomic uint32_t control; /* ARMED: raise the flag when there is a message. The thread sleeps on it, too */
+    pthread_mutex_t flagging; /* the flag and ARMED change together: either is raised, or the thread is to raise it */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -48,20 +49,16 @@ static bool watch(struct os_thread *self, struct ready *ready)
     struct queue_shared *shared = ready->queue->chain.shared;
     if (!enter(self, ready))
         return false;
-    bool found = getters_can_go_on(shared);
-    if (!found) {
+    if (!getters_can_go_on(shared)) {
         monitor_retire(self, &shared->get);
-        found = getters_can_go_on(shared);
-        if (!found) {
-            struct os_futex_pair control = { &ready->control, ARMED };
-            redeliver_sleep(shared, &control, OS_FOREVER);
-        }
+        struct os_futex_pair control = { &ready->control, ARMED };
+        redeliver_sleep(shared, &control, OS_FOREVER);
         if (!enter(self, ready)) {
             robust_pending(self, NULL);
             return false;
         }
-        found = getters_can_go_on(shared);
     }
+    bool found = getters_can_go_on(shared);
     get_leave(self, shared); /* and calls the next getter: we take nothing */
     return found;
 }
@@ -75,8 +72,10 @@ static void *ready_main(void *argument)
         if (!(control & ARMED)) {
             os_futex_wait(&ready->control, control, OS_FOREVER);
         } else if (watch(self, ready)) {
+            pthread_mutex_lock(&ready->flagging);
             atomic_fetch_and_explicit(&ready->control, ~(uint32_t)ARMED, memory_order_seq_cst);
             os_flag_raise(ready->flag);
+            pthread_mutex_unlock(&ready->flagging);
         }
     }
     return NULL;
@@ -85,11 +84,15 @@ static void *ready_main(void *argument)
 void ready_rearm(struct kith_queue *queue)
 {
     struct ready *ready = atomic_load_explicit(&queue->ready, memory_order_acquire);
-    if (ready->pid != getpid() || atomic_load_explicit(&ready->control, memory_order_seq_cst) & ARMED)
+    if (ready->pid != getpid())
         return;
-    os_flag_lower(ready->flag);
-    atomic_fetch_or_explicit(&ready->control, ARMED, memory_order_seq_cst);
-    os_futex_wake(&ready->control, 1);
+    pthread_mutex_lock(&ready->flagging);
+    if (!(atomic_load_explicit(&ready->control, memory_order_seq_cst) & ARMED)) {
+        os_flag_lower(ready->flag);
+        atomic_fetch_or_explicit(&ready->control, ARMED, memory_order_seq_cst);
+        os_futex_wake(&ready->control, 1);
+    }
+    pthread_mutex_unlock(&ready->flagging);
 }
 
 static int start(struct ready *ready)
@@ -112,6 +115,7 @@ static int ready_new(struct kith_queue *queue)
         ready->queue = queue;
         ready->pid = getpid();
         atomic_init(&ready->control, ARMED);
+        pthread_mutex_init(&ready->flagging, NULL);
         code = start(ready);
         if (code == 0) {
             atomic_store_explicit(&queue->ready, ready, memory_order_release);

@@ -74,8 +74,10 @@ static inline uint64_t record_units(uint64_t size)
  * store takes it, or marks it done. */
 #define RECORD_SIZE_BITS 35
 #define RECORD_SIZE_MASK (((uint64_t)1 << RECORD_SIZE_BITS) - 1)
-#define RECORD_DELIVERIES_SHIFT 40 /* 8 bits: how often it has been delivered */
-#define RECORD_TAKER_SHIFT 48      /* 8 bits: 0: nobody, RECORD_DONE, or who has it: its seat, from 1 */
+#define RECORD_DELIVERIES_SHIFT 35 /* 8 bits: how often it has been delivered */
+#define RECORD_TAKER_SHIFT 43      /* 8 bits: 0: nobody, RECORD_DONE, or who has it: its seat, from 1 */
+#define RECORD_TURN_SHIFT 51       /* 13 bits: how many it had taken before, modulo */
+#define RECORD_TURN_MASK 0x1fffu
 #define RECORD_DONE 0xffu
 
 _Static_assert(KITH_QUEUE_MESSAGE_MAX <= RECORD_SIZE_MASK, "a size fits its bits");

@@ -5,15 +5,21 @@
  * so the memory of a message is safe until it is done. All of it is derived from the records between head and next, so
  * a getter that dies between two stores leaves nothing to repair:
  *  - a record is taken by one store, and then next moves on; who finds a taken record at next moves next on first;
- *  - a record is done by one store, and then the head moves on over all that are done.
+ *  - a record is done by one store, and then the head moves on over all that are done; who looks for what a dead one
+ *    had moves the head on first.
  *
  * A seat is a robust word. A thread owns it while it has messages that are not done; when it dies, the kernel marks the
  * seat and wakes one of the sleeping getters, who sleep on all seats at once (futex_waitv(2)). The seat is free again
- * when none of its messages is left. */
+ * when none of its messages is left. Should a getter find no free seat, because the dead have them, it gathers their
+ * messages on one that is nobody's, and for ever looks like that of a dead thread while it has any. */
 #include "base/log.h"
 #include "queue/queue.h"
 
 /* ---- seats ---- */
+
+/* A sleeper watches all seats, how many are in use, and some words more. */
+#define WATCHED_MAX (SEATS + 5)
+_Static_assert(WATCHED_MAX <= OS_FUTEX_ANY_MAX, "a sleeper can watch all that it must");
 
 static struct robust_word *seat_word(struct queue_shared *shared, uint32_t seat)
 {
@@ -30,13 +36,23 @@ int seat_of(const struct os_thread *self, const struct queue_shared *shared)
     return 0;
 }
 
-/** Has all who look at seats look at this one, too. */
+static void raise_to(_Atomic uint32_t *number, uint32_t least)
+{
+    uint32_t now = atomic_load_explicit(number, memory_order_relaxed);
+    while (now < least &&
+           !atomic_compare_exchange_weak_explicit(number, &now, least, memory_order_seq_cst, memory_order_relaxed))
+        continue;
+}
+
+/** Has all who look at seats look at this one, too, also those who sleep already, on the seats that they knew. Whoever
+ *  dies in the middle has not said that they were told, so the next one tells them. */
 static void seats_raise(struct queue_shared *shared, uint32_t seat)
 {
-    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
-    while (high < seat && !atomic_compare_exchange_weak_explicit(&shared->seats_high, &high, seat, memory_order_seq_cst,
-                                                                 memory_order_relaxed))
-        continue;
+    if (likely(seat <= atomic_load_explicit(&shared->seats_told, memory_order_seq_cst)))
+        return;
+    raise_to(&shared->seats_high, seat);
+    os_futex_wake(&shared->seats_high, INT32_MAX);
+    raise_to(&shared->seats_told, seat);
 }
 
 /** Takes a seat if it is free. ROBUST_WAITERS is always set in one that is taken: the kernel wakes who sleeps on it. */
@@ -53,25 +69,41 @@ static bool seat_try(struct os_thread *self, struct queue_shared *shared, uint32
     if (taken) {
         robust_link(self, word);
         atomic_store_explicit(&shared->taken[seat - 1], 0, memory_order_relaxed);
+        atomic_store_explicit(&shared->mixed[seat - 1], false, memory_order_relaxed);
     }
     robust_pending(self, NULL);
     return taken;
 }
 
+/** Frees the seats of the dead, of which there are some. Outside of the getters' side. @return 0; -EBUSY, -ENOMEM */
+static int seats_clear(struct os_thread *self, struct kith_queue *queue);
+
+/** @return the number of a seat that was free, and is this thread's now; 0 when there is none */
+static int seat_find(struct os_thread *self, struct queue_shared *shared)
+{
+    for (uint32_t seat = 1; seat <= KITH_QUEUE_GETTERS_MAX; seat++) {
+        if (seat_try(self, shared, seat))
+            return (int)seat;
+    }
+    return 0;
+}
+
 int seat_take(struct os_thread *self, struct kith_queue *queue)
 {
     struct queue_shared *shared = queue->chain.shared;
-    int mine = seat_of(self, shared);
-    if (mine > 0)
-        return mine;
-    for (uint32_t seat = 1; seat <= KITH_QUEUE_GETTERS_MAX; seat++) {
-        if (seat_try(self, shared, seat)) {
-            atomic_fetch_add_explicit(&queue->seats, 1, memory_order_relaxed);
-            return (int)seat;
-        }
+    int seat = seat_of(self, shared);
+    if (likely(seat > 0))
+        return seat;
+    seat = seat_find(self, shared);
+    if (unlikely(seat == 0) && has_orphans(shared)) {
+        int code = seats_clear(self, queue);
+        if (code < 0)
+            return code;
+        seat = seat_find(self, shared);
     }
-    return error_fail(-EAGAIN, "%d threads have unfinished messages: no more can get any before one is done",
-                      KITH_QUEUE_GETTERS_MAX);
+    return seat > 0 ? seat
+                    : error_fail(-EAGAIN, "%d threads have unfinished messages: no more can get any before one is done",
+                                 KITH_QUEUE_GETTERS_MAX);
 }
 
 /** Gives the seat up, leaving a value without an owner in it. */
@@ -84,7 +116,6 @@ static void seat_give_up(struct os_thread *self, struct kith_queue *queue, uint3
     if (left & ROBUST_DIED)
         os_futex_wake(&word->value, 1);
     robust_pending(self, NULL);
-    atomic_fetch_sub_explicit(&queue->seats, 1, memory_order_relaxed);
 }
 
 void seat_leave(struct os_thread *self, struct kith_queue *queue, uint32_t seat)
@@ -100,28 +131,35 @@ void seat_abandon(struct os_thread *self, struct kith_queue *queue)
         seat_give_up(self, queue, (uint32_t)seat, ROBUST_WAITERS | ROBUST_DIED);
 }
 
-/** Sleeps while all have their values: the getters' word, another word if there is one, and all seats, for one that is free
- *  now may have an owner that dies before we wake.
- *  @param for_orphans  whether there is no use in sleeping while a seat is orphaned */
-static int sleep_on_seats(struct queue_shared *shared, uint32_t value, const struct os_futex_pair *other,
-                          bool for_orphans, deadline until)
+/** Adds the seats to what a sleeper watches, and how many are in use. On the free ones, too: who takes one wakes nobody, and may
+ *  have a message when it dies.
+ *  @param for_orphans  whether there is no use in sleeping while a seat is orphaned
+ *  @return how many there are to watch, now; 0 when there is no use in it */
+static size_t seats_watch(struct queue_shared *shared, struct os_futex_pair *pairs, size_t count, bool for_orphans)
 {
-    struct os_futex_pair pairs[2 + KITH_QUEUE_GETTERS_MAX] = { { &shared->get.word.value, value } };
-    size_t count = 1;
-    if (other)
-        pairs[count++] = *other;
-    for (uint32_t i = 0; i < KITH_QUEUE_GETTERS_MAX; i++) {
-        uint32_t seat = atomic_load_explicit(&shared->seats[i].value, memory_order_seq_cst);
-        if (for_orphans && seat_is_orphaned(seat))
+    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_seq_cst);
+    pairs[count++] = (struct os_futex_pair){ &shared->seats_high, high };
+    for (uint32_t i = 0; i < high; i++) {
+        uint32_t value = atomic_load_explicit(&shared->seats[i].value, memory_order_seq_cst);
+        if (for_orphans && seat_is_orphaned(value))
             return 0;
-        pairs[count++] = (struct os_futex_pair){ &shared->seats[i].value, seat };
+        pairs[count++] = (struct os_futex_pair){ &shared->seats[i].value, value };
     }
-    return os_futex_wait_any(pairs, count, until);
+    return count;
 }
 
 int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *other, deadline until)
 {
-    return sleep_on_seats(shared, WORD_ASLEEP, other, true, until);
+    position tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
+    uint32_t shut = atomic_load_explicit(&shared->shut, memory_order_seq_cst);
+    struct os_futex_pair pairs[WATCHED_MAX] = { { &shared->get.word.value, WORD_ASLEEP },
+                                                { position_half(&shared->tail), (uint32_t)tail },
+                                                { &shared->shut, shut } };
+    size_t count = 3;
+    if (other)
+        pairs[count++] = *other;
+    count = seats_watch(shared, pairs, count, true);
+    return count == 0 || getters_can_go_on(shared) ? 0 : word_sleep_any(pairs, count, until);
 }
 
 int redeliver_lock(struct os_thread *self, struct queue_shared *shared, deadline until)
@@ -132,8 +170,9 @@ int redeliver_lock(struct os_thread *self, struct queue_shared *shared, deadline
             return code;
         robust_pending(self, &shared->get.word);
         uint32_t value = atomic_load_explicit(&shared->get.word.value, memory_order_relaxed);
+        struct os_futex_pair pairs[WATCHED_MAX] = { { &shared->get.word.value, value } };
         if (value & ROBUST_OWNER && value & ROBUST_WAITERS) /* the attempt has set it */
-            code = sleep_on_seats(shared, value, NULL, false, until);
+            code = word_sleep_any(pairs, seats_watch(shared, pairs, 1, false), until);
         robust_pending(self, NULL);
         if (code == -EINTR)
             return code;
@@ -158,9 +197,10 @@ static unsigned deliveries_of(const char *record)
 }
 
 /** One store, for whoever comes next. */
-static void record_mark(char *record, uint64_t taker, uint64_t deliveries)
+static void record_mark(char *record, uint64_t taker, uint64_t deliveries, uint64_t turn)
 {
-    uint64_t header = record_size(record) | deliveries << RECORD_DELIVERIES_SHIFT | taker << RECORD_TAKER_SHIFT;
+    uint64_t header = record_size(record) | deliveries << RECORD_DELIVERIES_SHIFT | taker << RECORD_TAKER_SHIFT |
+                      (turn & RECORD_TURN_MASK) << RECORD_TURN_SHIFT;
     atomic_store_explicit((_Atomic uint64_t *)(void *)record, header, memory_order_release);
 }
 
@@ -204,70 +244,22 @@ static int walk_to_seat(struct kith_queue *queue, struct walk *walk, uint32_t se
     return code;
 }
 
-/** Looks for what a dead getter had. A seat of which nothing is left becomes free. @return 1; 0; -ENOMEM */
-static int find_orphan(struct kith_queue *queue, char **record, position *at)
+/** From inside: owns the word that joiners sleep on, so that the kernel wakes one of them if we die. Joiners come and
+ *  go meanwhile. */
+static void joiners_own(struct os_thread *self, struct queue_shared *shared)
 {
-    struct queue_shared *shared = queue->chain.shared;
-    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
-    for (uint32_t seat = 1; seat <= high; seat++) {
-        struct robust_word *word = seat_word(shared, seat);
-        uint32_t value = atomic_load_explicit(&word->value, memory_order_seq_cst);
-        if (likely(!seat_is_orphaned(value)))
-            continue;
-        struct walk walk = walk_from_head(shared);
-        int code = walk_to_seat(queue, &walk, seat);
-        if (code < 0)
-            return code;
-        if (code == 1) {
-            *record = walk.record;
-            *at = walk.at;
-            return 1;
-        }
-        atomic_store_explicit(&word->value, ROBUST_WAITERS, memory_order_seq_cst);
-    }
-    return 0;
+    robust_pending(self, &shared->joiners);
+    atomic_fetch_or_explicit(&shared->joiners.value, self->id, memory_order_seq_cst);
+    robust_push(self, &shared->joiners);
 }
 
-int redeliver_find(struct kith_queue *queue, char **record, position *at)
+/** Gives the word up again, and wakes them. */
+static void joiners_pay(struct os_thread *self, struct queue_shared *shared)
 {
-    struct queue_shared *shared = queue->chain.shared;
-    position next = atomic_load_explicit(&shared->next, memory_order_relaxed);
-    for (;;) {
-        /* acquire: pairs with put_commit. */
-        shared->tail_seen = atomic_load_explicit(&shared->tail, memory_order_acquire);
-        if (next == shared->tail_seen)
-            return find_orphan(queue, record, at);
-        shared->next_lap = chain_lap_at(shared, shared->next_lap, next);
-        char *found = chain_record(&queue->chain, shared->next_lap, next);
-        if (!found)
-            return -ENOMEM;
-        if (likely(taker_of(found) == 0)) {
-            int code = find_orphan(queue, record, at);
-            if (code != 0)
-                return code;
-            *record = found;
-            *at = next;
-            return 1;
-        }
-        /* Who took it died before it could move next on. */
-        next = position_after(next, record_units(record_size(found)));
-        atomic_store_explicit(&shared->next, next, memory_order_seq_cst);
-    }
-}
-
-void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_t seat)
-{
-    struct queue_shared *shared = queue->chain.shared;
-    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed);
-    atomic_store_explicit(&shared->taken[seat - 1], taken + 1, memory_order_relaxed);
-    unsigned deliveries = deliveries_of(record) + (deliveries_of(record) < 0xff);
-    atomic_store_explicit(&shared->deliveries[seat - 1], deliveries, memory_order_relaxed);
-    record_mark(record, seat, deliveries);
-    if (at == atomic_load_explicit(&shared->next, memory_order_relaxed))
-        atomic_store_explicit(&shared->next, position_after(at, record_units(record_size(record))),
-                              memory_order_seq_cst);
-    else
-        count_up(&shared->redelivered);
+    robust_pending(self, &shared->joiners);
+    robust_pop(self, &shared->joiners);
+    atomic_fetch_and_explicit(&shared->joiners.value, ~ROBUST_OWNER, memory_order_seq_cst);
+    joiners_wake(shared, count_gets(shared));
 }
 
 /** From inside: moves the head on over all that is done. */
@@ -283,40 +275,190 @@ static void advance(struct os_thread *self, struct kith_queue *queue)
             walk_on(&walk);
         if (walk.at == head)
             return;
-        /* A putter is owed a wake-up from here on, and those who join, when this is the last. The slot has room for one
-         * debt: who joins will wake a putter, too. */
-        bool last = walk.at == atomic_load_explicit(&shared->tail, memory_order_seq_cst) && has_joiners(shared);
-        robust_pending(self, last ? &shared->joiners : &shared->put.word);
-        atomic_exchange_explicit(&shared->head, walk.at, memory_order_seq_cst);
+        /* A putter is owed a wake-up from here on, and when this is the last message, so are those who join. The slot
+         * has room for one debt. */
+        bool last = walk.at == atomic_load_explicit(&shared->tail, memory_order_seq_cst);
         if (last)
-            joiners_wake(shared);
+            joiners_own(self, shared);
         robust_pending(self, &shared->put.word);
+        atomic_exchange_explicit(&shared->head, walk.at, memory_order_seq_cst);
         putters_notify(shared);
+        if (last)
+            joiners_pay(self, shared);
+        robust_pending(self, &shared->put.word);
         if (lap_region(lap) > 0)
             chain_release(self, &queue->chain, head, walk.at);
     }
+}
+
+/** Looks for what a dead getter had. A seat of which nothing is left becomes free. @return 1; 0; -ENOMEM */
+static int find_orphan(struct os_thread *self, struct kith_queue *queue, char **record, position *at)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
+    for (uint32_t seat = 1; seat <= high; seat++) {
+        struct robust_word *word = seat_word(shared, seat);
+        uint32_t value = atomic_load_explicit(&word->value, memory_order_seq_cst);
+        if (likely(!seat_is_orphaned(value)))
+            continue;
+        advance(self, queue); /* it may have died when it had marked one done, and the head stands there still */
+        struct walk walk = walk_from_head(shared);
+        int code = walk_to_seat(queue, &walk, seat);
+        if (code < 0)
+            return code;
+        if (code == 1) {
+            *record = walk.record;
+            *at = walk.at;
+            return 1;
+        }
+        atomic_store_explicit(&word->value, ROBUST_WAITERS, memory_order_seq_cst);
+    }
+    return 0;
+}
+
+int redeliver_find(struct os_thread *self, struct kith_queue *queue, char **record, position *at)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    position next = atomic_load_explicit(&shared->next, memory_order_relaxed);
+    for (;;) {
+        /* acquire: pairs with put_commit. */
+        shared->tail_seen = atomic_load_explicit(&shared->tail, memory_order_acquire);
+        if (next == shared->tail_seen)
+            return find_orphan(self, queue, record, at);
+        shared->next_lap = chain_lap_at(shared, shared->next_lap, next);
+        char *found = chain_record(&queue->chain, shared->next_lap, next);
+        if (!found)
+            return -ENOMEM;
+        if (likely(taker_of(found) == 0)) {
+            int code = find_orphan(self, queue, record, at);
+            if (code != 0)
+                return code;
+            *record = found;
+            *at = next;
+            return 1;
+        }
+        /* Who took it died before it could move next on. */
+        next = position_after(next, record_units(record_size(found)));
+        atomic_store_explicit(&shared->next, next, memory_order_seq_cst);
+    }
+}
+
+/** Has the seat have a record. It lies before others of the seat, unless it is the next to be got. */
+static void seat_add(struct queue_shared *shared, char *record, uint32_t seat, unsigned deliveries, bool is_next)
+{
+    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed);
+    uint32_t turn = atomic_load_explicit(&shared->turns[seat - 1], memory_order_relaxed);
+    atomic_store_explicit(&shared->taken[seat - 1], taken + 1, memory_order_relaxed);
+    atomic_store_explicit(&shared->turns[seat - 1], turn + 1, memory_order_relaxed);
+    if (taken > 0 && !is_next)
+        atomic_store_explicit(&shared->mixed[seat - 1], true, memory_order_relaxed);
+    record_mark(record, seat, deliveries, turn);
+}
+
+void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_t seat)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    bool is_next = at == atomic_load_explicit(&shared->next, memory_order_relaxed);
+    unsigned deliveries = deliveries_of(record) + (deliveries_of(record) < 0xff);
+    atomic_store_explicit(&shared->deliveries[seat - 1], deliveries, memory_order_relaxed);
+    seat_add(shared, record, seat, deliveries, is_next);
+    if (is_next)
+        atomic_store_explicit(&shared->next, position_after(at, record_units(record_size(record))),
+                              memory_order_seq_cst);
+    else
+        count_up(&shared->redelivered);
+}
+
+/** From inside: leaves what dead getters had to the last seat, which is nobody's. */
+static int orphans_gather(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    char *record;
+    position at;
+    int code = redeliver_find(self, queue, &record, &at); /* next is right now: no taken message lies there */
+    if (code < 0)
+        return code;
+    seats_raise(shared, SEATS);
+    atomic_store_explicit(&seat_word(shared, SEATS)->value, ROBUST_WAITERS | ROBUST_DIED, memory_order_seq_cst);
+    for (uint32_t seat = 1; seat < SEATS; seat++) {
+        struct robust_word *word = seat_word(shared, seat);
+        if (!seat_is_orphaned(atomic_load_explicit(&word->value, memory_order_seq_cst)))
+            continue;
+        struct walk walk = walk_from_head(shared);
+        for (code = walk_to_seat(queue, &walk, seat); code == 1; code = walk_to_seat(queue, &walk, seat))
+            record_mark(walk.record, SEATS, deliveries_of(walk.record), 0);
+        if (code < 0)
+            return code;
+        advance(self, queue);
+        atomic_store_explicit(&word->value, ROBUST_WAITERS, memory_order_seq_cst);
+    }
+    return 0;
+}
+
+static int seats_clear(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    deadline patience = 0;
+    int code;
+    do
+        code = monitor_enter_late(self, &shared->get, &patience);
+    while (code == -ETIMEDOUT || code == -EINTR);
+    if (!entered(code))
+        return code;
+    code = orphans_gather(self, queue);
+    get_leave(self, shared);
+    return code;
 }
 
 /** From inside: marks a record done that the seat has. */
 static void finish(struct os_thread *self, struct kith_queue *queue, char *record, uint32_t seat)
 {
     struct queue_shared *shared = queue->chain.shared;
-    record_mark(record, RECORD_DONE, deliveries_of(record));
-    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed);
-    atomic_store_explicit(&shared->taken[seat - 1], taken - 1, memory_order_relaxed);
+    record_mark(record, RECORD_DONE, deliveries_of(record), 0);
+    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed) - 1;
+    atomic_store_explicit(&shared->taken[seat - 1], taken, memory_order_relaxed);
+    if (taken == 0)
+        atomic_store_explicit(&shared->mixed[seat - 1], false, memory_order_relaxed);
     advance(self, queue);
 }
 
 /* ---- done, and poison ---- */
 
-/** Enters, however long it takes. @return 0; -EDEADLK when this thread has peeked */
+/** Enters, however long it takes, without waiting for a message: so not in one sleep, for those who do would leave us asleep
+ *  among them (sync/word.h). @return 0; -EDEADLK when this thread has peeked */
 static int enter(struct os_thread *self, struct queue_shared *shared)
 {
+    enum { MOMENT = 1000000 };
     int code;
     do
-        code = get_lock(self, shared, OS_FOREVER);
-    while (code == -EINTR);
+        code = monitor_enter(self, &shared->get, os_clock_now() + MOMENT);
+    while (code == -ETIMEDOUT || code == -EINTR);
     return entered(code) ? 0 : error_fail(code, "this thread has peeked at the queue: release that first");
+}
+
+/** How many the seat has taken since it took this record, modulo. */
+static uint32_t age_of(const struct queue_shared *shared, const char *record, uint32_t seat)
+{
+    uint32_t turns = atomic_load_explicit(&shared->turns[seat - 1], memory_order_relaxed);
+    return (turns - (uint32_t)(header_of(record) >> RECORD_TURN_SHIFT)) & RECORD_TURN_MASK;
+}
+
+/** Finds the record that the seat has had longest. It is the first one, unless what a dead one had came in between.
+ *  @return as walk_to_seat */
+static int walk_to_longest_had(struct kith_queue *queue, struct walk *walk, uint32_t seat)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    int code = walk_to_seat(queue, walk, seat);
+    if (likely(!atomic_load_explicit(&shared->mixed[seat - 1], memory_order_relaxed)) || code != 1)
+        return code;
+    struct walk found = *walk;
+    for (; code == 1; code = walk_to_seat(queue, walk, seat)) {
+        if (age_of(shared, walk->record, seat) > age_of(shared, found.record, seat))
+            found = *walk;
+        walk_on(walk);
+    }
+    *walk = found;
+    return code < 0 ? code : 1;
 }
 
 int redeliver_done(struct os_thread *self, struct kith_queue *queue)
@@ -326,7 +468,7 @@ int redeliver_done(struct os_thread *self, struct kith_queue *queue)
     int code = seat > 0 ? enter(self, shared) : -EPERM;
     if (code == 0) {
         struct walk walk = walk_from_head(shared);
-        code = walk_to_seat(queue, &walk, (uint32_t)seat);
+        code = walk_to_longest_had(queue, &walk, (uint32_t)seat);
         if (code == 1)
             finish(self, queue, walk.record, (uint32_t)seat);
         get_leave(self, shared);
@@ -338,6 +480,24 @@ int redeliver_done(struct os_thread *self, struct kith_queue *queue)
                           : code;
 }
 
+int redeliver_join_sleep(struct os_thread *self, struct kith_queue *queue, uint32_t value, position seen,
+                         deadline until)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    if (has_orphans(shared)) {
+        /* It may have died when it had marked the last one done, and the head stands there still. */
+        int code = enter(self, shared);
+        if (code < 0)
+            return code;
+        advance(self, queue);
+        get_leave(self, shared);
+        robust_pending(self, &shared->joiners);
+    }
+    struct os_futex_pair pairs[WATCHED_MAX] = { { &shared->joiners.value, value },
+                                                { position_half(&shared->head), (uint32_t)seen } };
+    return word_sleep_any(pairs, seats_watch(shared, pairs, 2, false), until);
+}
+
 int kith_queue_deliveries(const kith_queue *queue)
 {
     deadline until;
@@ -347,10 +507,9 @@ int kith_queue_deliveries(const kith_queue *queue)
         return code;
     struct queue_shared *shared = queue->chain.shared;
     int seat = seat_of(self, shared);
-    int deliveries = seat > 0 ? (int)atomic_load_explicit(&shared->deliveries[seat - 1], memory_order_relaxed) : 0;
-    if (deliveries == 0)
+    if (seat == 0 || atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed) == 0)
         return error_fail(-EPERM, "this thread (%u) has no message of the queue that is not done", self->id);
-    return deliveries;
+    return (int)atomic_load_explicit(&shared->deliveries[seat - 1], memory_order_relaxed);
 }
 
 bool is_poison(const struct kith_queue *queue, const char *record)
@@ -359,12 +518,12 @@ bool is_poison(const struct kith_queue *queue, const char *record)
     return most > 0 && deliveries_of(record) >= most;
 }
 
-void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *record, position at, uint32_t seat)
+void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *record, uint32_t seat)
 {
     struct queue_shared *shared = queue->chain.shared;
     unsigned deliveries = deliveries_of(record);
     size_t size = (size_t)record_size(record);
-    redeliver_take(queue, record, at, seat);
+    seat_add(shared, record, seat, deliveries, false); /* this is no delivery: the next handler is told the same */
     get_leave(self, shared);
     /* Nobody touches the record while the seat has it. */
     if (queue->poison)

@@ -52,8 +52,8 @@ struct call {
     uint32_t number;   /* of the message that it is to put; else 0 */
     _Atomic bool over; /* the call has returned */
     int code;          /* and returned this */
-    size_t size;       /* of the message that it got; else 0 */
-    unsigned char message[MESSAGE_MAX];
+    size_t size;       /* of the message that it got, or of several; else 0 */
+    unsigned char message[2 * MESSAGE_MAX];
 };
 
 /** @return what the library's call returned */

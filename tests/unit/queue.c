@@ -1,78 +1,11 @@
 /* kith/queue.h: order, bounds, waiting, sizes, memory, bad input, and what happens when the system refuses. Children
  * are made by fork here, so that this test stands on its own; deaths at random instants are in tests/crash. */
-#include "../asleep.h"
-#include "apart.h"
-#include "cmocka_kith.h"
+#include "queues.h"
 #include "refuse.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-
-#define MIB ((size_t)1024 * 1024)
-
-/** What children and the test tell each other. */
-static struct board {
-    _Atomic int step;
-    _Atomic uint64_t sum;
-} * board;
-
-static kith_queue *queue;
-static int descriptors_before;
-
-static int setup(void **state)
-{
-    (void)state;
-    queue = NULL;
-    descriptors_before = descriptors();
-    board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return board == MAP_FAILED ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    kith_queue_free(queue);
-    assert_int_equal(descriptors(), descriptors_before);
-    return munmap(board, sizeof *board);
-}
-
-static void make(uint64_t max_items, uint64_t max_bytes)
-{
-    assert_code(kith_queue_new(&queue, &(kith_queue_options){ .max_items = max_items, .max_bytes = max_bytes }), 0);
-}
-
-static int put_number(uint64_t number, kith_timeout timeout)
-{
-    return kith_queue_put(queue, &number, sizeof number, timeout);
-}
-
-/** @return the number; UINT64_MAX when there is none, or something else than a number */
-static uint64_t get_number(kith_timeout timeout)
-{
-    uint64_t number;
-    size_t size;
-    int code = kith_queue_get(queue, &number, sizeof number, &size, timeout);
-    return code == 0 && size == sizeof number ? number : UINT64_MAX;
-}
-
-static void wait_for_step(int step)
-{
-    while (atomic_load(&board->step) < step)
-        sched_yield();
-}
-
-static void fill(unsigned char *data, size_t size, size_t seed)
-{
-    for (size_t i = 0; i < size; i++)
-        data[i] = (unsigned char)(i * 7 + seed);
-}
 
 static void put_pattern(size_t size, size_t seed)
 {
@@ -318,6 +251,34 @@ static void rings_grow_and_shrink_in_waves(void **state)
     size_t size;
     assert_code(kith_queue_get(queue, NULL, 0, &size, KITH_SECONDS(1.1)), KITH_EEMPTY);
     assert_true(footprint() <= 1 * MIB);
+}
+
+static unsigned char big_one[MIB];
+
+static void put_big_ones(int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_code(kith_queue_put(queue, big_one, sizeof big_one, KITH_NOWAIT), 0);
+}
+
+static void get_big_ones(int count)
+{
+    size_t size;
+    for (int i = 0; i < count; i++)
+        assert_code(kith_queue_get(queue, big_one, sizeof big_one, &size, KITH_NOWAIT), 0);
+}
+
+/** A region is given back in part, before it turns out that such memory is worth keeping: the rest goes with it. */
+static void what_is_given_back_in_part_is_not_kept(void **state)
+{
+    (void)state;
+    make(0, 0);
+    put_big_ones(24);
+    get_big_ones(8);
+    put_big_ones(56);
+    get_big_ones(72);
+    size_t kept = (size_t)stats_now().memory;
+    assert_true(footprint() <= kept + MIB); /* nothing is there that the queue does not know of */
 }
 
 /* ---- processes ---- */
@@ -664,14 +625,6 @@ static void closing_is_the_process_s_own_matter(void **state)
 
 /* Each of these runs in a process of its own, as the refusals can't be taken back. */
 
-#define EXPECT_REFUSED(call, code)                                                  \
-    do {                                                                            \
-        int got = (call);                                                           \
-        if (got != (code) || strlen(kith_error_detail()) < 10)                      \
-            fprintf(stderr, "%s: %s\n", kith_error_name(got), kith_error_detail()); \
-        EXPECT(got == (code) && strlen(kith_error_detail()) >= 10);                 \
-    } while (0)
-
 static int no_descriptor_is_left(void)
 {
     struct rlimit limit;
@@ -741,8 +694,6 @@ static void refusals_are_explained_and_lose_nothing(void **state)
     assert_int_equal(apart(file_size_is_limited), 0);
 }
 
-#define with_board(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -760,6 +711,7 @@ int main(void)
         with_board(a_million_unread_messages_go_and_their_memory_with_them),
         with_board(a_big_message_goes_and_its_memory_with_it),
         with_board(rings_grow_and_shrink_in_waves),
+        with_board(what_is_given_back_in_part_is_not_kept),
         with_board(a_message_outlives_its_putter),
         with_board(a_message_outlives_a_killed_putter),
         with_board(a_process_whose_parent_is_gone_uses_the_queue),

@@ -26,6 +26,11 @@ int os_thread_learn(void)
     return 0;
 }
 
+bool os_thread_is_ours(uint32_t id)
+{
+    return syscall(SYS_tgkill, getpid(), id, 0) == 0;
+}
+
 static void forget(void)
 {
     os_thread_known.id = 0;
