@@ -99,7 +99,7 @@ typedef enum kith_log_level {
     KITH_LOG_ERROR = 1,   /**< what made a call fail that the caller may not see (in a child, at exit) */
     KITH_LOG_WARNING = 2, /**< what is survivable but not right: an owner that died, a child that had to be killed */
     KITH_LOG_INFO = 3,    /**< processes that start and end */
-    KITH_LOG_DEBUG = 4    /**< decisions inside: rings grown and given back */
+    KITH_LOG_DEBUG = 4    /**< decisions inside: queues that grow */
 } kith_log_level;
 
 /** Logs everything up to this level to stderr, a line each: "[INFO/Process-1] message", as multiprocessing's

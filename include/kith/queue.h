@@ -9,7 +9,7 @@
  *  - Bounded by items, by bytes, by both, or not at all.
  *  - While both sides are busy, a message costs no system call. Who waits sleeps in the kernel.
  *  - Memory follows what is queued, and goes back to the system as the queue drains. Only where it would be asked for
- *    again at once, time after time, it is kept, until a getter has waited for a second.
+ *    again at once, time after time, it is kept, until a getter has waited in a get for a second.
  *
  * A queue is inherited: made before the processes that use it are started, and used on when the process that made it is
  * gone. Or it has a name, or is handed on as a descriptor: see kith/memory.h.
@@ -190,13 +190,16 @@ KITH_API int kith_queue_release(kith_queue *queue, int take);
 
 /* ---- joining: each message that is put is unfinished until somebody who got it says that it is done ---- */
 
-/** Says that a message which was got is done with; with redeliver, the one that this thread has had longest.
+/** Says that a message which was got is done with; with redeliver, the one that this thread has had longest (where it
+ *  has messages of dead getters among its own, that is right as long as it has not got 8,191 others meanwhile). With
+ *  redeliver it waits while another getter peeks.
  *  @return 0; -EPERM when more would be done than were got (with redeliver: than this thread got); with redeliver,
  *          -EDEADLK when this thread has peeked, and -ENOMEM when the message's memory can't be mapped; KITH_ECLOSED;
  *          -EINVAL when queue is NULL */
 KITH_API int kith_queue_task_done(kith_queue *queue);
 
-/** Waits until every message that was put so far, and those that are put meanwhile, is done.
+/** Waits until, at some instant, every message that has been put is done: those put before the call, and those that
+ *  were put meanwhile.
  *  @return 0; -ETIMEDOUT; -EINTR, KITH_ECLOSED; -EINVAL when queue is NULL or the timeout negative */
 KITH_API KITH_MUST_USE int kith_queue_join(kith_queue *queue, kith_timeout timeout);
 
@@ -210,7 +213,7 @@ KITH_API int kith_queue_deliveries(const kith_queue *queue);
 typedef void kith_queue_poison(void *context, const void *data, size_t size, unsigned deliveries);
 
 /** Says what this process does with poison that it comes upon (max_deliveries). Without a function it is dropped, with
- *  a warning in the log. It counts as done in any case.
+ *  a warning in the log. It counts as done in any case. Say it before other threads get through this handle.
  *  @param function  NULL for none; kith_queue_park to keep it
  *  @return 0; KITH_ECLOSED; -EINVAL when queue is NULL */
 KITH_API int kith_queue_set_poison(kith_queue *queue, kith_queue_poison *function, void *context);
@@ -226,7 +229,7 @@ KITH_API void kith_queue_park(void *context, const void *data, size_t size, unsi
  *  then. Other processes may be quicker. The first call starts a thread in this process that waits; putters do not pay
  *  for it. After a fork the child asks for one of its own.
  *  @return the descriptor, which is the queue's: do not read or close it; -EMFILE, -ENFILE, -ENOMEM; -EAGAIN when no
- *          thread can be started; KITH_ECLOSED; -EINVAL when queue is NULL */
+ *          thread can be started; -ENOTSUP as for kith_queue_new; KITH_ECLOSED; -EINVAL when queue is NULL */
 KITH_API KITH_MUST_USE int kith_queue_fd(kith_queue *queue);
 
 /** How many messages are queued at one instant of the call. With redeliver, those that somebody got do not count.
@@ -272,7 +275,10 @@ KITH_API int kith_queue_shut(kith_queue *queue);
 
 /** Ends this process's use of the queue and gives its mappings and its descriptors back. Calls on this handle return
  *  KITH_ECLOSED from now on; what is queued stays for the other processes. No other thread may be in a call on this
- *  handle. What this thread has reserved or peeked is given up first.
+ *  handle. What this thread has reserved or peeked through this
+ *  handle is given up first; with redeliver, what it has not finished, through whatever handle, is got by others. While
+ *  another thread of this process has reserved, peeked or unfinished messages, the memory stays mapped and the
+ *  descriptor open.
  *  @return 0, also when it is closed already; -EINVAL when queue is NULL */
 KITH_API int kith_queue_close(kith_queue *queue);
 

@@ -269,8 +269,8 @@ static struct outlook look_out(const struct queue_shared *shared, uint32_t last,
     return out;
 }
 
-/** Whether another lap in the same region is better than going on: what getters have left at its start is warm, and there is so
- *  much of it that we will not soon run into what they have not read yet. */
+/** Whether another lap in the same region is better than going on: what getters have left at its start is warm, and
+ *  there is so much of it that we will not soon run into what they have not read yet. */
 static bool lap_is_long_enough(const struct outlook *out, uint64_t units)
 {
     return out->freed >= 2 * out->queued + units + LAP_LOOK / UNIT;
@@ -355,8 +355,8 @@ void chain_follow(struct chain *chain)
     while (atomic_load_explicit(&shared->laps[lap].end, memory_order_acquire) == head) {
         uint32_t next = shared->laps[lap].next;
         uint32_t region = lap_region(lap);
-        /* While its lap still is the first no putter takes the region. What was given back in part is not kept. */
-        if (lap_region(next) != region && (!region_kept(shared, region) || shared->backed[region] == 0))
+        /* While its lap still is the first no putter takes the region. */
+        if (lap_region(next) != region && !region_kept(shared, region))
             region_punch(chain, region, 0, region_bytes(region));
         /* release: pairs with the acquire in regions_in_use; from here on the lap is the putters' again. */
         atomic_store_explicit(&shared->first, next, memory_order_release);

@@ -199,15 +199,20 @@ static inline uint64_t count_now(const _Atomic uint64_t *count, const _Atomic po
     return count_from(known, atomic_load_explicit(at, memory_order_seq_cst));
 }
 
+/** Raises a number, if it is less. */
+static inline void raise_to(_Atomic uint64_t *number, uint64_t least)
+{
+    uint64_t now = atomic_load_explicit(number, memory_order_relaxed);
+    while (unlikely(now < least) &&
+           !atomic_compare_exchange_weak_explicit(number, &now, least, memory_order_seq_cst, memory_order_relaxed))
+        continue;
+}
+
 /** Keeps the largest depth, for statistics. */
 static inline void note_depth(struct queue_shared *shared, position head, position tail)
 {
-    uint64_t items = items_between(head, tail);
-    uint64_t units = units_between(position_units(head), position_units(tail));
-    if (unlikely(items > atomic_load_explicit(&shared->items_high, memory_order_relaxed)))
-        atomic_store_explicit(&shared->items_high, items, memory_order_relaxed);
-    if (unlikely(units > atomic_load_explicit(&shared->units_high, memory_order_relaxed)))
-        atomic_store_explicit(&shared->units_high, units, memory_order_relaxed);
+    raise_to(&shared->items_high, items_between(head, tail));
+    raise_to(&shared->units_high, units_between(position_units(head), position_units(tail)));
 }
 
 #endif

@@ -37,24 +37,16 @@ static bool is_joined(const struct queue_shared *shared, uint64_t least)
     return done == count_puts(shared);
 }
 
-static void drained_raise(struct queue_shared *shared, uint64_t drained)
-{
-    uint64_t before = atomic_load_explicit(&shared->drained, memory_order_relaxed);
-    while (before < drained && !atomic_compare_exchange_weak_explicit(&shared->drained, &before, drained,
-                                                                      memory_order_seq_cst, memory_order_relaxed))
-        continue;
-}
-
 static void joiners_call(struct queue_shared *shared)
 {
-    /* Who owns the word keeps it: see redeliver.c. */
+    /* Who owns the word keeps it: joiners_own in redeliver.c. */
     atomic_fetch_and_explicit(&shared->joiners.value, ROBUST_OWNER, memory_order_seq_cst);
     os_futex_wake(&shared->joiners.value, INT32_MAX);
 }
 
 void joiners_wake(struct queue_shared *shared, uint64_t drained)
 {
-    drained_raise(shared, drained);
+    raise_to(&shared->drained, drained);
     if (has_joiners(shared))
         joiners_call(shared);
 }
@@ -122,7 +114,7 @@ int kith_queue_join(kith_queue *queue, kith_timeout timeout)
         code = deadline_passed(until) ? -ETIMEDOUT : join_sleep(self, queue, least, until);
     if (code == 0) {
         /* The others: who was to wake us all may have died, with the word saying already that nobody sleeps. */
-        drained_raise(shared, least);
+        raise_to(&shared->drained, least);
         joiners_call(shared);
     }
     robust_pending(self, NULL);

@@ -267,6 +267,12 @@ int kith_queue_put_many(kith_queue *queue, const kith_message *messages, unsigne
 
 /* ---- in place ---- */
 
+/** Whether this thread has reserved room through this handle. */
+static bool has_reserved(const struct os_thread *self, const struct kith_queue *queue)
+{
+    return monitor_has(self, &queue->chain.shared->put) && queue->reserved > 0;
+}
+
 int kith_queue_reserve(kith_queue *queue, size_t size, void **data, kith_timeout timeout)
 {
     deadline until;
@@ -297,8 +303,9 @@ int kith_queue_reserve(kith_queue *queue, size_t size, void **data, kith_timeout
 /** What a commit and a cancel begin with. @return 0: inside as after put_enter */
 static int reservation_end(struct os_thread *self, kith_queue *queue)
 {
-    if (!monitor_has(self, &queue->chain.shared->put))
+    if (!has_reserved(self, queue))
         return error_fail(-EPERM, "this thread has reserved no room in the queue");
+    queue->reserved = 0;
     monitor_resume(self, &queue->chain.shared->put);
     return 0;
 }
@@ -310,8 +317,7 @@ int kith_queue_commit(kith_queue *queue, size_t size)
     int code = queue_call(queue, KITH_NOWAIT, &until, &self);
     if (code < 0)
         return code;
-    if (monitor_has(self, &queue->chain.shared->put) &&
-        (size > KITH_QUEUE_MESSAGE_MAX || record_units(size) > queue->reserved))
+    if (has_reserved(self, queue) && (size > KITH_QUEUE_MESSAGE_MAX || record_units(size) > queue->reserved))
         return error_fail(-EMSGSIZE, "%zu bytes are more than were reserved", size);
     code = reservation_end(self, queue);
     if (code < 0)

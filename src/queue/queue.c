@@ -74,7 +74,7 @@ int kith_queue_open(kith_queue **queue, const char *name, kith_open how, const k
 {
     if (!queue)
         return no_queue();
-    int code = check(options);
+    int code = how == KITH_OPEN ? 0 : check(options); /* what is there keeps its own */
     if (code < 0)
         return code;
     if (!word_thread())
@@ -110,11 +110,13 @@ static bool is_owned_by_us(const struct robust_word *word)
     return owner > 0 && os_thread_is_ours(owner);
 }
 
-/** Whether other threads of this process have reserved, peeked or unfinished messages: these words are on their robust
- *  lists, and must stay mapped. */
-static bool is_owned_by_others(const struct queue_shared *shared)
+/** Whether other threads of this process have reserved or peeked through this handle, or have unfinished messages:
+ *  these words are on their robust lists, and must stay mapped. */
+static bool is_owned_by_others(const struct kith_queue *queue)
 {
-    bool owned = is_owned_by_us(&shared->put.word) || is_owned_by_us(&shared->get.word);
+    const struct queue_shared *shared = queue->chain.shared;
+    bool owned = (queue->reserved > 0 && is_owned_by_us(&shared->put.word)) ||
+                 (queue->peeked && is_owned_by_us(&shared->get.word));
     uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_relaxed);
     for (uint32_t seat = 0; seat < high && !owned; seat++)
         owned = is_owned_by_us(&shared->seats[seat]);
@@ -130,14 +132,14 @@ int kith_queue_close(kith_queue *queue)
     ready_close(queue);
     struct os_thread *self = os_thread_self();
     if (self) {
-        if (monitor_has(self, &queue->chain.shared->put))
+        if (monitor_has(self, &queue->chain.shared->put) && queue->reserved > 0)
             kith_queue_cancel(queue);
-        if (monitor_has(self, &queue->chain.shared->get))
+        if (monitor_has(self, &queue->chain.shared->get) && queue->peeked)
             kith_queue_release(queue, 0);
         if (queue->chain.shared->redeliver)
             seat_abandon(self, queue);
     }
-    chain_close(&queue->chain, !is_owned_by_others(queue->chain.shared));
+    chain_close(&queue->chain, !is_owned_by_others(queue));
     queue->closed = true;
     return 0;
 }
@@ -160,10 +162,7 @@ int kith_queue_qsize(const kith_queue *queue)
     const struct queue_shared *shared = queue->chain.shared;
     const _Atomic position *front = shared->redeliver ? &shared->next : &shared->head;
     position at, tail;
-    do {
-        at = atomic_load_explicit(front, memory_order_seq_cst);
-        tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
-    } while (at != atomic_load_explicit(front, memory_order_seq_cst));
+    queue_look_from(shared, front, &at, &tail);
     return (int)items_between(at, tail);
 }
 
@@ -188,12 +187,12 @@ int kith_queue_get_stats(const kith_queue *queue, kith_queue_stats *stats)
         return error_fail(-EINVAL, "stats is NULL");
     struct queue_shared *shared = queue->chain.shared;
     position head, tail;
+    uint64_t done = atomic_load_explicit(&shared->done, memory_order_seq_cst);  /* before puts: it is never more */
     uint64_t known = atomic_load_explicit(&shared->puts, memory_order_acquire); /* before the tail, see count_from */
     queue_look(shared, &head, &tail);
     note_depth(shared, head, tail);
     uint64_t puts = count_from(known, tail);
     uint64_t gets = puts - items_between(head, tail);
-    uint64_t done = atomic_load_explicit(&shared->done, memory_order_relaxed);
     *stats = (kith_queue_stats){
         .puts = puts,
         .gets = gets,

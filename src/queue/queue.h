@@ -65,13 +65,20 @@ static inline bool is_shut(const struct queue_shared *shared)
     return atomic_load_explicit(&shared->shut, memory_order_seq_cst);
 }
 
+/** The tail, and a position before it, at one instant. */
+static inline void queue_look_from(const struct queue_shared *shared, const _Atomic position *front, position *at,
+                                   position *tail)
+{
+    do {
+        *at = atomic_load_explicit(front, memory_order_seq_cst);
+        *tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
+    } while (*at != atomic_load_explicit(front, memory_order_seq_cst));
+}
+
 /** The head and the tail at one instant. */
 static inline void queue_look(const struct queue_shared *shared, position *head, position *tail)
 {
-    do {
-        *head = atomic_load_explicit(&shared->head, memory_order_seq_cst);
-        *tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
-    } while (*head != atomic_load_explicit(&shared->head, memory_order_seq_cst));
+    queue_look_from(shared, &shared->head, head, tail);
 }
 
 static inline bool has_room(const struct queue_shared *shared, uint64_t units)
@@ -128,8 +135,8 @@ static inline int queue_sleep(struct queue_shared *shared, struct monitor *side,
     return word_sleep_any(pairs, sizeof pairs / sizeof *pairs, until);
 }
 
-/** Enters the getters' side where they wait for each other's death, too. Who sleeps for the lock alone may be left asleep
- *  with those who wait for a message (sync/word.h), and would miss a death: so it sleeps on all seats, too. */
+/** Enters the getters' side where they wait for each other's death, too. Who sleeps for the lock alone may be left
+ *  asleep with those who wait for a message (sync/word.h), and would miss a death: so it sleeps on all seats, too. */
 int redeliver_lock(struct os_thread *self, struct queue_shared *shared, deadline until);
 
 /* ---- the getters' side (get.c) ---- */
@@ -191,8 +198,8 @@ static inline bool has_orphans(const struct queue_shared *shared)
 /** The seat that this thread has. @return its number, from 1; 0 when it has none */
 int seat_of(const struct os_thread *self, const struct queue_shared *shared);
 
-/** The same, and takes one when it has none. Outside of the getters' side. @return its number; -EAGAIN with the detail
- * */
+/** The same, and takes one when it has none. Outside of the getters' side.
+ *  @return its number; -EAGAIN, -EBUSY, -ENOMEM with the detail */
 int seat_take(struct os_thread *self, struct kith_queue *queue);
 
 /** Gives the seat up if nothing is taken on it. Outside of the getters' side. */
@@ -223,8 +230,8 @@ int redeliver_done(struct os_thread *self, struct kith_queue *queue);
  *  @param other  a word to watch, too; may be NULL. @return as word_sleep */
 int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *other, deadline until);
 
-/** Sleeps as one who joins, until the head moves on from where it was seen, joiners has not that value any more, or some
- *  getter dies. @return as word_sleep, or as redeliver_done */
+/** Sleeps as one who joins: until the head moves on from where it was seen, joiners has not that value any more, or a
+ *  moment has passed. Moves the head on for the dead. The slot holds joiners. @return 0, -EINTR */
 int redeliver_join_sleep(struct os_thread *self, struct kith_queue *queue, uint32_t value, position seen,
                          deadline until);
 

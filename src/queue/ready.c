@@ -24,8 +24,6 @@ struct ready {
     pthread_mutex_t flagging; /* the flag and ARMED change together: either is raised, or the thread is to raise it */
 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-
 static bool has_to_stop(const struct ready *ready)
 {
     return atomic_load_explicit(&ready->control, memory_order_seq_cst) & STOP;
@@ -33,7 +31,7 @@ static bool has_to_stop(const struct ready *ready)
 
 /** Enters the getters' side. Who was called may leave it to the one that has it just now: that one looks at the
  *  condition itself before it leaves anybody asleep. */
-static bool enter(struct os_thread *self, struct ready *ready)
+static bool enter_unless_stopped(struct os_thread *self, struct ready *ready)
 {
     enum { SLICE = 10000000 };
     int code;
@@ -47,16 +45,14 @@ static bool enter(struct os_thread *self, struct ready *ready)
 static bool watch(struct os_thread *self, struct ready *ready)
 {
     struct queue_shared *shared = ready->queue->chain.shared;
-    if (!enter(self, ready))
+    if (!enter_unless_stopped(self, ready))
         return false;
     if (!getters_can_go_on(shared)) {
         monitor_retire(self, &shared->get);
         struct os_futex_pair control = { &ready->control, ARMED };
         redeliver_sleep(shared, &control, OS_FOREVER);
-        if (!enter(self, ready)) {
-            robust_pending(self, NULL);
+        if (!enter_unless_stopped(self, ready))
             return false;
-        }
     }
     bool found = getters_can_go_on(shared);
     get_leave(self, shared); /* and calls the next getter: we take nothing */
@@ -105,7 +101,20 @@ static int start(struct ready *ready)
     return code;
 }
 
-static int ready_new(struct kith_queue *queue)
+/** Ends a flag and the thread behind it. */
+static void ready_free(struct ready *ready)
+{
+    if (ready->pid == getpid()) {
+        atomic_fetch_or_explicit(&ready->control, STOP, memory_order_seq_cst);
+        os_futex_wake(&ready->control, INT32_MAX);
+        pthread_join(ready->thread, NULL);
+    }
+    close(ready->flag);
+    free(ready);
+}
+
+/** @param made  receives a flag with the thread behind it */
+static int ready_new(struct ready **made, struct kith_queue *queue)
 {
     struct ready *ready = calloc(1, sizeof *ready);
     if (!ready)
@@ -118,7 +127,7 @@ static int ready_new(struct kith_queue *queue)
         pthread_mutex_init(&ready->flagging, NULL);
         code = start(ready);
         if (code == 0) {
-            atomic_store_explicit(&queue->ready, ready, memory_order_release);
+            *made = ready;
             return 0;
         }
         close(ready->flag);
@@ -129,17 +138,9 @@ static int ready_new(struct kith_queue *queue)
 
 void ready_close(struct kith_queue *queue)
 {
-    struct ready *ready = atomic_load_explicit(&queue->ready, memory_order_acquire);
-    if (!ready)
-        return;
-    if (ready->pid == getpid()) {
-        atomic_fetch_or_explicit(&ready->control, STOP, memory_order_seq_cst);
-        os_futex_wake(&ready->control, INT32_MAX);
-        pthread_join(ready->thread, NULL);
-    }
-    close(ready->flag);
-    free(ready);
-    atomic_store_explicit(&queue->ready, NULL, memory_order_release);
+    struct ready *ready = atomic_exchange_explicit(&queue->ready, NULL, memory_order_acq_rel);
+    if (ready)
+        ready_free(ready);
 }
 
 int kith_queue_fd(kith_queue *queue)
@@ -149,14 +150,22 @@ int kith_queue_fd(kith_queue *queue)
     int code = queue_call(queue, KITH_NOWAIT, &until, &self);
     if (code < 0)
         return code;
-    pthread_mutex_lock(&mutex);
     struct ready *ready = atomic_load_explicit(&queue->ready, memory_order_acquire);
-    if (ready && ready->pid != getpid())
-        ready_close(queue); /* the parent's */
-    if (!atomic_load_explicit(&queue->ready, memory_order_acquire))
-        code = ready_new(queue);
-    if (code == 0)
-        code = atomic_load_explicit(&queue->ready, memory_order_acquire)->flag;
-    pthread_mutex_unlock(&mutex);
-    return code;
+    if (ready && ready->pid == getpid())
+        return ready->flag;
+    struct ready *made;
+    code = ready_new(&made, queue);
+    if (code < 0)
+        return code;
+    /* Not under a lock, which a fork meanwhile would leave locked for ever: of two threads that come here, one was in
+     * vain. */
+    struct ready *before = ready;
+    if (atomic_compare_exchange_strong_explicit(&queue->ready, &before, made, memory_order_acq_rel,
+                                                memory_order_acquire)) {
+        if (ready)
+            ready_free(ready); /* the parent's */
+        return made->flag;
+    }
+    ready_free(made);
+    return before->flag;
 }

@@ -36,7 +36,7 @@ int seat_of(const struct os_thread *self, const struct queue_shared *shared)
     return 0;
 }
 
-static void raise_to(_Atomic uint32_t *number, uint32_t least)
+static void seats_raise_to(_Atomic uint32_t *number, uint32_t least)
 {
     uint32_t now = atomic_load_explicit(number, memory_order_relaxed);
     while (now < least &&
@@ -50,9 +50,9 @@ static void seats_raise(struct queue_shared *shared, uint32_t seat)
 {
     if (likely(seat <= atomic_load_explicit(&shared->seats_told, memory_order_seq_cst)))
         return;
-    raise_to(&shared->seats_high, seat);
+    seats_raise_to(&shared->seats_high, seat);
     os_futex_wake(&shared->seats_high, INT32_MAX);
-    raise_to(&shared->seats_told, seat);
+    seats_raise_to(&shared->seats_told, seat);
 }
 
 /** Takes a seat if it is free. ROBUST_WAITERS is always set in one that is taken: the kernel wakes who sleeps on it. */
@@ -131,8 +131,8 @@ void seat_abandon(struct os_thread *self, struct kith_queue *queue)
         seat_give_up(self, queue, (uint32_t)seat, ROBUST_WAITERS | ROBUST_DIED);
 }
 
-/** Adds the seats to what a sleeper watches, and how many are in use. On the free ones, too: who takes one wakes nobody, and may
- *  have a message when it dies.
+/** Adds the seats to what a sleeper watches, and how many are in use. Also the free ones: who takes one wakes nobody,
+ *  and may die with a message.
  *  @param for_orphans  whether there is no use in sleeping while a seat is orphaned
  *  @return how many there are to watch, now; 0 when there is no use in it */
 static size_t seats_watch(struct queue_shared *shared, struct os_futex_pair *pairs, size_t count, bool for_orphans)
@@ -173,9 +173,11 @@ int redeliver_lock(struct os_thread *self, struct queue_shared *shared, deadline
         struct os_futex_pair pairs[WATCHED_MAX] = { { &shared->get.word.value, value } };
         if (value & ROBUST_OWNER && value & ROBUST_WAITERS) /* the attempt has set it */
             code = word_sleep_any(pairs, seats_watch(shared, pairs, 1, false), until);
-        robust_pending(self, NULL);
-        if (code == -EINTR)
+        if (code == -EINTR) {
+            robust_pending(self, NULL);
             return code;
+        }
+        /* Else the slot stays: if we were called and die here, the kernel calls another. */
     }
 }
 
@@ -249,6 +251,7 @@ static int walk_to_seat(struct kith_queue *queue, struct walk *walk, uint32_t se
 static void joiners_own(struct os_thread *self, struct queue_shared *shared)
 {
     robust_pending(self, &shared->joiners);
+    atomic_fetch_and_explicit(&shared->joiners.value, ROBUST_WAITERS, memory_order_seq_cst); /* a dead one's id */
     atomic_fetch_or_explicit(&shared->joiners.value, self->id, memory_order_seq_cst);
     robust_push(self, &shared->joiners);
 }
@@ -424,9 +427,9 @@ static void finish(struct os_thread *self, struct kith_queue *queue, char *recor
 
 /* ---- done, and poison ---- */
 
-/** Enters, however long it takes, without waiting for a message: so not in one sleep, for those who do would leave us asleep
- *  among them (sync/word.h). @return 0; -EDEADLK when this thread has peeked */
-static int enter(struct os_thread *self, struct queue_shared *shared)
+/** Enters, however long it takes, without waiting for a message: so not in one sleep, for those who do would leave us
+ *  asleep among them (sync/word.h). @return 0; -EDEADLK when this thread has peeked */
+static int enter_at_last(struct os_thread *self, struct queue_shared *shared)
 {
     enum { MOMENT = 1000000 };
     int code;
@@ -465,7 +468,7 @@ int redeliver_done(struct os_thread *self, struct kith_queue *queue)
 {
     struct queue_shared *shared = queue->chain.shared;
     int seat = seat_of(self, shared);
-    int code = seat > 0 ? enter(self, shared) : -EPERM;
+    int code = seat > 0 ? enter_at_last(self, shared) : -EPERM;
     if (code == 0) {
         struct walk walk = walk_from_head(shared);
         code = walk_to_longest_had(queue, &walk, (uint32_t)seat);
@@ -480,22 +483,31 @@ int redeliver_done(struct os_thread *self, struct kith_queue *queue)
                           : code;
 }
 
+/** Moves the head on for the dead, unless somebody is inside: then the next look does. */
+static void advance_for_the_dead(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    if (entered(monitor_enter(self, &shared->get, DEADLINE_PASSED))) {
+        advance(self, queue);
+        get_leave(self, shared);
+    }
+    robust_pending(self, &shared->joiners);
+}
+
 int redeliver_join_sleep(struct os_thread *self, struct kith_queue *queue, uint32_t value, position seen,
                          deadline until)
 {
+    enum { NAP = 100000000 };
     struct queue_shared *shared = queue->chain.shared;
-    if (has_orphans(shared)) {
-        /* It may have died when it had marked the last one done, and the head stands there still. */
-        int code = enter(self, shared);
-        if (code < 0)
-            return code;
-        advance(self, queue);
-        get_leave(self, shared);
-        robust_pending(self, &shared->joiners);
-    }
-    struct os_futex_pair pairs[WATCHED_MAX] = { { &shared->joiners.value, value },
-                                                { position_half(&shared->head), (uint32_t)seen } };
-    return word_sleep_any(pairs, seats_watch(shared, pairs, 2, false), until);
+    if (has_orphans(
+            shared)) /* it may have died when it had marked the last one done, and the head stands there still */
+        advance_for_the_dead(self, queue);
+    /* Not on the seats: a death wakes one of their sleepers, and that must be one who gets. */
+    struct os_futex_pair pairs[] = { { &shared->joiners.value, value },
+                                     { position_half(&shared->head), (uint32_t)seen } };
+    int64_t soon = os_clock_now() + NAP;
+    int code = word_sleep_any(pairs, 2, soon < until ? soon : until);
+    return code == -ETIMEDOUT ? 0 : code; /* the caller looks at the deadline */
 }
 
 int kith_queue_deliveries(const kith_queue *queue)
@@ -531,7 +543,7 @@ void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *re
     else
         kith_log(KITH_LOG_WARNING, "a message of %zu bytes was delivered %u times and never done: it is dropped", size,
                  deliveries);
-    if (enter(self, shared) < 0)
+    if (enter_at_last(self, shared) < 0)
         return;
     count_up(&shared->poisoned);
     finish(self, queue, record, seat);

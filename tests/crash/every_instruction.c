@@ -39,7 +39,7 @@ static void another_and_get(void)
 
 /* ---- scenarios ---- */
 
-#define RING 256 /* messages fill the first ring; each ring that follows has twice the size */
+#define REGION 256 /* messages fill the first region; each region that follows has twice the size */
 
 static const struct setting empty = { .put = 1, .got = 1 };
 static const struct setting two = { .put = 2 };
@@ -47,14 +47,14 @@ static const struct setting one_fits = { .bounds = { .max_items = 1 } };
 static const struct setting full = { .bounds = { .max_items = 1 }, .put = 1 };
 static const struct setting full_of_two = { .bounds = { .max_items = 2 }, .put = 2 };
 static const struct setting full_of_bytes = { .bounds = { .max_bytes = 1024 }, .put = 1 };
-/* Here the sizes of rings matter, and of the pieces in which they take and give memory. */
-static const struct setting at_piece_end = { .put = RING / 4 };
-static const struct setting at_ring_end = { .put = RING };
-static const struct setting at_last_place_in_ring = { .put = RING - 1 };
-static const struct setting first_ring_drained = { .put = RING + 2, .got = RING };
-static const struct setting piece_nearly_drained = { .big = 2 << 20, .put = 8 * RING + 2, .got = 4 * RING - 1 };
-static const struct setting ring_nearly_drained = { .big = 2 << 20, .put = 8 * RING + 2, .got = 8 * RING - 2 };
-static const struct setting an_eighth_left = { .big = 3 << 20, .put = 2 * RING };
+/* Here the sizes of regions matter, and of the pieces in which they take and give memory. */
+static const struct setting at_piece_end = { .put = REGION / 4 };
+static const struct setting at_region_end = { .put = REGION };
+static const struct setting at_last_place_in_region = { .put = REGION - 1 };
+static const struct setting first_region_drained = { .put = REGION + 2, .got = REGION };
+static const struct setting piece_nearly_drained = { .big = 2 << 20, .put = 8 * REGION + 2, .got = 4 * REGION - 1 };
+static const struct setting region_nearly_drained = { .big = 2 << 20, .put = 8 * REGION + 2, .got = 8 * REGION - 2 };
+static const struct setting an_eighth_left = { .big = 3 << 20, .put = 2 * REGION };
 
 static const struct scenario scenarios[] = {
     { "put, nobody waits", &empty, .act = put_waiting },
@@ -100,13 +100,13 @@ static const struct scenario scenarios[] = {
     { "get that sleeps, is woken and finds nothing, another getter sleeps", &empty, .act = get_waiting,
       .crowd = &getters, .meanwhile = another_and_put_in_vain, .again = put_two },
     { "put that takes more memory", &at_piece_end, .act = put_waiting },
-    { "put that grows the queue", &at_ring_end, .act = put_waiting },
-    { "put that grows the queue, another putter comes", &at_ring_end, .act = put_waiting, .crowd = &putters,
+    { "put that grows the queue", &at_region_end, .act = put_waiting },
+    { "put that grows the queue, another putter comes", &at_region_end, .act = put_waiting, .crowd = &putters,
       .arrival = true },
-    { "put of a long message that grows the queue, where a short one fits", &at_last_place_in_ring, .act = put_long },
-    { "get that moves to the next ring", &first_ring_drained, .act = get_waiting },
-    { "get that gives a ring back", &ring_nearly_drained, .act = get_waiting },
-    { "get that gives a part of a ring back", &piece_nearly_drained, .act = get_waiting },
+    { "put of a long message that grows the queue, where a short one fits", &at_last_place_in_region, .act = put_long },
+    { "get that moves to the next region", &first_region_drained, .act = get_waiting },
+    { "get that gives a region back", &region_nearly_drained, .act = get_waiting },
+    { "get that gives a part of a region back", &piece_nearly_drained, .act = get_waiting },
     { "get that shrinks the queue", &an_eighth_left, .act = get_waiting },
     { "get that shrinks the queue, a putter comes", &an_eighth_left, .act = get_waiting, .crowd = &putters,
       .arrival = true },

@@ -9,7 +9,7 @@
  *     futex_wait                                        queue_sleep
  *     the steps behind it                               the put of one message from its copying on; the get's commit
  *     shrink                                            chain_release, when it takes the putters' side in hand; of what
- *                                                       it does with the ring, nothing
+ *                                                       it does with the region, nothing
  *
  * Neither shutting nor redelivery is in it.
  *
@@ -39,7 +39,7 @@
 #define HELD (tail_units - head_units)
 
 byte head, head_units, tail, tail_units;
-byte size[MESSAGES];   /* of the records in the ring */
+byte size[MESSAGES];   /* of the records in the region */
 byte asleep[WORDS];    /* the hint */
 byte need = 1;
 byte committed;        /* the rest is for the properties alone */

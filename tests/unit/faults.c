@@ -8,7 +8,7 @@
 
 #include <semaphore.h>
 
-enum { COPES = 1, CALLS_MAX = 50, FIRST_RING = 256 * 1024, LARGE = 400 * 1024, OF_NO_USE = 77 };
+enum { COPES = 1, CALLS_MAX = 50, FIRST_REGION = 256 * 1024, LARGE = 400 * 1024, OF_NO_USE = 77 };
 
 static kith_queue *queue;
 static kith_lock *lock;
@@ -50,11 +50,11 @@ static int new_queue(void)
     return kith_queue_new(&queue, NULL);
 }
 
-/** One whose first ring is full. */
-static int new_full_ring(void)
+/** One whose first region is full. */
+static int new_full_region(void)
 {
     int code = new_queue();
-    return code < 0 ? code : kith_queue_put(queue, large, FIRST_RING - 8, KITH_NOWAIT);
+    return code < 0 ? code : kith_queue_put(queue, large, FIRST_REGION - 8, KITH_NOWAIT);
 }
 
 static int put_large(void)
@@ -62,10 +62,10 @@ static int put_large(void)
     return kith_queue_put(queue, large, LARGE, KITH_NOWAIT);
 }
 
-/** Large messages from another process, so that this one has not mapped the ring in which they are. */
+/** Large messages from another process, so that this one has not mapped the region in which they are. */
 static int new_queue_filled_elsewhere(void)
 {
-    int code = new_full_ring();
+    int code = new_full_region();
     if (code < 0)
         return code;
     pid_t pid = fork();
@@ -247,7 +247,7 @@ static int poll_in_vain(void)
 /* ---- refusals ---- */
 
 static const struct operation making_a_queue = { "kith_queue_new", nothing_before, new_queue, nothing_left };
-static const struct operation growing = { "put that grows", new_full_ring, put_large, nothing_left };
+static const struct operation growing = { "put that grows", new_full_region, put_large, nothing_left };
 static const struct operation mapping = { "get that maps", new_queue_filled_elsewhere, get_large, nothing_left };
 static const struct operation getting = { "get that waits", new_queue, get_nothing, nothing_left };
 static const struct operation putting = { "put that waits", new_bounded_queue, put_one_too_many, nothing_left };

@@ -63,7 +63,7 @@ static void records_wrap_around_whole(void **state)
     (void)state;
     make(0, 0);
     size_t put = 0,
-           got = 0; /* a message's size and content follow from its number; several laps around the first ring */
+           got = 0; /* a message's size and content follow from its number; several laps around the first region */
     while (got < 4000) {
         while (put < got + 5)
             put_pattern(put * 37 % 2000, put), put++;
@@ -142,7 +142,7 @@ static void bounded_by_bytes_exactly(void **state)
 static void bounded_by_many_bytes(void **state)
 {
     (void)state;
-    make(0, 10 * MIB); /* more than the first ring: it has to grow, and to stop at the bound */
+    make(0, 10 * MIB); /* more than the first region: it has to grow, and to stop at the bound */
     int count = 0;
     char *data = calloc(1, MIB);
     assert_non_null(data);
@@ -232,7 +232,7 @@ static void a_big_message_goes_and_its_memory_with_it(void **state)
     }
 }
 
-static void rings_grow_and_shrink_in_waves(void **state)
+static void a_queue_grows_and_shrinks_in_waves(void **state)
 {
     (void)state;
     make(0, 0);
@@ -710,7 +710,7 @@ int main(void)
         with_board(a_new_queue_takes_little),
         with_board(a_million_unread_messages_go_and_their_memory_with_them),
         with_board(a_big_message_goes_and_its_memory_with_it),
-        with_board(rings_grow_and_shrink_in_waves),
+        with_board(a_queue_grows_and_shrinks_in_waves),
         with_board(what_is_given_back_in_part_is_not_kept),
         with_board(a_message_outlives_its_putter),
         with_board(a_message_outlives_a_killed_putter),

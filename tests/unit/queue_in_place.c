@@ -419,6 +419,25 @@ static void bad_input_is_explained(void **state)
     assert_explained(kith_queue_release(queue, 0), KITH_ECLOSED);
 }
 
+static void a_reservation_belongs_to_its_handle(void **state)
+{
+    (void)state;
+    kith_queue *other;
+    void *room;
+    make(0, 0);
+    assert_code(kith_queue_from_fd(&other, kith_queue_share_fd(queue)), 0);
+    assert_code(kith_queue_reserve(queue, 8, &room, KITH_NOWAIT), 0);
+    assert_explained(kith_queue_commit(other, 8), -EPERM);
+    assert_explained(kith_queue_cancel(other), -EPERM);
+    kith_queue_free(other); /* and does not end it */
+    memcpy(room, "still on", 8);
+    assert_code(kith_queue_commit(queue, 8), 0);
+    char data[8];
+    size_t size;
+    assert_code(kith_queue_get(queue, data, sizeof data, &size, KITH_NOWAIT), 0);
+    assert_memory_equal(data, "still on", 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +459,7 @@ int main(void)
         with_board(closing_gives_up_what_was_reserved_and_peeked),
         with_board(what_another_thread_reserved_ends_with_it_though_the_queue_is_closed),
         with_board(bad_input_is_explained),
+        with_board(a_reservation_belongs_to_its_handle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

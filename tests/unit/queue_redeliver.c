@@ -254,6 +254,40 @@ static void a_sleeping_getter_is_woken_by_a_death(void **state)
     assert_int_equal(atomic_load(&board->sum), 5);
 }
 
+static int join_in_vain(void)
+{
+    return kith_queue_join(queue, KITH_MS(300)) == -ETIMEDOUT ? 0 : 1;
+}
+
+static void who_joins_takes_no_getter_s_wake_up(void **state)
+{
+    (void)state;
+    make_redelivering(0, 0);
+    put_numbers(5, 5);
+    pid_t had = begin_getter();
+    pid_t joiner = begin_to_sleep(join_in_vain);
+    pid_t getter = begin_to_sleep(get_and_tell);
+    stop(joiner); /* what it had been woken for would be nobody's */
+    end_by_kill(had);
+    assert_int_equal(end(getter), 0);
+    assert_int_equal(atomic_load(&board->sum), 5);
+    end_by_kill(joiner);
+}
+
+static void who_joins_does_not_wait_for_who_peeks(void **state)
+{
+    (void)state;
+    const void *data;
+    size_t size;
+    make_redelivering(0, 0);
+    put_numbers(5, 6);
+    end_by_kill(begin_getter());
+    assert_code(kith_queue_peek(queue, &data, &size, KITH_NOWAIT), 0);
+    pid_t joiner = begin(join_in_vain);
+    assert_int_equal(end(joiner), 0);
+    assert_code(kith_queue_release(queue, 0), 0);
+}
+
 static void sleeping_getters_are_woken_by_deaths_one_by_one(void **state)
 {
     (void)state;
@@ -556,6 +590,8 @@ int main(void)
         with_board(unfinished_messages_stay_whole_as_laps_go_round),
         with_board(task_done_goes_by_the_order_of_getting),
         with_board(a_sleeping_getter_is_woken_by_a_death),
+        with_board(who_joins_takes_no_getter_s_wake_up),
+        with_board(who_joins_does_not_wait_for_who_peeks),
         with_board(sleeping_getters_are_woken_by_deaths_one_by_one),
         with_board(who_slept_before_a_getter_came_is_woken_by_its_death),
         with_board(a_killed_sleeper_hands_a_death_on),

@@ -2,9 +2,7 @@
  * What is passed or guarded is plain memory, so that TSan, too, must find that each use of it happens before the next.
  *
  * What it can't see: the robust lists and what the kernel does with words (only the atomic accesses order anything
- * here, which is what the library promises); and that a ring is mapped twice. The bytes of a record that wraps around
- * the ring's end have another address there than at its beginning, so a race between the two would go unseen. The
- * messages of "room" are therefore of a size of which a ring holds a whole number: each byte has but one address. */
+ * here, which is what the library promises). */
 #include "cmocka_kith.h"
 
 #include <errno.h>
@@ -216,8 +214,8 @@ static void *get_large(void *nothing)
     return nothing;
 }
 
-/** Rings are linked, followed, left and shrunk while others put and get. */
-static void rings_that_come_and_go(void **state)
+/** Regions are taken, followed, left and given back while others put and get. */
+static void regions_that_come_and_go(void **state)
 {
     (void)state;
     pass_through(NULL, put_large, get_large);
@@ -264,7 +262,7 @@ int main(void)
         cmocka_unit_test(hand_to_hand),
         cmocka_unit_test(room),
         cmocka_unit_test(in_haste),
-        cmocka_unit_test(rings_that_come_and_go),
+        cmocka_unit_test(regions_that_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
