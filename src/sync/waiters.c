@@ -108,7 +108,9 @@ static void free_own(struct os_thread *self, struct waiters *waiters, struct wai
 
 void waiters_leave(struct os_thread *self, struct waiters *waiters, struct waiter *me)
 {
-    atomic_store_explicit(&me->word.value, self->id | WAITER_LEAVING, memory_order_relaxed);
+    atomic_store_explicit(&me->note, 0, memory_order_relaxed);
+    /* release: who sees us leave, or dead afterwards, sees that we are no waiter any more. */
+    atomic_store_explicit(&me->word.value, self->id | WAITER_LEAVING, memory_order_release);
     free_own(self, waiters, me);
 }
 

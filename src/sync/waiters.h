@@ -8,7 +8,9 @@
  *     leaving    id | WAITER_LEAVING       free        0
  *     died       ROBUST_DIED               died after it was notified    ROBUST_DIED | WAITER_NOTIFIED
  *
- * So nobody who is dead is ever counted, and a notification that a dead one took with it can be found.
+ * So nobody who is dead is ever counted, and a notification that a dead one took with it can be found. One that dies
+ * while it leaves looks like one that died waiting; but one that was notified has taken its note off by then, so it
+ * can be told that this one waited for nothing any more.
  *
  * The bell makes somebody look. It is a word that nobody ever owns; each waiter sleeps on it, too, and has it in its
  * thread's slot (os/robust.h). When a waiter dies, or a notifier, which also has it there, the kernel wakes one that
@@ -38,7 +40,7 @@ enum { WAITERS_MAX = 4096, WAITERS_FIRST = 16 };
 /** An entry. A line of its own: what its owner and its notifier do concerns nobody else. */
 struct waiter {
     _Alignas(64) struct robust_word word;
-    _Atomic uint32_t note;    /* what kind of waiter it is; stored by itself before it joins */
+    _Atomic uint32_t note;    /* what kind of waiter it is; stored by itself before it joins, and 0 as it leaves */
     _Atomic uint32_t verdict; /* what it is told; stored by its notifier before the word is marked */
     _Atomic uint64_t ticket;  /* the lower, the longer it has waited; as the note */
 };

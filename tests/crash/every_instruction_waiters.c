@@ -262,9 +262,19 @@ static void barrier_begin(void)
     must(kith_barrier_new(&barrier, PARTIES, &options), "kith_barrier_new");
 }
 
-/** Whatever has become of it: whole, it works. */
+/** Whether a party of this round is known to have passed. Then all have. */
+static bool all_passed(void)
+{
+    bool one = reached();
+    for (int i = 0; i < round_now.count; i++)
+        one |= bystander_call(i)->number > 0;
+    return one;
+}
+
+/** Whatever has become of it: whole, it works. A party that passed and is killed on its way out has broken nothing. */
 static void barrier_judge(void)
 {
+    expect(!all_passed() || kith_barrier_broken(barrier) == 0, "all have passed, and one breaks the next round");
     expect(kith_barrier_reset(barrier) == 0, "the barrier can't be reset");
     expect(kith_barrier_broken(barrier) == 0, "the barrier is still broken");
     expect(kith_barrier_waiting(barrier) == 0, "the barrier counts one that does not wait");
@@ -278,9 +288,11 @@ static void barrier_end(void)
 
 static int come(struct call *call)
 {
-    (void)call;
     int code = kith_barrier_wait(barrier, KITH_FOREVER);
-    return code >= 0 && code < PARTIES ? 0 : code;
+    if (code < 0 || code >= PARTIES)
+        return code;
+    reach(call);
+    return 0;
 }
 
 /** It may have been broken. */
