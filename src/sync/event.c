@@ -4,7 +4,12 @@
  * Who sets it owes all sleepers a wake-up, and may die before it pays. So beside the word there is a bell, a word that
  * nobody owns: setters and waiters have it in their threads' slots (os/robust.h), and waiters sleep on it, too. When a
  * setter dies, the kernel wakes one of them, which finds what has happened, and wakes the rest; should it die before,
- * the bell rings for the next. Nothing is missed between a waiter's look and its sleep: the word has changed then. */
+ * the bell rings for the next. Nothing is missed between a waiter's look and its sleep: the word has changed then.
+ *
+ * A setter that is only stopped there owes its wake-up still. So SLEEPERS stays in the word until somebody has woken
+ * all: who sets the event next, or finds it set, does it then, and no call to set returns with those asleep who are to
+ * be released. The bit goes if the word is still as it was before the wake-up: the event was set all that time, so
+ * nobody has fallen asleep since. Else it stays, which costs a wake-up in vain at worst. */
 #include <kith/sync.h>
 
 #include "os/futex.h"
@@ -17,7 +22,7 @@
 enum { SPINS = 100 };
 
 #define SET 1u
-#define SLEEPERS 2u /* somebody may sleep on the word; taken off by who sets the event */
+#define SLEEPERS 2u /* somebody may sleep on the word; taken off by who has woken them, after it was set */
 #define ONCE 4u     /* from here up: how often it has been set. (2^30 times during one waiter's sleep can't be told.) */
 
 struct event_shared {
@@ -122,11 +127,12 @@ int kith_event_set(kith_event *event)
     uint32_t word = look(shared);
     robust_pending(self, &shared->bell);
     while (!(word & SET)) {
-        if (!replace(shared, &word, ((word & ~SLEEPERS) + ONCE) | SET))
-            continue;
-        if (word & SLEEPERS)
-            os_futex_wake(&shared->word, INT_MAX);
-        break;
+        if (replace(shared, &word, (word + ONCE) | SET))
+            word = (word + ONCE) | SET;
+    }
+    if (word & SLEEPERS) {
+        os_futex_wake(&shared->word, INT_MAX);
+        replace(shared, &word, word & ~SLEEPERS);
     }
     robust_pending(self, NULL);
     return 0;
