@@ -280,7 +280,12 @@ int kith_list_open(kith_list **list, const char *name, kith_open how, const kith
         return code;
     struct segment_plan plan = plan_of(&content);
     code = segment_open(&segment, name, how, &plan);
-    return code < 0 ? code : take(list, segment);
+    if (code < 0)
+        return code;
+    code = take(list, segment);
+    if (code < 0 && how == KITH_CREATE)
+        kith_segment_unlink(name);
+    return code;
 }
 
 int kith_list_unlink(const char *name)

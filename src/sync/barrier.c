@@ -71,16 +71,19 @@ static int get(kith_barrier **barrier, const struct origin *origin, unsigned par
         return error_fail(-EINVAL, "%u parties: give 1 to %d", parties, KITH_BARRIER_PARTIES_MAX);
     if (!word_thread())
         return -ENOTSUP;
+    int code = word_can_wait_any();
+    if (code < 0)
+        return code;
     void *handle;
     const struct object_plan plan = { sizeof(struct barrier_shared) + WAITERS_FOOTPRINT, begin, &parties };
-    int code = handle_get(&handle, sizeof **barrier, origin, &type, &plan);
+    code = handle_get(&handle, sizeof **barrier, origin, &type, &plan);
     if (code < 0)
         return code;
     kith_barrier *made = handle;
     made->shared = made->object.memory;
     code = waiters_open(&made->waiters, &made->object, &made->shared->waiters);
     if (code < 0) {
-        handle_free(&made->object);
+        handle_undo(&made->object, origin, &type);
         return code;
     }
     if (options)

@@ -40,16 +40,19 @@ static int get(kith_condition **condition, const struct origin *origin, kith_loc
         return error_fail(-EINVAL, "condition is NULL: give the address of a kith_condition pointer");
     if (!word_thread())
         return -ENOTSUP;
+    int code = word_can_wait_any();
+    if (code < 0)
+        return code;
     void *handle;
     const struct object_plan plan = { sizeof(struct condition_shared) + WAITERS_FOOTPRINT, begin, NULL };
-    int code = handle_get(&handle, sizeof **condition, origin, &type, &plan);
+    code = handle_get(&handle, sizeof **condition, origin, &type, &plan);
     if (code < 0)
         return code;
     kith_condition *made = handle;
     struct condition_shared *shared = made->object.memory;
     code = waiters_open(&made->waiters, &made->object, &shared->waiters);
     if (code < 0) {
-        handle_free(&made->object);
+        handle_undo(&made->object, origin, &type);
         return code;
     }
     made->lock = lock ? lock : &made->own;

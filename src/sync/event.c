@@ -53,11 +53,12 @@ static int get(kith_event **event, const struct origin *origin)
         return error_fail(-EINVAL, "event is NULL: give the address of a kith_event pointer");
     if (!word_thread())
         return -ENOTSUP;
-    if (!os_futex_can_wait_any())
-        return error_fail(-ENOTSUP, "the kernel has no futex_waitv (Linux 5.16), which this needs");
+    int code = word_can_wait_any();
+    if (code < 0)
+        return code;
     void *handle;
     const struct object_plan plan = { sizeof(struct event_shared), NULL, NULL };
-    int code = handle_get(&handle, sizeof **event, origin, &type, &plan);
+    code = handle_get(&handle, sizeof **event, origin, &type, &plan);
     if (code < 0)
         return code;
     kith_event *made = handle;

@@ -35,3 +35,10 @@ void handle_free(struct object *handle)
     object_close(handle);
     free(handle);
 }
+
+void handle_undo(struct object *handle, const struct origin *origin, const struct object_type *type)
+{
+    if (origin->way == ORIGIN_NAME && origin->how == KITH_CREATE)
+        object_unlink(type, origin->name);
+    handle_free(handle);
+}

@@ -28,4 +28,7 @@ int handle_get(void **handle, size_t size, const struct origin *origin, const st
 /** Gives handle and object back. */
 void handle_free(struct object *handle);
 
+/** The same, for a handle that could not be finished: if its object was made under a name for it, that goes, too. */
+void handle_undo(struct object *handle, const struct origin *origin, const struct object_type *type);
+
 #endif

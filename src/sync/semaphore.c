@@ -78,14 +78,18 @@ static int get(kith_semaphore **semaphore, const struct origin *origin, const st
         return -ENOTSUP;
     const struct object_plan plan = { sizeof *wanted + wanted->owned * sizeof(struct robust_word), begin, wanted };
     void *handle;
-    int code = handle_get(&handle, sizeof **semaphore, origin, &type, &plan);
+    int code = wanted->owned ? word_can_wait_any() : 0;
+    if (code == 0)
+        code = handle_get(&handle, sizeof **semaphore, origin, &type, &plan);
     if (code < 0)
         return code;
     kith_semaphore *made = handle;
     made->shared = made->object.memory;
-    if (made->shared->owned && !os_futex_can_wait_any()) {
+    if (made->shared->owned && !wanted->owned) /* it was there, and is another one than was wanted */
+        code = word_can_wait_any();
+    if (code < 0) {
         handle_free(&made->object);
-        return error_fail(-ENOTSUP, "the kernel has no futex_waitv (Linux 5.16): units can't have owners");
+        return code;
     }
     *semaphore = made;
     return 0;

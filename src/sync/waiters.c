@@ -5,8 +5,6 @@
 
 int waiters_open(struct waiters *waiters, const struct object *object, const struct waiters_shared *shared)
 {
-    if (!os_futex_can_wait_any())
-        return error_fail(-ENOTSUP, "the kernel has no futex_waitv (Linux 5.16), which this needs");
     size_t offset = (size_t)((const char *)shared - (const char *)object->memory);
     size_t size = offset + sizeof *shared + WAITERS_MAX * sizeof(struct waiter);
     void *memory;

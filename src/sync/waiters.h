@@ -66,8 +66,8 @@ struct waiters {
 /** How much memory of an object the waiters have at first, in bytes: behind what is theirs of the object's struct. */
 #define WAITERS_FOOTPRINT (WAITERS_FIRST * sizeof(struct waiter))
 
-/** Opens the table of an object. @param shared where it is in the object's memory @return 0 or -ENOMEM with the detail;
- *  -ENOTSUP when this kernel can't wait for two words */
+/** Opens the table of an object; word_can_wait_any has been asked. @param shared where it is in the object's memory
+ *  @return 0 or -ENOMEM with the detail */
 int waiters_open(struct waiters *waiters, const struct object *object, const struct waiters_shared *shared);
 void waiters_close(struct waiters *waiters);
 

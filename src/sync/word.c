@@ -139,6 +139,13 @@ int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline
     return word_acquire_slowly(self, word, now + SLICE);
 }
 
+int word_can_wait_any(void)
+{
+    return os_futex_can_wait_any()
+               ? 0
+               : error_fail(-ENOTSUP, "the kernel has no futex_waitv (Linux 5.16), which this needs");
+}
+
 struct os_thread *word_no_thread(void)
 {
     error_fail(-ENOTSUP, "the C library has registered no list of robust futexes for this thread, or one of another "

@@ -95,6 +95,10 @@ int word_sleep(struct robust_word *word, _Atomic uint32_t *condition, uint32_t s
 /** The same, where several words tell of the condition. The first pair is the word and WORD_ASLEEP. */
 int word_sleep_any(const struct os_futex_pair *pairs, size_t count, deadline until);
 
+/** Whether threads can sleep on several words at once. To be asked before anything is made that needs it.
+ *  @return 0; -ENOTSUP with the detail */
+int word_can_wait_any(void);
+
 /** Says why this thread can't use robust words. @return NULL */
 struct os_thread *word_no_thread(void) __attribute__((cold));
 

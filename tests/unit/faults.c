@@ -1,7 +1,7 @@
 /* What happens when the system refuses a call: every system call of every operation, the first, the second, and so on
  * until the operation makes no more of them. After each refusal the operation has told of it by the right code and a
- * new detail, or has coped; nothing has leaked, neither descriptor nor mapping; and the same operation succeeds when
- * tried again. */
+ * new detail, or has coped; nothing has leaked, neither descriptor nor mapping nor name; and the same operation succeeds
+ * when tried again. */
 #include "apart.h"
 #include "cmocka_kith.h"
 #include "nth.h"
@@ -13,10 +13,14 @@ enum { COPES = 1, CALLS_MAX = 50, FIRST_REGION = 256 * 1024, LARGE = 400 * 1024,
 static kith_queue *queue;
 static kith_lock *lock;
 static kith_semaphore *semaphore;
+static kith_condition *condition;
+static kith_barrier *barrier;
+static kith_event *event;
 static kith_connection *ends[2];
 static kith_process *child_asleep;
 static char *large;
-static kith_timeout in_vain; /* how long to wait for what does not come */
+static char name[40], path[80]; /* of what has a name */
+static kith_timeout in_vain;    /* how long to wait for what does not come */
 
 struct operation {
     const char *name;
@@ -32,11 +36,18 @@ static void nothing_left(void)
     kith_queue_free(queue);
     kith_lock_free(lock);
     kith_semaphore_free(semaphore);
+    kith_condition_free(condition);
+    kith_barrier_free(barrier);
+    kith_event_free(event);
+    unlink(path);
     kith_connection_free(ends[0]);
     kith_connection_free(ends[1]);
     queue = NULL;
     lock = NULL;
     semaphore = NULL;
+    condition = NULL;
+    barrier = NULL;
+    event = NULL;
     ends[0] = ends[1] = NULL;
 }
 
@@ -154,6 +165,26 @@ static int new_owned_semaphore(void)
     return kith_semaphore_new(&semaphore, 2, &(kith_semaphore_options){ .owned = 1 });
 }
 
+static int create_owned_semaphore(void)
+{
+    return kith_semaphore_open(&semaphore, name, KITH_CREATE, 2, &(kith_semaphore_options){ .owned = 1 });
+}
+
+static int create_condition(void)
+{
+    return kith_condition_open(&condition, name, KITH_CREATE);
+}
+
+static int create_barrier(void)
+{
+    return kith_barrier_open(&barrier, name, KITH_CREATE, 2, NULL);
+}
+
+static int create_event(void)
+{
+    return kith_event_open(&event, name, KITH_CREATE);
+}
+
 static int new_owned_semaphore_taken(void)
 {
     int code = new_owned_semaphore();
@@ -257,6 +288,13 @@ static const struct operation making_a_semaphore = { "kith_semaphore_new", nothi
                                                      nothing_left };
 static const struct operation making_units = { "kith_semaphore_new, owned", nothing_before, new_owned_semaphore,
                                                nothing_left };
+static const struct operation creating_units = { "kith_semaphore_open, owned", nothing_before, create_owned_semaphore,
+                                                 nothing_left };
+static const struct operation creating_a_condition = { "kith_condition_open", nothing_before, create_condition,
+                                                       nothing_left };
+static const struct operation creating_a_barrier = { "kith_barrier_open", nothing_before, create_barrier,
+                                                     nothing_left };
+static const struct operation creating_an_event = { "kith_event_open", nothing_before, create_event, nothing_left };
 static const struct operation waiting = { "semaphore acquire that waits", new_semaphore, acquire_no_unit,
                                           nothing_left };
 static const struct operation waiting_for_owner = { "acquire of an owned unit that waits", new_owned_semaphore_taken,
@@ -298,6 +336,14 @@ static const struct refusal {
     { &making_a_semaphore, SYS_mmap, ENOMEM, -ENOMEM },
     { &making_units, SYS_mmap, ENOMEM, -ENOMEM },
     { &making_units, SYS_futex_waitv, ENOSYS, -ENOTSUP },
+    { &creating_units, SYS_mmap, ENOMEM, -ENOMEM },
+    { &creating_units, SYS_futex_waitv, ENOSYS, -ENOTSUP },
+    { &creating_a_condition, SYS_mmap, ENOMEM, -ENOMEM },
+    { &creating_a_condition, SYS_futex_waitv, ENOSYS, -ENOTSUP },
+    { &creating_a_barrier, SYS_mmap, ENOMEM, -ENOMEM },
+    { &creating_a_barrier, SYS_futex_waitv, ENOSYS, -ENOTSUP },
+    { &creating_an_event, SYS_mmap, ENOMEM, -ENOMEM },
+    { &creating_an_event, SYS_futex_waitv, ENOSYS, -ENOTSUP },
     { &waiting, SYS_futex_waitv, EINTR, -EINTR },
     { &waiting, SYS_futex_waitv, EAGAIN, COPES },
     { &waiting, SYS_futex_waitv, ENOMEM, COPES },
@@ -347,6 +393,7 @@ static void fail_otherwise(void)
 static int expect_failure(const struct refusal *refusal, int code)
 {
     EXPECT(code == refusal->code);
+    EXPECT(access(path, F_OK) < 0); /* a name that nobody got a handle for */
     /* An interruption is no failure: the caller asked for it. */
     EXPECT(code == -EINTR || (strlen(kith_error_detail()) > 10 && !strstr(kith_error_detail(), "lock is NULL")));
     EXPECT(refusal->operation->act() == 0);
@@ -395,6 +442,8 @@ static int refuse_all(void)
     int wrong = 0;
     large = calloc(1, LARGE);
     EXPECT_OR(large, _exit(1));
+    snprintf(name, sizeof name, "test-faults-%d", (int)getpid());
+    snprintf(path, sizeof path, "/dev/shm/kith.%s", name);
     EXPECT_OR(run_child() == 0, _exit(1)); /* once a process, the library opens a descriptor that stays */
     if (nth_watch() < 0)
         _exit(OF_NO_USE);
