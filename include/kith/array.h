@@ -88,8 +88,8 @@ KITH_API size_t kith_array_element_size(const kith_array *array);
  *  @param timeout  how long to wait
  *  @return 0 or KITH_EOWNERDEAD: this thread owns it now. -ETIMEDOUT: another owned it all that time (with KITH_NOWAIT:
  *          now). -EINTR: a signal handler ran while waiting (one installed with SA_RESTART only if there is a timeout).
- *          -EOVERFLOW: this thread has acquired it 4,294,967,295 times. -EINVAL: array is NULL or unlocked, or the
- *          timeout is negative. -ENOTSUP: the C library registers no robust list for this thread */
+ *          -EOVERFLOW: this thread has acquired it 4,294,967,296 times already. -EINVAL: array is NULL or unlocked, or
+ *          the timeout is negative. -ENOTSUP: the C library registers no robust list for this thread */
 KITH_API KITH_MUST_USE int kith_array_acquire(kith_array *array, kith_timeout timeout);
 
 /** Releases the array's lock once; when that was as often as it was acquired, lets one waiter have it.

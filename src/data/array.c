@@ -181,7 +181,10 @@ int kith_array_acquire(kith_array *array, kith_timeout timeout)
     if (code < 0)
         return code;
     struct os_thread *self = word_thread();
-    return self ? owned_acquire(self, &shared(array)->lock, until, true) : -ENOTSUP;
+    if (!self)
+        return -ENOTSUP;
+    code = owned_acquire(self, &shared(array)->lock, until, true);
+    return code == -EOVERFLOW ? error_fail(code, "this thread has acquired the array's lock too many times") : code;
 }
 
 int kith_array_release(kith_array *array)
