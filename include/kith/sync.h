@@ -166,7 +166,8 @@ KITH_API int kith_semaphore_release(kith_semaphore *semaphore);
 /** The units free at this instant; another process may change that at once. @return the number */
 KITH_API int kith_semaphore_value(const kith_semaphore *semaphore);
 
-/** No thread of this process may wait for it or own units of it. */
+/** The calling thread releases the units that it owns first; no other thread of this process may own units of it or wait
+ *  for it. */
 KITH_API void kith_semaphore_free(kith_semaphore *semaphore);
 
 /* ---- condition

@@ -144,12 +144,6 @@ int kith_semaphore_from_fd(kith_semaphore **semaphore, int fd)
     return get(semaphore, FROM_DESCRIPTOR(fd), &(struct semaphore_shared){ 0 });
 }
 
-void kith_semaphore_free(kith_semaphore *semaphore)
-{
-    if (semaphore)
-        handle_free(&semaphore->object);
-}
-
 /* ---- units ---- */
 
 static bool available(const struct semaphore_shared *shared)
@@ -191,21 +185,28 @@ static int give_number_back(struct semaphore_shared *shared)
     return 0;
 }
 
-static int give_unit_back(struct os_thread *self, struct semaphore_shared *shared)
+/** @return a unit that this thread owns, or NULL */
+static struct robust_word *own_unit(const struct os_thread *self, struct semaphore_shared *shared)
 {
     for (uint32_t i = 0; i < shared->owned; i++) {
         struct robust_word *unit = &shared->units[i];
-        if ((atomic_load_explicit(&unit->value, memory_order_relaxed) & ROBUST_OWNER) != self->id)
-            continue;
-        /* In the slot meanwhile: a death before the store gives the unit back; one after it wakes a sleeper on the
-         * unit. */
-        robust_pending(self, unit);
-        robust_unlink(self, unit);
-        atomic_store_explicit(&unit->value, 0, memory_order_seq_cst);
-        robust_pending(self, &shared->guard);
-        return 0;
+        if ((atomic_load_explicit(&unit->value, memory_order_relaxed) & ROBUST_OWNER) == self->id)
+            return unit;
     }
-    return error_fail(-EPERM, "this thread (%u) owns no unit of the semaphore", self->id);
+    return NULL;
+}
+
+static int give_unit_back(struct os_thread *self, struct semaphore_shared *shared)
+{
+    struct robust_word *unit = own_unit(self, shared);
+    if (!unit)
+        return error_fail(-EPERM, "this thread (%u) owns no unit of the semaphore", self->id);
+    /* In the slot meanwhile: a death before the store gives the unit back; one after it wakes a sleeper on the unit. */
+    robust_pending(self, unit);
+    robust_unlink(self, unit);
+    atomic_store_explicit(&unit->value, 0, memory_order_seq_cst);
+    robust_pending(self, &shared->guard);
+    return 0;
 }
 
 /* ---- the guard ---- */
@@ -329,6 +330,17 @@ int kith_semaphore_release(kith_semaphore *semaphore)
         word_notify(&shared->guard);
     robust_pending(self, NULL);
     return code;
+}
+
+void kith_semaphore_free(kith_semaphore *semaphore)
+{
+    if (!semaphore)
+        return;
+    /* Its memory goes; on the thread's list, nothing of it may stay. */
+    struct os_thread *self = os_thread_self();
+    while (self && own_unit(self, semaphore->shared))
+        kith_semaphore_release(semaphore);
+    handle_free(&semaphore->object);
 }
 
 int kith_semaphore_value(const kith_semaphore *semaphore)

@@ -385,6 +385,28 @@ static void semaphore_gives_owned_units_of_the_dead_back(void **state)
     kith_semaphore_free(semaphore);
 }
 
+static void freeing_a_semaphore_releases_the_own_units(void **state)
+{
+    (void)state;
+    kith_semaphore *semaphore, *again;
+    kith_lock *lock;
+    assert_code(kith_lock_new(&lock, NULL), 0);
+    assert_code(kith_semaphore_new(&semaphore, 3, &(kith_semaphore_options){ .owned = 1 }), 0);
+    assert_code(kith_semaphore_from_fd(&again, kith_semaphore_share_fd(semaphore)), 0);
+    pid_t other = child(take_unit_and_wait, semaphore);
+    wait_for_step(1);
+    assert_code(kith_semaphore_acquire(semaphore, KITH_NOWAIT), 0);
+    assert_code(kith_semaphore_acquire(semaphore, KITH_NOWAIT), 0);
+    kith_semaphore_free(semaphore);
+    assert_code(kith_semaphore_value(again), 2); /* and the other's is the other's */
+    /* This thread's list holds nothing of what was unmapped. */
+    assert_code(kith_lock_acquire(lock, KITH_NOWAIT), 0);
+    assert_code(kith_semaphore_acquire(again, KITH_NOWAIT), 0);
+    kith_semaphore_free(again);
+    kith_lock_free(lock);
+    kill_child(other);
+}
+
 static void semaphore_refuses_bad_input(void **state)
 {
     (void)state;
@@ -424,6 +446,7 @@ int main(void)
         with_board(semaphore_wakes_every_sleeper),
         with_board(semaphore_keeps_units_of_the_dead_unless_they_have_owners),
         with_board(semaphore_gives_owned_units_of_the_dead_back),
+        with_board(freeing_a_semaphore_releases_the_own_units),
         with_board(semaphore_refuses_bad_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
