@@ -10,6 +10,11 @@
  * marks what it owned and wakes a waiter. So nobody waits for ever for one that is dead, at whatever instruction it was
  * killed. An uncontended acquire and release are no system call.
  *
+ * That is so on Linux 6.2 or newer, or an older one with its change "futex: Resend potentially swallowed owner death
+ * notification": before it the kernel passes over a released word on which others sleep, and a kill in just that moment
+ * leaves them asleep. And it is so for a thread that owns at most some 2,000 at a time: locks, units, locks of arrays,
+ * and robust mutexes of the C library. When a thread dies, the kernel marks no more.
+ *
  * Threads and processes: every handle may be used by any number of threads at the same time, but it is freed once, when
  * no other thread of the process uses it. A child made by fork has its parent's handles, and owns nothing: no lock, no
  * unit, no place among those who wait. All users of an object must be in one PID namespace.
@@ -28,7 +33,8 @@
  *                     when it is something else; KITH_ELAYOUT when another version of kith made it
  *   kith_..._free     gives this process's handle back; other processes keep theirs. NULL is fine
  *   all others        -EINVAL: the handle is NULL, or the timeout negative. -ENOTSUP as above. -EINTR, where it is
- *                     named: a signal handler ran while waiting, one that was installed without SA_RESTART
+ *                     named: a signal handler ran while waiting, one that was installed without SA_RESTART. With
+ *                     SA_RESTART it is told only at times
  */
 #ifndef KITH_SYNC_H
 #define KITH_SYNC_H
@@ -107,6 +113,7 @@ KITH_API void kith_lock_free(kith_lock *lock);
  *  It finds what all of the circle's processes look for, among the locks that this process has handles of, and at most
  *  48 waiting threads a lock. A wait that has a timeout counts like any other. It does not see who waits for anything
  *  else: semaphores, events, queues, children, or to have a condition's lock back. While nobody waits it costs nothing.
+ *  Waits then behave as ones with a timeout do about signals.
  *
  *  @param on  0 or 1
  *  @return what it was before */
@@ -155,8 +162,7 @@ KITH_API KITH_MUST_USE int kith_semaphore_from_fd(kith_semaphore **semaphore, in
  *  for ever, unless the units have owners: then the next one to acquire it gets KITH_EOWNERDEAD, which means acquired.
  *
  *  @return 0 or KITH_EOWNERDEAD: a unit was taken. -ETIMEDOUT: there was none in time. -EBUSY: the time is over, and
- *          what came of it can't be known, because a process was stopped in the middle of a call. -EINTR: as
- *          kith_lock_acquire; when the units have owners, not for handlers with SA_RESTART */
+ *          what came of it can't be known, because a process was stopped in the middle of a call. -EINTR */
 KITH_API KITH_MUST_USE int kith_semaphore_acquire(kith_semaphore *semaphore, kith_timeout timeout);
 
 /** Gives one unit back, and wakes one waiter.
@@ -166,8 +172,8 @@ KITH_API int kith_semaphore_release(kith_semaphore *semaphore);
 /** The units free at this instant; another process may change that at once. @return the number */
 KITH_API int kith_semaphore_value(const kith_semaphore *semaphore);
 
-/** The calling thread releases the units that it owns first; no other thread of this process may own units of it or wait
- *  for it. */
+/** The calling thread releases the units that it owns first; no other thread of this process may own any or wait for
+ *  one. */
 KITH_API void kith_semaphore_free(kith_semaphore *semaphore);
 
 /* ---- condition
@@ -311,11 +317,12 @@ KITH_API KITH_MUST_USE int kith_barrier_from_fd(kith_barrier **barrier, int fd, 
  *  others still wait, and their time runs, too; who comes then waits for the next round.
  *
  *  @param timeout  how long to wait
- *  @return 0 to parties - 1: all have come, and each has another number; the last to come, who ran the action, has 0.
- *          KITH_EBROKEN: the barrier is broken, was reset while this thread waited, or the action failed. -ETIMEDOUT,
- *          -EINTR: this thread waits no more, and now it is broken. -EBUSY: another process was stopped in the
- *          middle of a call for a second, and what came of it can't be known. -EAGAIN: 4,096 wait already. -ENOMEM,
- *          -ENOSPC, -EFBIG: no memory for one more. With the last three, this thread does not count as having come */
+ *  @return 0 to parties - 1: all have come, and each has another number, unless one gave up with -EBUSY; the last to
+ *          come, who ran the action, has 0. KITH_EBROKEN: the barrier is broken, was reset while this thread waited, or
+ *          the action failed. -ETIMEDOUT, -EINTR: this thread waits no more, and now it is broken, unless it came while
+ *          an action ran. -EBUSY: another process was stopped in the middle of a call for a second, and what came of it
+ *          can't be known. -EAGAIN: 4,096 wait already. -ENOMEM, -ENOSPC, -EFBIG: no memory for one more. With the last
+ *          three, this thread does not count as having come */
 KITH_API KITH_MUST_USE int kith_barrier_wait(kith_barrier *barrier, kith_timeout timeout);
 
 /** Breaks the barrier. @return 0; -EBUSY as for kith_barrier_wait */
