@@ -24,11 +24,19 @@ int names_check_how(kith_open how)
     return error_fail(-EINVAL, "%d is no way to open: give KITH_OPEN, KITH_CREATE or KITH_OPEN_OR_CREATE", (int)how);
 }
 
+/** Says that the name is that of a link, a folder, a FIFO. @return -EINVAL */
+static int no_file(const char *name)
+{
+    return error_fail(-EINVAL, "'%s' is no file of memory", name);
+}
+
 int names_open(const char *file, const char *name)
 {
     int got = os_named_open(file);
     if (got == -ENOENT)
         return got;
+    if (got == -EINVAL)
+        return no_file(name);
     if (got < 0)
         return error_fail(got, "'%s' can't be opened: %s", name, kith_strerror(got));
     struct os_file facts;
@@ -38,7 +46,9 @@ int names_open(const char *file, const char *name)
     if (code == 0)
         return got;
     close(got);
-    return error_fail(code, "'%s' is not trusted: it belongs to another user, or others may open it", name);
+    if (code == -EACCES)
+        return error_fail(code, "'%s' is not trusted: it belongs to another user, or others may open it", name);
+    return code == -EINVAL ? no_file(name) : error_fail(code, "'%s' can't be looked at: %s", name, kith_strerror(code));
 }
 
 int names_remove(const char *file, const char *name)

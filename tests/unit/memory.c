@@ -259,6 +259,7 @@ static void what_is_no_file_is_refused(void **state)
     assert_explained(opened, -EINVAL);
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_explained(kith_segment_open(&segment, name, KITH_OPEN, 0), -EINVAL);
+    assert_non_null(strstr(kith_error_detail(), "no file of memory"));
     assert_null(segment);
 }
 
