@@ -116,7 +116,7 @@ KITH_API void kith_lock_free(kith_lock *lock);
  *  Waits then behave as ones with a timeout do about signals.
  *
  *  @param on  0 or 1
- *  @return what it was before */
+ *  @return what it was before; -ENOMEM: they can't be found, for there was no memory when the library was loaded */
 KITH_API int kith_deadlocks_detect(int on);
 
 /* ---- semaphore

@@ -21,7 +21,8 @@ struct os_thread {
 /* initial-exec: one load instead of a call, on a path where that counts. */
 extern _Thread_local struct os_thread os_thread_known __attribute__((tls_model("initial-exec")));
 
-/** Fills os_thread_known. @return 0, or -ENOTSUP when this thread has no list of robust words of the known shape */
+/** Fills os_thread_known. @return 0, or -ENOTSUP when this thread has no list of robust words of the known shape, or
+ *  forks can't be watched */
 int os_thread_learn(void);
 
 /** This thread. @return NULL when os_thread_learn fails */
@@ -50,9 +51,5 @@ static inline void os_cpu_relax(void)
 
 /** Lets another thread run. */
 void os_thread_yield(void);
-
-/** Has a function called in the child of every fork. Handlers run in the order of their registration.
- *  @return 0 or -ENOMEM */
-int os_at_fork(void (*in_child)(void));
 
 #endif

@@ -13,16 +13,20 @@
 
 _Atomic int deadlock_mode = -1;
 
+static int watching; /* the result of os_process_around_fork; if it failed, there is no list of locks */
+
 int deadlock_ask_environment(void)
 {
     const char *wish = getenv("KITH_DETECT_DEADLOCKS");
     int unknown = -1;
-    atomic_compare_exchange_strong(&deadlock_mode, &unknown, wish && strcmp(wish, "1") == 0);
+    atomic_compare_exchange_strong(&deadlock_mode, &unknown, watching == 0 && wish && strcmp(wish, "1") == 0);
     return atomic_load(&deadlock_mode);
 }
 
 int kith_deadlocks_detect(int on)
 {
+    if (on && watching < 0)
+        return error_fail(watching, "deadlocks can't be found: there was no memory for watching forks");
     bool before = deadlock_detected();
     atomic_store(&deadlock_mode, on != 0);
     return before;
@@ -46,11 +50,13 @@ static void leave(void)
 /* A child is to find the list whole, and the guard free. */
 __attribute__((constructor)) static void watch_forks(void)
 {
-    os_process_around_fork(enter, leave, leave);
+    watching = os_process_around_fork(enter, leave, leave);
 }
 
 void deadlock_add(struct kith_lock *lock)
 {
+    if (watching < 0)
+        return;
     enter();
     lock->next = first;
     lock->link = &first;
@@ -62,6 +68,8 @@ void deadlock_add(struct kith_lock *lock)
 
 void deadlock_remove(struct kith_lock *lock)
 {
+    if (watching < 0)
+        return;
     enter();
     *lock->link = lock->next;
     if (lock->next)

@@ -149,6 +149,6 @@ int word_can_wait_any(void)
 struct os_thread *word_no_thread(void)
 {
     error_fail(-ENOTSUP, "the C library has registered no list of robust futexes for this thread, or one of another "
-                         "shape than glibc's: locks could not survive a death");
+                         "shape than glibc's, or no handler of forks: locks could not survive a death");
     return NULL;
 }

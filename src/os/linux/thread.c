@@ -13,8 +13,22 @@
 
 _Thread_local struct os_thread os_thread_known;
 
+static int watching; /* the result of pthread_atfork */
+
+static void forget(void)
+{
+    os_thread_known.id = 0;
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    watching = -pthread_atfork(NULL, NULL, forget);
+}
+
 int os_thread_learn(void)
 {
+    if (watching < 0)
+        return -ENOTSUP; /* a child would take itself for its parent's thread */
     struct os_robust_list *list = NULL;
     size_t size = 0;
     if (syscall(SYS_get_robust_list, 0, &list, &size) < 0 || !list || size != sizeof *list)
@@ -29,21 +43,6 @@ int os_thread_learn(void)
 bool os_thread_is_ours(uint32_t id)
 {
     return syscall(SYS_tgkill, getpid(), id, 0) == 0;
-}
-
-static void forget(void)
-{
-    os_thread_known.id = 0;
-}
-
-__attribute__((constructor)) static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, forget);
-}
-
-int os_at_fork(void (*in_child)(void))
-{
-    return -pthread_atfork(NULL, NULL, in_child);
 }
 
 /* The lowest bit of an entry tells priority-inheritance mutexes of the C library from others. Before an entry's next
