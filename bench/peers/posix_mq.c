@@ -1,6 +1,5 @@
 /* bench/peers/posix_mq.c: POSIX message queues. The privileged may pass the limits of /proc/sys/fs/mqueue; others get
- * what these allow, and cannot have long messages. The name is unlinked at once: the workers inherit the descriptor.
- * */
+ * what these allow, and cannot have long messages. The name is unlinked at once: workers inherit the descriptor. */
 #include "reason.h"
 #include "transport.h"
 

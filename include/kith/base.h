@@ -37,8 +37,7 @@ extern "C" {
 /** The version of the library that runs, "MAJOR.MINOR.PATCH"; KITH_VERSION is the one compiled against. */
 KITH_API const char *kith_version(void);
 
-/* ---- errors
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- errors ---- */
 
 /** Codes for what errno has no word for. They never collide with a negated errno. */
 enum kith_error {
@@ -66,8 +65,7 @@ KITH_API const char *kith_error_name(int code);
  *          thread's next failure. After a successful call it still tells of the failure before. */
 KITH_API const char *kith_error_detail(void);
 
-/* ---- time
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- time ---- */
 
 /** How long to wait, in nanoseconds: zero or more, or KITH_FOREVER. Other negative values give -EINVAL. The clock is
  *  the monotonic one; a wait that a spurious wake-up interrupts goes on for what is left. */
@@ -78,8 +76,7 @@ typedef int64_t kith_timeout;
 #define KITH_SECONDS(seconds) ((kith_timeout)((seconds)*1e9))
 #define KITH_MS(milliseconds) ((kith_timeout)(milliseconds)*1000000)
 
-/* ---- bytes
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- bytes ---- */
 
 /** A message that the library allocated and the caller owns. Give it back with kith_bytes_free. */
 typedef struct kith_bytes {
@@ -90,8 +87,7 @@ typedef struct kith_bytes {
 /** Frees the data and sets it to {NULL, 0}. NULL and {NULL, 0} are fine. */
 KITH_API void kith_bytes_free(kith_bytes *bytes);
 
-/* ---- logging
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- logging ---- */
 
 /** How much the library tells on stderr. A child inherits its parent's level. */
 typedef enum kith_log_level {

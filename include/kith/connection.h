@@ -33,8 +33,8 @@ typedef struct kith_pipe_options {
  *  @param first    receives an end; free it with kith_connection_free
  *  @param second   receives the other end; free it with kith_connection_free
  *  @param options  NULL for the defaults: both ends send and receive
- *  @return 0; -EINVAL when first or second is NULL; -EMFILE or -ENFILE when no two file descriptors are left; -ENOMEM
- *  */
+ *  @return 0; -EINVAL when first or second is NULL; -EMFILE or -ENFILE when no two file descriptors are left; or
+ *          -ENOMEM */
 KITH_API KITH_MUST_USE int kith_pipe(kith_connection **first, kith_connection **second,
                                      const kith_pipe_options *options);
 

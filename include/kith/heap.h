@@ -33,8 +33,7 @@ typedef struct kith_heap kith_heap;
 #define KITH_HEAP_MIN 4096
 #define KITH_HEAP_MAX ((uint64_t)1 << 40)
 
-/* ---- the heap
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the heap ---- */
 
 /** Makes an anonymous heap. All its memory is there from the start, and stays.
  *  @param heap  receives it; give it back with kith_heap_free
@@ -82,8 +81,7 @@ KITH_API KITH_MUST_USE int kith_heap_from_fd(kith_heap **heap, int fd);
  *  their handles. No other thread of this process may be in a call on it. NULL is fine. */
 KITH_API void kith_heap_free(kith_heap *heap);
 
-/* ---- blocks
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- blocks ---- */
 
 /** Allocates a block. Waits while another process is in the middle of its call, as the following calls do: one that is
  *  stopped there holds the others up until it goes on or ends.
@@ -145,8 +143,7 @@ typedef struct kith_heap_stats {
  *  @return 0; -EINVAL when heap or stats is NULL; -ENOTRECOVERABLE as kith_heap_deallocate; -ENOTSUP */
 KITH_API int kith_heap_stats_of(kith_heap *heap, kith_heap_stats *stats);
 
-/* ---- pointers
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- pointers ---- */
 
 /** A pointer for structures in shared memory, that holds good wherever the memory lies: it says how far its target is
  *  from itself. Both must be in the same heap, segment or array. All zero, it points nowhere. It is bound to its place:

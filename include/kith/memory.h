@@ -14,9 +14,9 @@
  *    KITH_CREATE and KITH_OPEN_OR_CREATE replace it.
  *  - All who use an object must be in one PID namespace, and see the same /dev/shm when they open it by name.
  *
- * Descriptors. kith_..._share_fd gives the descriptor that stands for the object, and is its own; sent over a Unix socket
- * (kith_connection_send_fd), or left open over an exec, it becomes a handle of another process by kith_..._from_fd. The
- * object lives as long as any process has a handle or a descriptor of it.
+ * Descriptors. kith_..._share_fd gives the descriptor that stands for the object, and is its own; sent over a Unix
+ * socket (kith_connection_send_fd), or left open over an exec, it becomes a handle of another process by
+ * kith_..._from_fd. The object lives as long as any process has a handle or a descriptor of it.
  */
 #ifndef KITH_MEMORY_H
 #define KITH_MEMORY_H
@@ -40,8 +40,7 @@ typedef enum kith_open {
     KITH_OPEN_OR_CREATE = 3 /**< it is made when it is not there */
 } kith_open;
 
-/* ---- segment
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- segment ---- */
 
 /** Bare shared memory, as CPython's multiprocessing.shared_memory.SharedMemory: so many bytes, and nothing else in it.
  *

@@ -45,8 +45,7 @@
 extern "C" {
 #endif
 
-/* ---- lock
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- lock ---- */
 
 /** A mutual exclusion lock, owned by one thread of one process. */
 typedef struct kith_lock kith_lock;
@@ -119,8 +118,7 @@ KITH_API void kith_lock_free(kith_lock *lock);
  *  @return what it was before; -ENOMEM: they can't be found, for there was no memory when the library was loaded */
 KITH_API int kith_deadlocks_detect(int on);
 
-/* ---- semaphore
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- semaphore ---- */
 
 /** A counting semaphore: a number of units, taken and given back by any thread of any process. */
 typedef struct kith_semaphore kith_semaphore;
@@ -176,8 +174,7 @@ KITH_API int kith_semaphore_value(const kith_semaphore *semaphore);
  *  one. */
 KITH_API void kith_semaphore_free(kith_semaphore *semaphore);
 
-/* ---- condition
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- condition ---- */
 
 /** A condition: threads give up its lock and wait until another one, having changed what the lock protects, notifies
  *  them. At most 4,096 wait at a time. */
@@ -243,8 +240,7 @@ KITH_API int kith_condition_notify_all(kith_condition *condition);
  *  it or wait. A lock that the condition was given stays as it is. */
 KITH_API void kith_condition_free(kith_condition *condition);
 
-/* ---- event
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- event ---- */
 
 /** An event: it is set or it is not, and threads wait until it is. */
 typedef struct kith_event kith_event;
@@ -276,8 +272,7 @@ KITH_API KITH_MUST_USE int kith_event_wait(kith_event *event, kith_timeout timeo
 /** No thread of this process may wait for it. */
 KITH_API void kith_event_free(kith_event *event);
 
-/* ---- barrier
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- barrier ---- */
 
 /** A barrier: a number of threads wait for each other, and go on when all have come; then it starts over. */
 typedef struct kith_barrier kith_barrier;

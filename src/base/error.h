@@ -4,8 +4,8 @@
 
 #include <kith/base.h>
 
-/** Keeps the sentence as this thread's detail. @return the code, so that a failing line reads `return error_fail(...)`
- * */
+/** Keeps the sentence as this thread's detail.
+ *  @return the code, so that a failing line reads `return error_fail(...)` */
 int error_fail(int code, const char *format, ...) KITH_PRINTF(2, 3) __attribute__((cold));
 
 #endif

@@ -2,8 +2,7 @@
  *
  * Sending is all or nothing: a message that is begun is finished, or the direction is shut, for a receiver could not
  * find the next one behind half a message. Receiving can stop anywhere and go on later; what has come is kept in the
- * handle. No byte is read that belongs to the next message: that one may be for another process, and poll must see it.
- * */
+ * handle. No byte is read that belongs to the next message: it may be for another process, and poll must see it. */
 #include "connection/connection.h"
 
 #include "base/deadline.h"

@@ -32,8 +32,7 @@ bool os_socket_carries(int socket);
 
 /** Sends a byte, 1, and with it a descriptor, which stays the caller's.
  *  @return 0, or as os_socket_send; -EBADF when the descriptor is not open; -ETOOMANYREFS when too many are on their
- *          way
- */
+ *          way */
 int os_socket_send_descriptor(int socket, int descriptor);
 
 /** Receives a byte and the descriptor that comes with it, as os_socket_carries has told.

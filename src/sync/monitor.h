@@ -1,9 +1,8 @@
 /* A monitor: a robust word that guards a condition (sync/word.h), for those who notify far more often than anybody
  * sleeps.
  *
- * It adds a hint, so that a notifier need not read the busy word, and puts the word on the thread's list for as long as
- * a thread is inside, so that the slot is free for the monitor that it notifies. One stands on either side of a queue.
- * */
+ * It adds a hint, so that a notifier need not read the busy word, and puts the word on the thread's list while a thread
+ * is inside, so that the slot is free for the monitor that it notifies. One stands on either side of a queue. */
 #ifndef KITH_SRC_SYNC_MONITOR_H
 #define KITH_SRC_SYNC_MONITOR_H
 

@@ -102,8 +102,8 @@ int word_can_wait_any(void);
 /** Says why this thread can't use robust words. @return NULL */
 struct os_thread *word_no_thread(void) __attribute__((cold));
 
-/** This thread, for a call that is about to use robust words. @return NULL with the detail set: the call gives -ENOTSUP
- */
+/** This thread, for a call that is about to use robust words.
+ *  @return NULL with the detail set: the call gives -ENOTSUP */
 static inline struct os_thread *word_thread(void)
 {
     struct os_thread *self = os_thread_self();

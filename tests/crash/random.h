@@ -1,5 +1,5 @@
-/* Random numbers that a seed replays: splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators).
- * */
+/* Random numbers that a seed replays: splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
+ * generators). */
 #ifndef KITH_TESTS_CRASH_RANDOM_H
 #define KITH_TESTS_CRASH_RANDOM_H
 

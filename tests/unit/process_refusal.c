@@ -116,8 +116,8 @@ static void no_such_call(void **state)
     assert_int_equal(apart(refuse_as_old_kernels_do), 0);
 }
 
-/* The thread that refuses itself new threads, but not forks: the C library makes the one by clone3, the other by clone.
- * */
+/* The thread that refuses itself new threads, but not forks: the C library makes the one by clone3, the other by
+ * clone. */
 static void *start_daemon(void *exit_code)
 {
     kith_process *daemon;
