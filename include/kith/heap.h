@@ -141,7 +141,7 @@ typedef struct kith_heap_stats {
 /** Tells how full the heap is, by walking over all its blocks: it takes time in proportion to their number, and others
  *  wait meanwhile.
  *  @return 0; -EINVAL when heap or stats is NULL; -ENOTRECOVERABLE as kith_heap_deallocate; -ENOTSUP */
-KITH_API int kith_heap_stats_of(kith_heap *heap, kith_heap_stats *stats);
+KITH_API int kith_heap_get_stats(kith_heap *heap, kith_heap_stats *stats);
 
 /* ---- pointers ---- */
 

@@ -253,7 +253,7 @@ uint64_t kith_heap_reallocate(kith_heap *heap, uint64_t offset, size_t size)
     return resized ? offset : move(heap, offset, holds, size);
 }
 
-int kith_heap_stats_of(kith_heap *heap, kith_heap_stats *stats)
+int kith_heap_get_stats(kith_heap *heap, kith_heap_stats *stats)
 {
     kith_heap_stats seen;
     if (!stats)

@@ -79,7 +79,7 @@ static void heap_begin(void)
 {
     const struct setting *setting = scenario->setting;
     must(kith_heap_new(&heap, SIZE), "kith_heap_new");
-    must(kith_heap_stats_of(heap, &fresh), "kith_heap_stats_of");
+    must(kith_heap_get_stats(heap, &fresh), "kith_heap_get_stats");
     for (int i = 0; i < BLOCKS; i++) {
         offsets[i] = allocate(setting->sizes[i] ? setting->sizes[i] : 80);
         fill(offsets[i], i, setting->sizes[i]);
@@ -138,7 +138,7 @@ static void judge_rest(void)
     kith_heap_stats now;
     uint64_t taken[SIZE / 32];
     int count = 0;
-    expect(kith_heap_stats_of(heap, &now) == 0, "the blocks can't be walked over");
+    expect(kith_heap_get_stats(heap, &now) == 0, "the blocks can't be walked over");
     expect(now.blocks <= scenario->setting->lost_at_most, "more blocks are lost than the call had");
     expect(now.blocks > 0 || memcmp(&now, &fresh, sizeof now) == 0, "free memory is not joined, or is lost");
     uint64_t largest = kith_heap_allocate(heap, (size_t)now.largest);
@@ -151,7 +151,7 @@ static void judge_rest(void)
         expect(kith_heap_deallocate(heap, taken[i]) == 0, "a block can't be freed");
     }
     kith_heap_stats again;
-    expect(kith_heap_stats_of(heap, &again) == 0 && memcmp(&now, &again, sizeof now) == 0, "memory is lost or made");
+    expect(kith_heap_get_stats(heap, &again) == 0 && memcmp(&now, &again, sizeof now) == 0, "memory is lost or made");
 }
 
 static void heap_judge(void)

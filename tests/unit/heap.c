@@ -39,7 +39,7 @@ static int tear_down(void **state)
 static kith_heap_stats stats(void)
 {
     kith_heap_stats seen;
-    assert_code(kith_heap_stats_of(heap, &seen), 0);
+    assert_code(kith_heap_get_stats(heap, &seen), 0);
     return seen;
 }
 
@@ -333,7 +333,7 @@ static void an_overwritten_heap_is_told_after_a_death(void **state)
         assert_explained(kith_heap_deallocate(heap, block), -ENOTRECOVERABLE);
         expect_none(kith_heap_allocate(heap, 1));
         expect_none(kith_heap_reallocate(heap, block, 1));
-        assert_explained(kith_heap_stats_of(heap, &seen), -ENOTRECOVERABLE);
+        assert_explained(kith_heap_get_stats(heap, &seen), -ENOTRECOVERABLE);
     }
     assert_int_equal(seen.blocks, 4);
     assert_string_equal(kith_heap_at(heap, block), "can be read");
@@ -362,8 +362,8 @@ static void bad_arguments_are_refused(void **state)
     assert_explained(kith_heap_from_fd(&other, -1), -EBADF);
     assert_explained(kith_heap_share_fd(NULL), -EINVAL);
     assert_explained(kith_heap_deallocate(NULL, 16), -EINVAL);
-    assert_explained(kith_heap_stats_of(NULL, &seen), -EINVAL);
-    assert_explained(kith_heap_stats_of(heap, NULL), -EINVAL);
+    assert_explained(kith_heap_get_stats(NULL, &seen), -EINVAL);
+    assert_explained(kith_heap_get_stats(heap, NULL), -EINVAL);
     assert_explained(kith_heap_set_root(NULL, 0, 0), -EINVAL);
     assert_explained(kith_heap_set_root(heap, 0, SIZE), -EINVAL);
     assert_explained(kith_heap_set_root(heap, 0, 8), -EINVAL);
