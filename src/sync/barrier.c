@@ -25,8 +25,8 @@ enum { NONE, PASS, BREAK, RESET };
 
 struct barrier_shared {
     struct object_header header;
-    _Alignas(64) struct robust_word guard; /* on its owner's list while it is owned */
-    uint32_t parties;                      /* never changes */
+    _Alignas(CACHE_LINE) struct robust_word guard; /* on its owner's list while it is owned */
+    uint32_t parties;                              /* never changes */
     /* Stored by the guard's owner: */
     _Atomic uint32_t order; /* NONE when it has been carried out */
     _Atomic uint32_t broken;

@@ -18,23 +18,19 @@
 
 #include <limits.h>
 
-/* How often a waiter looks before it goes to sleep. */
-enum { SPINS = 100 };
-
 #define SET 1u
 #define SLEEPERS 2u /* somebody may sleep on the word; taken off by who has woken them, after it was set */
 #define ONCE 4u     /* from here up: how often it has been set. (2^30 times during one waiter's sleep can't be told.) */
 
 struct event_shared {
     struct object_header header;
-    _Alignas(64) _Atomic uint32_t word;
+    _Alignas(CACHE_LINE) _Atomic uint32_t word;
     struct robust_word bell; /* always 0 */
 };
 
 struct kith_event {
     struct object object;
     struct event_shared *shared;
-    int spins; /* 0 on one CPU */
 };
 
 /* ---- handles ---- */
@@ -63,7 +59,6 @@ static int get(kith_event **event, const struct origin *origin)
         return code;
     kith_event *made = handle;
     made->shared = made->object.memory;
-    made->spins = os_cpu_count() > 1 ? SPINS : 0;
     *event = made;
     return 0;
 }
@@ -161,10 +156,10 @@ static bool set_since(uint32_t then, uint32_t word)
     return (word ^ then) >= ONCE;
 }
 
-static bool spin(const kith_event *event, uint32_t then)
+static bool spin(const struct event_shared *shared, uint32_t then)
 {
-    for (int i = 0; i < event->spins; i++) {
-        if (set_since(then, look(event->shared)))
+    for (int i = word_spins(); i > 0; i--) {
+        if (set_since(then, look(shared)))
             return true;
         os_cpu_relax();
     }
@@ -209,7 +204,7 @@ int kith_event_wait(kith_event *event, kith_timeout timeout)
         return 0;
     if (until == DEADLINE_PASSED)
         return -ETIMEDOUT;
-    if (spin(event, then))
+    if (spin(event->shared, then))
         return 0;
     robust_pending(self, &event->shared->bell);
     code = sleep_until_set(event->shared, then, until);

@@ -7,14 +7,14 @@
 #include "sync/handle.h"
 #include "sync/owned.h"
 
-enum { LOCK_LINE = 64, LOCK_SEEKERS = 48 };
+enum { LOCK_SEEKERS = 48 };
 
 /** The lock as it lies in shared memory; all zero is one that is free and not recursive. */
 struct lock_shared {
-    _Alignas(LOCK_LINE) struct owned_word owned;
+    _Alignas(CACHE_LINE) struct owned_word owned;
     uint32_t recursive; /* never changes */
     /* Those who look for deadlocks while they wait: each a word owned by one of them (deadlock.h). */
-    _Alignas(LOCK_LINE) struct robust_word seekers[LOCK_SEEKERS];
+    _Alignas(CACHE_LINE) struct robust_word seekers[LOCK_SEEKERS];
 };
 
 /** A process's handle of a lock. One that is a part of another object has no object of its own. */

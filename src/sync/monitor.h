@@ -8,8 +8,6 @@
 
 #include "sync/word.h"
 
-#define CACHE_LINE 64
-
 struct monitor {
     _Alignas(CACHE_LINE) struct robust_word word;
     /* On a line of its own that seldom changes. Written by those inside: 1 before they leave anybody asleep, 0 when

@@ -29,7 +29,7 @@
 
 #include "base/deadline.h"
 #include "memory/object.h"
-#include "os/robust.h"
+#include "sync/word.h"
 
 /** The most that can wait at a time; and for how many of them there is memory from the beginning. */
 enum { WAITERS_MAX = 4096, WAITERS_FIRST = 16 };
@@ -39,19 +39,19 @@ enum { WAITERS_MAX = 4096, WAITERS_FIRST = 16 };
 
 /** An entry. A line of its own: what its owner and its notifier do concerns nobody else. */
 struct waiter {
-    _Alignas(64) struct robust_word word;
+    _Alignas(CACHE_LINE) struct robust_word word;
     _Atomic uint32_t note;    /* what kind of waiter it is; stored by itself before it joins, and 0 as it leaves */
     _Atomic uint32_t verdict; /* what it is told; stored by its notifier before the word is marked */
     _Atomic uint64_t ticket;  /* the lower, the longer it has waited; as the note */
 };
-_Static_assert(sizeof(struct waiter) == 64, "entries lie one behind another, each on its line");
+_Static_assert(sizeof(struct waiter) == CACHE_LINE, "entries lie one behind another, each on its line");
 
 /** In shared memory, at the end of an object; the table is right behind. All zero is a table of nobody. */
 struct waiters_shared {
-    _Alignas(64) struct robust_word bell; /* always 0 */
-    uint64_t tickets;                     /* drawn so far. This and the next two are written by who joins */
-    _Atomic uint32_t high;                /* from this entry on, nobody waits */
-    uint32_t backed;                      /* entries that have memory, beyond the first */
+    _Alignas(CACHE_LINE) struct robust_word bell; /* always 0 */
+    uint64_t tickets;                             /* drawn so far. This and the next two are written by who joins */
+    _Atomic uint32_t high;                        /* from this entry on, nobody waits */
+    uint32_t backed;                              /* entries that have memory, beyond the first */
 };
 
 /** A process's view of a table. */

@@ -1,11 +1,11 @@
 #include "sync/word.h"
 
 /* How often a busy word is looked at before its waiter goes to sleep: about the time that the spells take for which the
- * queue owns one. Then the waiter offers its CPU so many times: where there are more threads than CPUs, the owner may be
- * waiting for it. Who does not sleep need not be woken, which would cost the owner more than the spell. */
+ * queue owns one. Then the waiter offers its CPU so many times: where there are more threads than CPUs, the owner may
+ * be waiting for it. Who does not sleep need not be woken, which would cost the owner more than the spell. */
 enum { SPINS = 100, YIELDS = 4 };
 
-static int spins(void)
+int word_spins(void)
 {
     static _Atomic int known = -1;
     int count = atomic_load_explicit(&known, memory_order_relaxed);
@@ -19,7 +19,7 @@ static int spins(void)
 
 int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until)
 {
-    int spin = spins();
+    int spin = word_spins();
     int yields = until == DEADLINE_PASSED ? 0 : YIELDS;
     uint32_t value = atomic_load_explicit(&word->value, memory_order_relaxed);
     for (;;) {

@@ -23,6 +23,12 @@
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
+/** What is on one line of a CPU's cache, in bytes. What different CPUs write is kept on different ones. */
+#define CACHE_LINE 64
+
+/** How often to look at a word before going to sleep for it: 0 on one CPU. */
+int word_spins(void);
+
 /** Acquires a word that was not free at the first attempt. The word is in the slot and stays there.
  *  @return 0; KITH_EOWNERDEAD, which means acquired; -ETIMEDOUT, -EINTR; -EDEADLK when this thread owns it already */
 int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until);
