@@ -51,10 +51,15 @@ void connection_open(kith_connection *connection, int socket, bool sends, bool r
     inherit_add(&connection->heirloom);
 }
 
+static int no_connection(void)
+{
+    return error_fail(-EINVAL, "connection is NULL: make one with kith_pipe");
+}
+
 static int check_open(const kith_connection *connection)
 {
     if (!connection)
-        return error_fail(-EINVAL, "connection is NULL");
+        return no_connection();
     if (connection->dropped)
         return error_fail(KITH_ECLOSED, "this connection was not handed to this process: name it in "
                                         "kith_process_options.connections");
@@ -72,7 +77,7 @@ int kith_connection_fd(const kith_connection *connection)
 int kith_connection_close(kith_connection *connection)
 {
     if (!connection)
-        return error_fail(-EINVAL, "connection is NULL");
+        return no_connection();
     if (connection->socket < 0)
         return 0;
     forks_block();

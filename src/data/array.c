@@ -134,7 +134,7 @@ int kith_array_unlink(const char *name)
 
 int kith_array_share_fd(const kith_array *array)
 {
-    return array ? array->object.file : error_fail(-EINVAL, "array is NULL");
+    return array ? array->object.file : error_fail(-EINVAL, "array is NULL: make one with kith_array_new");
 }
 
 int kith_array_from_fd(kith_array **array, int fd)

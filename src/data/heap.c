@@ -137,7 +137,7 @@ int kith_heap_unlink(const char *name)
 int kith_heap_share_fd(const kith_heap *heap)
 {
     if (!heap)
-        return error_fail(-EINVAL, "heap is NULL");
+        return error_fail(-EINVAL, "heap is NULL: make one with kith_heap_new");
     if (heap->inside)
         return error_fail(-EINVAL, "this heap lies inside other memory: share that, and open the heap in it");
     return heap->object.file;
@@ -296,7 +296,7 @@ uint64_t kith_heap_root(const kith_heap *heap)
 int kith_heap_set_root(kith_heap *heap, uint64_t before, uint64_t offset)
 {
     if (!heap)
-        return error_fail(-EINVAL, "heap is NULL");
+        return error_fail(-EINVAL, "heap is NULL: make one with kith_heap_new");
     if (offset && !kith_heap_at(heap, offset))
         return error_fail(-EINVAL, "%llu is no offset in this heap", (unsigned long long)offset);
     /* Pairs with the acquire in kith_heap_root. */

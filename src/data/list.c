@@ -250,16 +250,22 @@ static int take(kith_list **list, kith_segment *segment)
     return error_fail(code, code == -ENOMEM ? "no memory for a list's handle" : "this segment holds no list");
 }
 
-static int check_list(const void *list)
+/** Where a new handle is to go. */
+static int check_place(kith_list *const *list)
 {
-    return list ? 0 : error_fail(-EINVAL, "list is NULL");
+    return list ? 0 : error_fail(-EINVAL, "list is NULL: give the address of a kith_list pointer");
+}
+
+static int check_list(const kith_list *list)
+{
+    return list ? 0 : error_fail(-EINVAL, "list is NULL: make one with kith_list_new");
 }
 
 int kith_list_new(kith_list **list, const kith_list_item *items, size_t count)
 {
     struct content content;
     kith_segment *segment = NULL;
-    int code = check_list(list);
+    int code = check_place(list);
     if (code == 0)
         code = measure(items, count, &content);
     if (code < 0)
@@ -273,7 +279,7 @@ int kith_list_open(kith_list **list, const char *name, kith_open how, const kith
 {
     struct content content = { 0 };
     kith_segment *segment = NULL;
-    int code = check_list(list);
+    int code = check_place(list);
     if (code == 0 && how != KITH_OPEN)
         code = measure(items, count, &content);
     if (code < 0)
@@ -302,7 +308,7 @@ int kith_list_share_fd(const kith_list *list)
 int kith_list_from_fd(kith_list **list, int fd)
 {
     kith_segment *segment = NULL;
-    int code = check_list(list);
+    int code = check_place(list);
     if (code == 0)
         code = kith_segment_from_fd(&segment, fd);
     return code < 0 ? code : take(list, segment);

@@ -241,7 +241,7 @@ int kith_segment_unlink(const char *name)
 
 int kith_segment_share_fd(const kith_segment *segment)
 {
-    return segment ? segment->file : error_fail(-EINVAL, "segment is NULL");
+    return segment ? segment->file : error_fail(-EINVAL, "segment is NULL: make one with kith_segment_new");
 }
 
 int kith_segment_from_fd(kith_segment **segment, int fd)

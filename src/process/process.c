@@ -12,7 +12,7 @@
 
 static int no_process(void)
 {
-    return error_fail(-EINVAL, "process is NULL");
+    return error_fail(-EINVAL, "process is NULL: start one with kith_process_start");
 }
 
 /* @return 0 for a child of this process; else -EINVAL or -ECHILD with a detail */
@@ -54,8 +54,10 @@ const char *kith_process_name(const kith_process *process)
 
 int kith_process_set_name(kith_process *process, const char *name)
 {
-    if (!process || !name)
-        return error_fail(-EINVAL, "%s is NULL", process ? "name" : "process");
+    if (!process)
+        return no_process();
+    if (!name)
+        return error_fail(-EINVAL, "name is NULL");
     char *copy = strdup(name);
     if (!copy)
         return error_fail(-ENOMEM, "no memory for a name of %zu bytes", strlen(name));
