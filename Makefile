@@ -34,6 +34,7 @@ bench:
 
 install: build
 	@meson install -C build --no-rebuild
+	@[ -n "$(DESTDIR)" ] || ldconfig
 
 format:
 	@tools/setup check

@@ -34,8 +34,8 @@ typedef struct kith_queue kith_queue;
 #define KITH_QUEUE_ITEMS_MAX (((uint64_t)1 << 30) - 1)
 
 /** Bounds, and what the queue keeps account of; all zero is the default. Without any bound, put never waits: it fails
- *  with -ENOMEM when memory ends, and with -ENOSPC at 64 GiB or KITH_QUEUE_ITEMS_MAX messages, whichever comes first.
- *  */
+ *  with -ENOMEM when memory ends, and with -ENOSPC at 64 GiB or KITH_QUEUE_ITEMS_MAX messages, whichever comes
+ *  first. */
 typedef struct kith_queue_options {
     uint64_t max_items; /**< messages, at most KITH_QUEUE_ITEMS_MAX; 0: no bound */
     uint64_t max_bytes; /**< bytes: a message counts its size rounded up to a multiple of 8, plus 8; 0: no bound */
@@ -113,8 +113,8 @@ typedef struct kith_message {
  *  @param count     how many, at least 1
  *  @param timeout   how long to wait for room, all together
  *  @return how many were put, the first ones of them: all but where the time was over or something else failed after
- *          the first; or a code of kith_queue_put when none was. A message that can never be put is found before any is
- *          */
+ *          the first; or a code of kith_queue_put when none was. A message that can never be put is found
+ *          before any is put */
 KITH_API KITH_MUST_USE int kith_queue_put_many(kith_queue *queue, const kith_message *messages, unsigned count,
                                                kith_timeout timeout);
 
@@ -269,8 +269,8 @@ KITH_API int kith_queue_get_stats(const kith_queue *queue, kith_queue_stats *sta
 /** Ends putting, for all processes and for ever: puts return KITH_ECLOSED, also those that wait; getters drain what is
  *  queued and get KITH_ECLOSED then.
  *  @return 0, also when it is shut already; -EDEADLK when this thread has reserved room here; -EBUSY when a putter kept
- *          the queue for a second (it is stopped); KITH_ECLOSED when this handle was closed; -EINVAL when queue is NULL
- *          */
+ *          the queue for a second (it is stopped); KITH_ECLOSED when this handle was closed; -EINVAL when queue is
+ *          NULL */
 KITH_API int kith_queue_shut(kith_queue *queue);
 
 /** Ends this process's use of the queue and gives its mappings and its descriptors back. Calls on this handle return

@@ -19,8 +19,8 @@
 #define REGIONS 19u
 #define REGION_BASE ((uint64_t)256 * 1024)
 
-/* A region has at most two laps in the chain: one that getters are in, and the next, in the room that they have left.
- * */
+/* A region has at most two laps in the chain: the one that getters are in, and the next one, in the room that they
+ * have left. */
 #define LAPS (2 * REGIONS)
 
 /** What lap.end holds while the lap is the last of the chain; no position's units. */

@@ -48,8 +48,8 @@ static int put_lock_by_turns(struct os_thread *self, struct queue_shared *shared
 }
 
 /** Enters the putters' side. Waits as monitor_enter. Who sleeps for the lock alone may be left asleep with those who
- *  wait for more room than it needs (sync/word.h): so, in a queue that is bounded in bytes, for no longer than a turn.
- *  */
+ *  wait for more room than it needs (sync/word.h): so, in a queue that is bounded in bytes, no
+ *  longer than a turn. */
 static inline int put_lock(struct os_thread *self, struct queue_shared *shared, deadline until)
 {
     if (likely(!is_bounded_in_bytes(shared)))

@@ -27,9 +27,7 @@ static int check(const kith_queue_options *options)
     if (options->max_deliveries > (options->redeliver ? KITH_QUEUE_DELIVERIES_MAX : 0))
         return error_fail(-EINVAL, "max_deliveries %u: give at most %d, and together with redeliver",
                           options->max_deliveries, KITH_QUEUE_DELIVERIES_MAX);
-    if (options->redeliver && !os_futex_can_wait_any())
-        return error_fail(-ENOTSUP, "the kernel has no futex_waitv (Linux 5.16): a queue can't redeliver");
-    return 0;
+    return options->redeliver ? word_can_wait_any() : 0;
 }
 
 /** A handle without a queue. @return NULL with the detail */

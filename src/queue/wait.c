@@ -11,8 +11,8 @@ static uint64_t moved_by(const _Atomic position *other, position seen)
     return items_between(seen, atomic_load_explicit(other, memory_order_relaxed));
 }
 
-/** This process's experience, from the first wait on. 0 spins: one CPU, so the other side can't move on while we spin.
- * */
+/** This process's experience, from the first wait on. 0 spins: on one CPU the other side can't
+ *  move on while we spin. */
 static int usual_spins(struct vigil *vigil)
 {
     if (atomic_load_explicit(&vigil->stride, memory_order_relaxed) == 0) {
