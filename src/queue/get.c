@@ -168,11 +168,11 @@ struct destination {
  *  was written belongs to both, and to take it is three times as slow (docs/design/queue.md). */
 static inline void record_touch(char *record, size_t size)
 {
-    *(volatile uint64_t *)(void *)record = *(volatile uint64_t *)(void *)record;
-    if (size > TOUCH_MAX)
-        return;
-    for (size_t at = CACHE_LINE; at < size; at += CACHE_LINE)
-        *(volatile char *)(record + at) = *(volatile char *)(record + at);
+    for (size_t at = 0; at == 0 || (at < size && size <= TOUCH_MAX); at += CACHE_LINE) {
+        volatile char *line = record + at;
+        char there = *line;
+        *line = there;
+    }
 }
 
 static int copy_out(char *record, struct destination *to)
