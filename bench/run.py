@@ -155,10 +155,18 @@ def write(folder, name, text):
         file.write(text)
 
 
+def without_buckets(value):
+    """A copy without the histograms' buckets, which are most of it: what they tell is in the figures."""
+    if isinstance(value, dict):
+        return {key: without_buckets(inner) for key, inner in value.items() if key != "buckets"}
+    return [without_buckets(inner) for inner in value] if isinstance(value, list) else value
+
+
 def write_report(folder, report):
     """@return the table"""
     text = table.draw(report)
-    write(folder, "results.json", json.dumps({**report, "figures": summary.as_json(report)}, indent=1) + "\n")
+    results = without_buckets({**report, "figures": summary.as_json(report)})
+    write(folder, "results.json", json.dumps(results, indent=1) + "\n")
     write(folder, "table.txt", text)
     for group, drawing in plot.draw_all(report).items():
         write(folder, group + ".svg", drawing)
