@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long a thread waits between two looks, in nanoseconds. */
+/* How long a thread waits before its first look, in nanoseconds. */
 #define PATIENCE 100000000
 
 _Atomic int deadlock_mode = -1;
@@ -174,8 +174,10 @@ static int look(uint32_t self, const struct lock_shared *sought)
 
 int deadlock_acquire(struct os_thread *self, struct lock_shared *shared, deadline until, struct robust_word **seeker)
 {
-    for (;;) {
-        int64_t soon = os_clock_now() + PATIENCE;
+    /* Twice as long each time: to look, a thread leaves its place among the kernel's sleepers and goes to the end. At
+     * equal intervals it would never be the first of more than can have the lock in one of them. */
+    for (int64_t patience = PATIENCE;; patience *= 2) {
+        int64_t soon = os_clock_now() + patience;
         int code = word_acquire_slowly(self, &shared->owned.word, soon < until ? soon : until);
         if (code != -ETIMEDOUT || soon >= until)
             return code;

@@ -2,7 +2,8 @@
  *
  * A thread that has waited for a lock for a while says so in the lock itself, as one of its seekers. Then it looks who
  * owns the lock, which lock that one seeks, who owns that ..., among the locks of this process; if it comes back to
- * itself, none of them will ever go on. It looks again and again, so whoever is the last to close the circle sees it.
+ * itself, none of them will ever go on. Whoever is the last to close the circle sees it. It looks again and again, ever
+ * less often, for one that the last could not see, having no handles of all its locks.
  *
  * A seeker is a robust word on its thread's list: one that dies seeks no more. */
 #ifndef KITH_SRC_SYNC_DEADLOCK_H
