@@ -405,6 +405,18 @@ static int limit_file_size(void)
     return 0;
 }
 
+/* The limit is lest this test, should it fail, take all the memory of the machine. */
+static int ask_for_more_than_the_machine_has(void)
+{
+    kith_segment *segment = NULL;
+    struct rlimit limit = { 10000, 10000 };
+    EXPECT(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    EXPECT(kith_segment_new(&segment, (size_t)1 << 50) == -ENOMEM);
+    EXPECT(kith_segment_open(&segment, name, KITH_CREATE, (size_t)1 << 50) == -ENOMEM);
+    EXPECT(!segment);
+    return 0;
+}
+
 static int refuse_mapping(void)
 {
     kith_segment *segment = NULL;
@@ -442,6 +454,7 @@ static void what_fails_leaves_nothing_behind(void **state)
     (void)state;
     assert_int_equal(apart(refuse_memory), 0);
     assert_int_equal(apart(limit_file_size), 0);
+    assert_int_equal(apart(ask_for_more_than_the_machine_has), 0);
     assert_int_equal(apart(refuse_mapping), 0);
     assert_int_equal(apart(refuse_random_numbers), 0);
     assert_int_equal(apart(refuse_files_without_name), 0);

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 size_t os_page_size(void)
@@ -30,8 +32,18 @@ int os_memory_file(const char *label)
     return file;
 }
 
+/** Whether it is more than the machine has, RAM and swap together. */
+static bool beyond_machine(uint64_t size)
+{
+    struct sysinfo facts;
+    return sysinfo(&facts) == 0 && size / facts.mem_unit >= (uint64_t)facts.totalram + facts.totalswap;
+}
+
 int os_memory_back(int file, uint64_t offset, uint64_t size)
 {
+    /* The kernel would not refuse it: it would collect pages, and kill other processes for more, to the last. */
+    if (beyond_machine(size))
+        return -ENOMEM;
     /* Past the limit the kernel would not only refuse but also send SIGXFSZ, which ends the process. */
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && offset + size > limit.rlim_cur)
