@@ -23,14 +23,20 @@ static const char *noun(uint32_t kind)
     return kind > 0 && kind < OBJECT_KINDS ? nouns[kind] : "thing unknown to this version";
 }
 
+/** What goes before the noun. */
+static const char *article(uint32_t kind)
+{
+    return strchr("aeiou", noun(kind)[0]) ? "an" : "a";
+}
+
 /* ---- making ---- */
 
 static int map(struct object *object, const struct object_type *type, size_t size)
 {
     int code = os_memory_map(&object->memory, object->file, 0, size);
     if (code < 0)
-        return error_fail(code, "no address space to map a %s of %zu bytes: %s", noun(type->kind), size,
-                          kith_strerror(code));
+        return error_fail(code, "no address space to map %s %s of %zu bytes: %s", article(type->kind), noun(type->kind),
+                          size, kith_strerror(code));
     object->size = size;
     return 0;
 }
@@ -54,7 +60,8 @@ static int build(struct object *object, const struct object_type *type, const st
 {
     int code = os_memory_back(object->file, 0, plan->size);
     if (code < 0)
-        return error_fail(code, "no shared memory for a %s: %s", noun(type->kind), kith_strerror(code));
+        return error_fail(code, "no shared memory for %s %s: %s", article(type->kind), noun(type->kind),
+                          kith_strerror(code));
     code = map(object, type, plan->size);
     if (code < 0)
         return code;
@@ -68,7 +75,7 @@ int object_new(struct object *object, const struct object_type *type, const stru
     snprintf(label, sizeof label, "kith-%s", noun(type->kind));
     *object = (struct object){ .file = os_memory_file(label) };
     if (object->file < 0)
-        return error_fail(object->file, "no file of memory for a %s: %s", noun(type->kind),
+        return error_fail(object->file, "no file of memory for %s %s: %s", article(type->kind), noun(type->kind),
                           kith_strerror(object->file));
     int code = build(object, type, plan);
     if (code < 0)
@@ -91,7 +98,8 @@ int object_recognise(const struct object_header *header, uint64_t size, const st
     if (memcmp(header->magic, OBJECT_MAGIC, sizeof header->magic) != 0)
         return error_fail(-EINVAL, "this is no object of kith's");
     if (header->kind != (uint32_t)type->kind)
-        return error_fail(-EINVAL, "this is a %s, not a %s", noun(header->kind), noun(type->kind));
+        return error_fail(-EINVAL, "this is %s %s, not %s %s", article(header->kind), noun(header->kind),
+                          article(type->kind), noun(type->kind));
     if (header->layout != type->layout || header->size < sizeof *header || header->size > size)
         return error_fail(KITH_ELAYOUT,
                           "this %s has layout %u, and this version of kith (" KITH_VERSION ") knows layout %u: use the "
@@ -117,7 +125,8 @@ int object_from_fd(struct object *object, const struct object_type *type, int fd
     struct object_header header;
     int code = os_file_duplicate(fd);
     if (code < 0)
-        return error_fail(code, "no descriptor for a %s: %s", noun(type->kind), kith_strerror(code));
+        return error_fail(code, "no descriptor for %s %s: %s", article(type->kind), noun(type->kind),
+                          kith_strerror(code));
     *object = (struct object){ .file = code };
     code = recognise(&header, object->file, type);
     if (code == -ENODATA)
