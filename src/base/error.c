@@ -26,7 +26,7 @@ static const struct meaning meanings[] = {
     { KITH_EBROKEN, "KITH_EBROKEN", "the barrier is broken" },
     { -EPERM, "EPERM", "the caller may not do this" },
     { -EINTR, "EINTR", "a signal handler interrupted the wait" },
-    { -EBADF, "EBADF", "the handle is not meant for this" },
+    { -EBADF, "EBADF", "it is not open, or not meant for this" },
     { -ECHILD, "ECHILD", "not a child of this process, or reaped by somebody else" },
     { -EAGAIN, "EAGAIN", "not now: the system is short of a resource, or the answer is not there yet" },
     { -ENOMEM, "ENOMEM", "out of memory" },
@@ -48,6 +48,10 @@ static const struct meaning meanings[] = {
     { -EACCES, "EACCES", "permission denied" },
     { -ENOENT, "ENOENT", "there is no such thing" },
     { -EEXIST, "EEXIST", "it exists already" },
+    { -EILSEQ, "EILSEQ", "the text is not in UTF-8" },
+    { -ENOMSG, "ENOMSG", "what comes next is of the other kind: a message or a descriptor" },
+    { -ETOOMANYREFS, "ETOOMANYREFS", "too many descriptors are on their way" },
+    { -ENOTRECOVERABLE, "ENOTRECOVERABLE", "what was found is damaged, and can't be repaired" },
 };
 
 static const struct meaning *find(int code)

@@ -33,11 +33,16 @@ static void every_code_has_a_name_and_a_sentence(void **state)
         { -ENOMEM, "ENOMEM" },
         { -ETIMEDOUT, "ETIMEDOUT" },
         { -EMSGSIZE, "EMSGSIZE" },
+        { -EILSEQ, "EILSEQ" },
+        { -ENOMSG, "ENOMSG" },
+        { -ETOOMANYREFS, "ETOOMANYREFS" },
+        { -ENOTRECOVERABLE, "ENOTRECOVERABLE" },
         { 0, "OK" },
     };
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         assert_string_equal(kith_error_name(codes[i].code), codes[i].name);
         assert_string_not_equal(kith_strerror(codes[i].code), "an unknown code");
+        assert_string_not_equal(kith_strerror(codes[i].code), kith_strerror(-ELOOP)); /* which has no sentence */
     }
 }
 
