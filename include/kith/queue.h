@@ -267,7 +267,8 @@ typedef struct kith_queue_stats {
 KITH_API int kith_queue_get_stats(const kith_queue *queue, kith_queue_stats *stats);
 
 /** Ends putting, for all processes and for ever: puts return KITH_ECLOSED, also those that wait; getters drain what is
- *  queued and get KITH_ECLOSED then.
+ *  queued and get KITH_ECLOSED then. With redeliver that is when all is done, for what somebody has may come once more:
+ *  say kith_queue_task_done before the next get, or that one waits for this thread's own.
  *  @return 0, also when it is shut already; -EDEADLK when this thread has reserved room here; -EBUSY when a putter kept
  *          the queue for a second (it is stopped); KITH_ECLOSED when this handle was closed; -EINVAL when queue is
  *          NULL */
