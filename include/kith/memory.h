@@ -55,6 +55,8 @@ typedef enum kith_open {
  *  track=False.
  *
  *  A segment is backed by real memory when kith makes it: there is -ENOSPC or -ENOMEM then, and not SIGBUS later.
+ *  (More than the machine has is refused. For what it has but others use, the kernel does as it does when any program
+ *  fills its memory: it may kill a process. Named ones end at the size of /dev/shm, with -ENOSPC.)
  *  CPython only reserves a length: when /dev/shm is full, the first touch of a page of its segment raises SIGBUS in
  *  whoever touches it. So does any access to a part that another program cuts off the file. */
 typedef struct kith_segment kith_segment;

@@ -34,8 +34,9 @@ typedef struct kith_queue kith_queue;
 #define KITH_QUEUE_ITEMS_MAX (((uint64_t)1 << 30) - 1)
 
 /** Bounds, and what the queue keeps account of; all zero is the default. Without any bound, put never waits: it fails
- *  with -ENOMEM when memory ends, and with -ENOSPC at 64 GiB or KITH_QUEUE_ITEMS_MAX messages, whichever comes
- *  first. */
+ *  with -ENOSPC at 64 GiB or KITH_QUEUE_ITEMS_MAX messages, whichever comes first, and, for a queue that has a name,
+ *  when /dev/shm is full. Otherwise, where memory ends before that, the kernel may kill a process rather than let put
+ *  fail with -ENOMEM: so bound a queue whose getters may lag behind. */
 typedef struct kith_queue_options {
     uint64_t max_items; /**< messages, at most KITH_QUEUE_ITEMS_MAX; 0: no bound */
     uint64_t max_bytes; /**< bytes: a message counts its size rounded up to a multiple of 8, plus 8; 0: no bound */
