@@ -12,6 +12,7 @@
  *    condition, an event, a barrier) starts anew, for there is nobody left to whom its state would mean anything.
  *  - One that another version of kith made, laid out differently, is refused with KITH_ELAYOUT; when it is stale,
  *    KITH_CREATE and KITH_OPEN_OR_CREATE replace it.
+ *  - kith_..._unlink opens the object for a moment, to see what it is. So it can fail with -EMFILE or -ENFILE, too.
  *  - All who use an object must be in one PID namespace, and see the same /dev/shm when they open it by name.
  *
  * Descriptors. kith_..._share_fd gives the descriptor that stands for the object, and is its own; sent over a Unix
