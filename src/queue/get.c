@@ -203,7 +203,7 @@ struct getting {
 /** What a call ends with that has got nothing. */
 static int got_nothing(const struct getting *call, struct kith_queue *queue, int code)
 {
-    if (call->seat > 0)
+    if (call->seat > 0 && code != -EDEADLK) /* who has peeked has its seat for that */
         seat_leave(call->self, queue, (uint32_t)call->seat);
     if (code == KITH_EEMPTY && unlikely(atomic_load_explicit(&queue->ready, memory_order_acquire)))
         ready_rearm(queue);
