@@ -387,10 +387,16 @@ static void chain_shrink(struct chain *chain, uint32_t lap, uint64_t units)
     chain_follow(chain);
 }
 
-/** Takes the putters' side in hand if none of them is at it right now; else the next get tries again. */
+/** Takes the putters' side in hand if none of them is at it right now; else the next get tries again. Those who wait
+ *  for room are not at it; and when the last of them has given up or died, the word may tell of them for long. */
 static bool putters_hold(struct os_thread *self, struct queue_shared *shared)
 {
-    return word_try_acquire(self, &shared->put.word);
+    _Atomic uint32_t *word = &shared->put.word.value;
+    uint32_t value = atomic_load_explicit(word, memory_order_relaxed);
+    /* acquire: pairs with the release of the owner before, as in word_try_acquire. */
+    return !(value & ROBUST_OWNER) &&
+           atomic_compare_exchange_strong_explicit(word, &value, self->id | (value & ROBUST_WAITERS),
+                                                   memory_order_acquire, memory_order_relaxed);
 }
 
 static void putters_let_go(struct os_thread *self, struct queue_shared *shared)

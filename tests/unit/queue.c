@@ -281,6 +281,16 @@ static void what_is_given_back_in_part_is_not_kept(void **state)
     assert_true(footprint() <= kept + MIB); /* nothing is there that the queue does not know of */
 }
 
+static void a_putter_that_has_given_up_does_not_keep_memory(void **state)
+{
+    (void)state;
+    make(24, 0);
+    put_big_ones(24);
+    assert_code(kith_queue_put(queue, "", 0, KITH_MS(10)), KITH_EFULL); /* asleep meanwhile */
+    get_big_ones(24);
+    assert_true(footprint() <= 4 * MIB);
+}
+
 /* ---- processes ---- */
 
 static int put_and_end(void)
@@ -710,6 +720,7 @@ int main(void)
         with_board(a_big_message_goes_and_its_memory_with_it),
         with_board(a_queue_grows_and_shrinks_in_waves),
         with_board(what_is_given_back_in_part_is_not_kept),
+        with_board(a_putter_that_has_given_up_does_not_keep_memory),
         with_board(a_message_outlives_its_putter),
         with_board(a_message_outlives_a_killed_putter),
         with_board(a_process_whose_parent_is_gone_uses_the_queue),
