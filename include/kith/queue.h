@@ -186,7 +186,9 @@ KITH_API KITH_MUST_USE int kith_queue_peek(kith_queue *queue, const void **data,
 
 /** Ends a peek.
  *  @param take  not 0: the message is taken from the queue. 0: it stays at the head, for whoever comes next
- *  @return 0; -EPERM when this thread has not peeked; KITH_ECLOSED; -EINVAL when queue is NULL */
+ *  @return 0; -EPERM when this thread has not peeked, or, with redeliver and take, has closed another handle of the
+ *          queue since, which gives up what it has: the peek ends, and the message stays; KITH_ECLOSED; -EINVAL when
+ *          queue is NULL */
 KITH_API int kith_queue_release(kith_queue *queue, int take);
 
 /* ---- joining: each message that is put is unfinished until somebody who got it says that it is done ---- */

@@ -401,15 +401,18 @@ int kith_queue_release(kith_queue *queue, int take)
     if (!monitor_has(call.self, &shared->get) || !queue->peeked)
         return error_fail(-EPERM, "this thread has not peeked at the queue");
     if (shared->redeliver)
-        call.seat = seat_of(call.self, shared); /* peek has taken it */
+        call.seat = seat_of(call.self, shared); /* peek has taken it, and closing another handle gives it up */
+    bool refused = take && shared->redeliver && call.seat == 0;
     monitor_resume(call.self, &shared->get);
     /* Not what is next by now: what another getter had that died meanwhile would come first. */
     call.record = queue->peeked;
     call.at = queue->peeked_at;
     queue->peeked = NULL;
     record_touch(call.record, 0); /* of the message we do not know what was read */
-    if (take)
+    if (take && !refused)
         get_commit(&call, queue);
     get_leave(call.self, shared);
+    if (refused)
+        return error_fail(-EPERM, "this thread has closed another handle of the queue since it peeked: peek again");
     return take ? 0 : got_nothing(&call, queue, 0);
 }

@@ -421,6 +421,23 @@ static void a_get_that_is_refused_leaves_a_peek_as_it_was(void **state)
     assert_int_equal(stats_now().unfinished, 0);
 }
 
+static void a_peek_outlasts_another_handle(void **state)
+{
+    (void)state;
+    const void *data;
+    size_t size;
+    kith_queue *other;
+    make_redelivering(0, 0);
+    put_numbers(1, 2);
+    assert_code(kith_queue_from_fd(&other, kith_queue_share_fd(queue)), 0);
+    assert_code(kith_queue_peek(queue, &data, &size, KITH_NOWAIT), 0);
+    kith_queue_free(other);
+    assert_explained(kith_queue_release(queue, 1), -EPERM);
+    assert_int_equal(stats_now().items, 2);
+    assert_int_equal(get_number(KITH_NOWAIT), 1);
+    assert_code(kith_queue_task_done(queue), 0);
+}
+
 /* ---- poison ---- */
 
 static void note_poison(void *context, const void *data, size_t size, unsigned deliveries)
@@ -616,6 +633,7 @@ int main(void)
         with_board(a_peek_at_what_a_dead_getter_had_may_leave_it_there),
         with_board(who_peeks_finishes_nothing),
         with_board(a_get_that_is_refused_leaves_a_peek_as_it_was),
+        with_board(a_peek_outlasts_another_handle),
         with_board(poison_is_handed_over_and_not_delivered_again),
         with_board(poison_that_nobody_handles_is_dropped),
         with_board(a_death_in_the_poison_function_calls_another_s),
