@@ -354,11 +354,7 @@ static void get_in_place(struct actor *actor, kith_timeout timeout)
         end_when_closed(actor, code);
         return;
     }
-    if (choose(actor, 16) == 0) {
-        size_t out = choose_size(actor);
-        compose(actor, actor->out, out);
-        confirm(actor->out, out, CALL(actor, kith_queue_put(actor->queue, actor->out, out, KITH_NOWAIT)) == 0);
-    }
+    /* No put here: it would wait for one who has reserved, and may wait for us. */
     if (choose(actor, 16) == 0 &&
         kith_queue_get(actor->queue, actor->in, ROOM, &(size_t){ 0 }, KITH_NOWAIT) != -EDEADLK)
         wrong("get within a peek", 0);
