@@ -21,7 +21,7 @@
 
 enum { WORKERS = 5, THREADS = 3, LANES = WORKERS * THREADS, NUMBERS = 1 << 17, BATCH = 9, KEPT = 6, PATIENCE = 20 };
 enum {
-    DISTURBANCES = 16,
+    DISTURBANCES = 50,
     LARGEST = 3 << 20,
     ROOM = 4 << 20,
     QUEUED_MAX = 24 << 20,
