@@ -48,7 +48,12 @@ enum kith_error {
     KITH_EEOF = -10005,       /**< the other side closed the connection; every message it sent has been received */
     KITH_ETRUNCATED = -10006, /**< the connection ended in the middle of a message */
     KITH_ELAYOUT = -10007,    /**< the object was made by another version of kith, which lays it out differently */
-    KITH_EBROKEN = -10008     /**< the barrier is broken: somebody gave up, died or broke it */
+    KITH_EBROKEN = -10008,    /**< the barrier is broken: somebody gave up, died or broke it */
+    KITH_ETYPE = -10009,      /**< the value is of another kind than what was asked for */
+    KITH_EMALFORMED = -10010, /**< what came is no pickle, no JSON, or no handshake */
+    KITH_ELIMIT = -10011,     /**< too deep, too long or too many: it exceeds a limit that protects this process */
+    KITH_EAUTH = -10012,      /**< the other side does not have the same key, or may not come in */
+    KITH_ETLS = -10013        /**< no safe connection could be made: see the detail */
 };
 
 /** Says what a code means, in one English sentence.

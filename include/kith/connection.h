@@ -1,12 +1,14 @@
-/* kith/connection.h: pipes: two ends, and messages and file descriptors that go from one to the other.
+/* kith/connection.h: connections: messages, values and file descriptors that go from one process to another, by a pipe
+ * among relatives, or by a listener and its clients, on one host or several.
  *
  * A message is a frame as CPython's multiprocessing.connection writes it (Lib/multiprocessing/connection.py,
  * _send_bytes): its length as a big-endian signed 32-bit number, then its bytes; for a message longer than 0x7fffffff
- * the number is -1 and the length follows as a big-endian unsigned 64-bit one. The channel is a Unix stream socket. A
+ * the number is -1 and the length follows as a big-endian unsigned 64-bit one. A value is a message that is a pickle.
+ * The channel is a stream socket, of the Unix family or of TCP, with TLS on it or without. On a Unix socket a
  * descriptor is attached (SCM_RIGHTS) to a byte of its own, 1, as in Lib/multiprocessing/reduction.py, sendfds.
  *
- * One thread of one process at a time may send on an end, and one receive; sending and receiving may go on side by
- * side.
+ * One thread of one process at a time may send on a connection, and one receive; sending and receiving may go on side
+ * by side.
  *
  * A child made by kith_process_start has the ends that kith_process_options.connections names, and no others: so the
  * other side sees the end of a pipe when the process that was meant to have it is gone, and not when the last stranger
@@ -16,13 +18,21 @@
 #define KITH_CONNECTION_H
 
 #include <kith/base.h>
+#include <kith/codec.h>
+#include <kith/process.h>
+#include <kith/queue.h>
+#include <kith/value.h>
+
+#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** One end of a pipe. */
+/** One end of a pipe, or of what kith_connect and kith_listener_accept make. */
 typedef struct kith_connection kith_connection;
+
+/* ---- pipes ---- */
 
 /** Options of a pipe; all zero is the default. */
 typedef struct kith_pipe_options {
@@ -37,6 +47,16 @@ typedef struct kith_pipe_options {
  *          -ENOMEM */
 KITH_API KITH_MUST_USE int kith_pipe(kith_connection **first, kith_connection **second,
                                      const kith_pipe_options *options);
+
+/** Makes a connection of a connected stream socket: one that was handed over (kith_connection_fd there,
+ *  kith_connection_recv_fd here), or comes from elsewhere. Nobody is asked to prove anything.
+ *  @param connection  receives it; free it with kith_connection_free
+ *  @param fd          the socket; it stays the caller's, the connection has one of its own
+ *  @return 0; -EINVAL when connection is NULL, or fd is no connected stream socket; -EBADF when it is not open;
+ *          -EMFILE, -ENFILE, -ENOMEM */
+KITH_API KITH_MUST_USE int kith_connection_from_fd(kith_connection **connection, int fd);
+
+/* ---- messages ---- */
 
 /** Sends one message.
  *
@@ -73,6 +93,34 @@ KITH_API KITH_MUST_USE int kith_connection_send(kith_connection *connection, con
  *          allocated (it can be received again, once there is memory) */
 KITH_API KITH_MUST_USE int kith_connection_recv(kith_connection *connection, kith_bytes *message, kith_timeout timeout);
 
+/** Receives one message into memory of the caller's. A message that does not fit stays where it is, to be received with
+ *  more room.
+ *  @param buffer    receives the message. May be NULL when capacity is 0
+ *  @param capacity  the buffer's length in bytes
+ *  @param size      receives the message's length in bytes; also with -EMSGSIZE, where it tells what is needed
+ *  @return as kith_connection_recv; -EMSGSIZE when the message is longer than capacity; -EINVAL also when size is NULL,
+ *          or buffer is NULL and capacity is not 0 */
+KITH_API KITH_MUST_USE int kith_connection_recv_into(kith_connection *connection, void *buffer, size_t capacity,
+                                                     size_t *size, kith_timeout timeout);
+
+/** The longest message that this end receives. A longer one ends the connection in this process: kith_connection_recv
+ *  says KITH_ELIMIT, now and ever after.
+ *  @param size  in bytes; 0: no bound but memory, which is the default
+ *  @return 0; KITH_ECLOSED; -EINVAL when connection is NULL */
+KITH_API int kith_connection_set_max_message(kith_connection *connection, uint64_t size);
+
+/** Sends a value, as a message that is a pickle of protocol 4; a Python program receives it by recv.
+ *  @return as kith_pickle_write and kith_connection_send. When the pickle can't be made, nothing was sent */
+KITH_API KITH_MUST_USE int kith_connection_send_value(kith_connection *connection, const kith_value *value,
+                                                      kith_timeout timeout);
+
+/** Receives a message that is a pickle, as a Python program's send makes it.
+ *  @param arena  owns the value
+ *  @return as kith_connection_recv; KITH_EMALFORMED or KITH_ELIMIT when the message is no pickle or exceeds the default
+ *          limits of kith_pickle_read_options: that message is gone, and the next can be received */
+KITH_API KITH_MUST_USE int kith_connection_recv_value(kith_connection *connection, kith_arena *arena,
+                                                      kith_value **value, kith_timeout timeout);
+
 /** Sends a file descriptor. The other process receives one of its own that stands for the same open file: a socket, a
  *  pipe, a file, a queue or a lock of kith's (kith_..._share_fd).
  *
@@ -84,7 +132,8 @@ KITH_API KITH_MUST_USE int kith_connection_recv(kith_connection *connection, kit
  *  @param fd          any open descriptor; still the caller's afterwards
  *  @param timeout     how long to wait for the other side to make room
  *  @return 0; -EBADF when fd is not open, or this end only receives; -ETOOMANYREFS when this user has as many
- *          descriptors on their way as a process may have open (RLIMIT_NOFILE); -ETIMEDOUT, -EPIPE, KITH_ECLOSED,
+ *          descriptors on their way as a process may have open (RLIMIT_NOFILE); -ENOTSUP when this is no Unix
+ *          socket; -ETIMEDOUT, -EPIPE, KITH_ECLOSED,
  *          -EINTR, -ENOMEM and -EINVAL as for kith_connection_send */
 KITH_API KITH_MUST_USE int kith_connection_send_fd(kith_connection *connection, int fd, kith_timeout timeout);
 
@@ -108,9 +157,24 @@ KITH_API KITH_MUST_USE int kith_connection_recv_fd(kith_connection *connection, 
 KITH_API KITH_MUST_USE int kith_connection_poll(kith_connection *connection, kith_timeout timeout);
 
 /** The file descriptor, for poll, select and epoll: readable when kith_connection_poll would return 1. It stays the
- *  connection's: do not read, write or close it.
+ *  connection's: do not read, write or close it. With TLS a part of what came may have been read from it already: use
+ *  kith_wait, or receive with KITH_NOWAIT until that says -ETIMEDOUT before you poll.
  *  @return the descriptor; KITH_ECLOSED; -EINVAL when connection is NULL */
 KITH_API int kith_connection_fd(const kith_connection *connection);
+
+/** Who is at the other end. */
+typedef struct kith_peer {
+    pid_t pid;         /**< of a Unix socket: the process that connected, or listened; else 0 */
+    uid_t uid;         /**< its user; of TCP (uid_t)-1 */
+    gid_t gid;         /**< its group; of TCP (gid_t)-1 */
+    char address[128]; /**< as kith_connect takes it: "tcp:192.0.2.1:5000"; "" where the other side has none */
+} kith_peer;
+
+/** Tells who is at the other end. What a Unix socket tells is the kernel's word, of the moment when the connection was
+ *  made (SO_PEERCRED); the process may have ended since, and its id may be another's.
+ *  @param peer  receives it
+ *  @return 0; KITH_ECLOSED; -EINVAL when connection or peer is NULL */
+KITH_API int kith_connection_peer(const kith_connection *connection, kith_peer *peer);
 
 /** Closes this end in this process. The other side gets the end of the pipe once every process that has this end closed
  *  it or ended. No other thread may be in a call on it.
@@ -119,6 +183,158 @@ KITH_API int kith_connection_close(kith_connection *connection);
 
 /** Closes the end if need be and frees the handle. NULL is fine. */
 KITH_API void kith_connection_free(kith_connection *connection);
+
+/* ---- waiting for many ---- */
+
+/** One thing to wait for: just one of the first five is set. */
+typedef struct kith_waitable {
+    kith_connection *connection;    /**< ready when kith_connection_poll would return 1 */
+    struct kith_listener *listener; /**< ready when kith_listener_accept with KITH_NOWAIT has something to do */
+    kith_queue *queue;              /**< ready when there may be a message to get, as kith_queue_fd says */
+    kith_process *process;          /**< ready when it has ended */
+    int fd;                         /**< used when all of the above are NULL: ready when it is readable */
+    int ready;                      /**< set to 1 or 0 */
+} kith_waitable;
+
+/** Waits until at least one of many is ready.
+ *  @param items    count of them; ready is written in each
+ *  @param count    0 only waits
+ *  @return how many are ready; 0 when none was in time; -EINVAL when items is NULL, or one names nothing or two things;
+ *          KITH_ECLOSED or -EBADF when one is closed, with its index in the detail; -ECHILD as kith_process_sentinel;
+ *          -EINTR when a signal handler ran while waiting; -EMFILE, -ENOMEM */
+KITH_API KITH_MUST_USE int kith_wait(kith_waitable *items, size_t count, kith_timeout timeout);
+
+/* ---- addresses, keys, and TLS ----
+ *
+ *      unix:/run/kith/jobs      a Unix socket with a path (which may be relative)
+ *      unix:@jobs               a Unix socket in Linux's abstract namespace: it has no file, and goes with its listener
+ *      tcp:HOST:PORT            TCP: a name, an IPv4 address, or an IPv6 address in brackets. A listener's HOST may be
+ *                               empty for all addresses of this machine; its PORT may be 0 for one that is free
+ *
+ * A path may have 107 bytes. Names are looked up by the system's resolver, which knows no timeout of ours. */
+
+/** Who may talk to whom over an insecure network: TLS 1.3, and nothing older. All zero is a server's or a client's TLS
+ *  with certificates, for a client checked against the system's authorities. */
+typedef struct kith_tls_options {
+    /** No certificates: both sides prove by TLS itself that they have the same authkey (a pre-shared key, with an
+     *  ephemeral key exchange). The authkey must be given and have at least 16 bytes; let it be random, as
+     *  `openssl rand -hex 32` makes one. How the key is derived, and why that is sound: docs/design/wire.md. */
+    int from_authkey;
+    /** A file in PEM: the certificate, and those between it and the root. A server must have one (unless
+     *  from_authkey), a client may. */
+    const char *certificate;
+    const char *key; /**< a file in PEM: its private key */
+    /** A file in PEM: whom to believe. NULL: a client believes whom the system believes, a server asks for no
+     *  certificate. A server that has some takes only clients with a certificate of theirs. */
+    const char *authorities;
+    const char *host; /**< a client: the name that the server's certificate must have; NULL: the address's host */
+} kith_tls_options;
+
+/* ---- clients ---- */
+
+/** How to connect; all zero is the default. What it points to is copied. */
+typedef struct kith_client_options {
+    const void *authkey; /**< as the listener's; NULL: none, and then the listener must have none */
+    size_t authkey_size; /**< in bytes; an empty key is one, as CPython has it, when authkey is not NULL */
+    int refuse_md5;      /**< as kith_listener_options.refuse_md5: a listener of Python 3.11 or older is refused */
+    const kith_tls_options *tls; /**< TLS over TCP; NULL: none */
+    int retry; /**< while nobody listens there (yet), try again with growing pauses until the timeout ends */
+    /** When the connection is lost, the call that finds it says so (-EPIPE, KITH_EEOF, KITH_ETRUNCATED), once; the next
+     *  send or receive first connects anew, trying again with growing pauses within its own timeout. What the other
+     *  side had not received before the loss is lost, and not sent again. */
+    int reconnect;
+    uint64_t max_message; /**< as kith_connection_set_max_message */
+} kith_client_options;
+
+/** Connects to a listener, kith's or that of Python's multiprocessing.connection, and proves to have its key, as it
+ *  must prove to have ours.
+ *  @param connection  receives it; free it with kith_connection_free
+ *  @param address     see above
+ *  @param options     NULL for the defaults
+ *  @param timeout     how long it may take, all together
+ *  @return 0; -EINVAL when the address is none, or options contradict each other; -ENOENT or -ECONNREFUSED when nobody
+ *          listens there; -EHOSTUNREACH, -ENETUNREACH; -EACCES when the socket's file may not be used; KITH_EAUTH when
+ *          the keys differ, or one side has none; KITH_EMALFORMED when the other side does not speak this protocol;
+ *          KITH_ETLS when TLS fails; KITH_EEOF or -ECONNRESET when the other side ends it in between (a listener whose
+ *          backlog or patience is over, or a crash); -ETIMEDOUT; -EINTR; -EMFILE, -ENFILE, -ENOMEM; -ENOTSUP for TLS
+ *          on a Unix socket */
+KITH_API KITH_MUST_USE int kith_connect(kith_connection **connection, const char *address,
+                                        const kith_client_options *options, kith_timeout timeout);
+
+/* ---- listeners ---- */
+
+/** Takes connections in. */
+typedef struct kith_listener kith_listener;
+
+/** How to listen; all zero is the default. What it points to is copied. */
+typedef struct kith_listener_options {
+    const void *authkey; /**< what clients must prove to have, 0 bytes or more; NULL: no authentication */
+    size_t authkey_size; /**< in bytes */
+    /** Refuses the old form of authentication, a bare HMAC-MD5, which is all that Python 3.11 and older speak. */
+    int refuse_md5;
+    int backlog;                    /**< connections that wait for kith_listener_accept; 0: 128 */
+    kith_timeout handshake_timeout; /**< how long a client may take to prove itself; 0: 10 s */
+    unsigned max_handshakes;        /**< how many may be doing so at a time; 0: 256. One more makes the oldest go */
+    const kith_tls_options *tls;    /**< TLS over TCP; NULL: none */
+    unsigned mode;                  /**< permissions of a Unix socket's file; 0: 0600, its user alone */
+    const uid_t *allowed_users;     /**< Unix sockets: who may connect, allowed_user_count of them. NULL: whoever can */
+    size_t allowed_user_count;      /**< in elements */
+    uint64_t max_message;           /**< kith_connection_set_max_message for each connection */
+} kith_listener_options;
+
+/** Listens at an address. A socket's file that a dead listener has left is replaced; that of a living one is not.
+ *  Listening beyond this machine (TCP on other addresses than loopback) without TLS puts a warning into the log.
+ *  @param listener  receives it; free it with kith_listener_free
+ *  @param address   see above
+ *  @param options   NULL for the defaults
+ *  @return 0; -EADDRINUSE when somebody listens there, or a file that is no socket is there; -EADDRNOTAVAIL, -EACCES,
+ *          -ENOENT (no such folder); KITH_ETLS when certificate or key can't be used; -EINVAL when the address is none,
+ *          or options contradict each other; -ENOTSUP for TLS on a Unix socket; -EMFILE, -ENFILE, -ENOMEM */
+KITH_API KITH_MUST_USE int kith_listener_new(kith_listener **listener, const char *address,
+                                             const kith_listener_options *options);
+
+/** Waits for a client that has proved itself.
+ *
+ *  Clients prove themselves side by side, while somebody is in this call: one that is slow, silent, or wrong holds up
+ *  nobody, and is dropped when it fails, or when its time is over; the log tells of it (KITH_LOG_WARNING), and
+ *  kith_listener_get_stats counts. One thread at a time may be in it.
+ *
+ *  @param connection  receives it; free it with kith_connection_free
+ *  @return 0; -ETIMEDOUT when no client had proved itself in time; KITH_ECLOSED; -EINTR when a signal handler ran while
+ *          waiting; -EMFILE, -ENFILE or -ENOMEM when a client waits and there is no room for it, nor one whose
+ *          handshake could make room; -EINVAL */
+KITH_API KITH_MUST_USE int kith_listener_accept(kith_listener *listener, kith_connection **connection,
+                                                kith_timeout timeout);
+
+/** The address that a client gives to kith_connect, with the port that was found, as "tcp:127.0.0.1:40001".
+ *  @return a string that lives as long as the listener; "" when listener is NULL */
+KITH_API const char *kith_listener_address(const kith_listener *listener);
+
+/** A descriptor for poll, select and epoll: readable when kith_listener_accept with KITH_NOWAIT has something to do,
+ *  which need not yield a connection. It stays the listener's: do not read, write or close it.
+ *  @return the descriptor; KITH_ECLOSED; -EINVAL when listener is NULL */
+KITH_API int kith_listener_fd(const kith_listener *listener);
+
+/** What a listener has seen. */
+typedef struct kith_listener_stats {
+    uint64_t accepted;   /**< connections handed out */
+    uint64_t refused;    /**< wrong key, wrong user, TLS failed, or no sense in what they said */
+    uint64_t timed_out;  /**< did not prove themselves in time */
+    uint64_t evicted;    /**< had to go for newer ones: see max_handshakes */
+    uint64_t gone;       /**< went themselves in the middle */
+    unsigned handshakes; /**< are proving themselves now */
+} kith_listener_stats;
+
+/** @return 0; -EINVAL when listener or stats is NULL */
+KITH_API int kith_listener_get_stats(const kith_listener *listener, kith_listener_stats *stats);
+
+/** Stops listening: those who wait are turned away, and the socket's file is removed, by the process that made it.
+ *  Connections that were accepted live on. No other thread may be in a call on it.
+ *  @return 0, also when it is closed already; -EINVAL when listener is NULL */
+KITH_API int kith_listener_close(kith_listener *listener);
+
+/** Closes it if need be and frees the handle. NULL is fine. */
+KITH_API void kith_listener_free(kith_listener *listener);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,7 @@
 
 #include <kith/array.h>
 #include <kith/base.h>
+#include <kith/codec.h>
 #include <kith/connection.h>
 #include <kith/heap.h>
 #include <kith/list.h>
@@ -11,5 +12,6 @@
 #include <kith/process.h>
 #include <kith/queue.h>
 #include <kith/sync.h>
+#include <kith/value.h>
 
 #endif
