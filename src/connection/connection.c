@@ -23,32 +23,60 @@ kith_connection *connection_new(void)
 {
     kith_connection *connection = calloc(1, sizeof *connection);
     if (connection)
-        connection->socket = -1;
+        connection->channel.socket = -1;
     return connection;
 }
 
 /* Under forks_block, or in a child that has no other thread yet. */
-static void shut(kith_connection *connection)
+static void shut(kith_connection *connection, bool goodbye)
 {
-    close(connection->socket);
-    connection->socket = -1;
+    if (connection->channel.socket >= 0)
+        channel_close(&connection->channel, goodbye);
     free(connection->data);
     connection->data = NULL;
+    connection->capacity = 0;
+    connection->have = 0;
+    connection->header_have = 0;
+    connection->cut = false;
+}
+
+static void end(kith_connection *connection, bool goodbye)
+{
+    shut(connection, goodbye);
+    if (connection->renewal.end)
+        connection->renewal.end(connection->renewal.context);
+    connection->renewal = (struct renewal){ 0 };
+    connection->open = false;
 }
 
 static void drop(kith_connection *connection)
 {
-    shut(connection);
+    end(connection, false);
     connection->dropped = true;
 }
 
-void connection_open(kith_connection *connection, int socket, bool sends, bool receives)
+void connection_open(kith_connection *connection, const struct channel *channel, bool sends, bool receives)
 {
-    connection->socket = socket;
+    connection->channel = *channel;
     connection->sends = sends;
     connection->receives = receives;
+    if (connection->open)
+        return;
+    connection->open = true;
     connection->heirloom = (struct heirloom){ .owner = connection, .drop = drop };
     inherit_add(&connection->heirloom);
+}
+
+void connection_shut(kith_connection *connection)
+{
+    forks_block();
+    shut(connection, true);
+    forks_allow();
+}
+
+void connection_set_renewal(kith_connection *connection, const struct renewal *renewal)
+{
+    connection->renewal = *renewal;
 }
 
 static int no_connection(void)
@@ -63,7 +91,7 @@ static int check_open(const kith_connection *connection)
     if (connection->dropped)
         return error_fail(KITH_ECLOSED, "this connection was not handed to this process: name it in "
                                         "kith_process_options.connections");
-    if (connection->socket < 0)
+    if (!connection->open)
         return error_fail(KITH_ECLOSED, "this connection was closed");
     return 0;
 }
@@ -71,18 +99,18 @@ static int check_open(const kith_connection *connection)
 int kith_connection_fd(const kith_connection *connection)
 {
     int code = check_open(connection);
-    return code < 0 ? code : connection->socket;
+    return code < 0 ? code : connection->channel.socket;
 }
 
 int kith_connection_close(kith_connection *connection)
 {
     if (!connection)
         return no_connection();
-    if (connection->socket < 0)
+    if (!connection->open)
         return 0;
     forks_block();
     inherit_remove(&connection->heirloom);
-    shut(connection);
+    end(connection, true);
     forks_allow();
     return 0;
 }
@@ -100,7 +128,7 @@ static int await(const kith_connection *connection, enum os_poll_for what, deadl
 {
     if (deadline_passed(until))
         return -ETIMEDOUT;
-    return os_poll(connection->socket, what, until);
+    return os_poll(connection->channel.socket, what, until);
 }
 
 /* ---- sending ---- */
@@ -115,7 +143,7 @@ static int send_all(kith_connection *connection, const void *data, size_t size, 
     while (*sent < total) {
         size_t from_header = *sent < header_size ? *sent : header_size;
         size_t from_data = *sent - from_header;
-        ptrdiff_t step = os_socket_send(connection->socket, header + from_header, header_size - from_header,
+        ptrdiff_t step = os_socket_send(connection->channel.socket, header + from_header, header_size - from_header,
                                         (const char *)data + from_data, size - from_data);
         if (step > 0) {
             *sent += (size_t)step;
@@ -159,7 +187,7 @@ int kith_connection_send(kith_connection *connection, const void *data, size_t s
     if (code == 0)
         return 0;
     if (sent > 0) {
-        os_socket_end_sending(connection->socket);
+        os_socket_end_sending(connection->channel.socket);
         connection->cut = true;
         return error_fail(code, "a message of %zu bytes was cut short, and this end can send no more: %s", size,
                           kith_strerror(code));
@@ -176,7 +204,7 @@ int kith_connection_send_fd(kith_connection *connection, int fd, kith_timeout ti
     if (code < 0)
         return code;
     /* A byte is sent or it is not, so there is nothing to be cut short. */
-    while ((code = os_socket_send_descriptor(connection->socket, fd)) == -EAGAIN) {
+    while ((code = os_socket_send_descriptor(connection->channel.socket, fd)) == -EAGAIN) {
         code = await(connection, OS_POLL_WRITE, until);
         if (code < 0)
             break;
@@ -193,16 +221,16 @@ int kith_connection_send_fd(kith_connection *connection, int fd, kith_timeout ti
  *         nothing is there; KITH_EEOF; another negative errno */
 static int look(kith_connection *connection)
 {
-    ptrdiff_t got = os_socket_look(connection->socket, connection->header, FRAME_HEADER_MIN);
+    ptrdiff_t got = os_socket_look(connection->channel.socket, connection->header, FRAME_HEADER_MIN);
     if (got == 0)
         return KITH_EEOF;
-    return got == 1 && os_socket_carries(connection->socket) ? -ENOMSG : (int)got;
+    return got == 1 && os_socket_carries(connection->channel.socket) ? -ENOMSG : (int)got;
 }
 
 /* @return how many bytes came; -EAGAIN when nothing is there; KITH_ETRUNCATED; another negative errno */
 static ptrdiff_t receive(kith_connection *connection, void *buffer, size_t size)
 {
-    ptrdiff_t got = os_socket_receive(connection->socket, buffer, size);
+    ptrdiff_t got = os_socket_receive(connection->channel.socket, buffer, size);
     return got == 0 ? KITH_ETRUNCATED : got;
 }
 
@@ -347,7 +375,7 @@ static int receive_descriptor(kith_connection *connection, int *fd)
 {
     int next = connection->header_have > 0 ? 1 : look(connection);
     if (next == -ENOMSG)
-        return os_socket_receive_descriptor(connection->socket, fd);
+        return os_socket_receive_descriptor(connection->channel.socket, fd);
     return next > 0 ? -ENOMSG : next;
 }
 
@@ -393,7 +421,7 @@ int kith_connection_poll(kith_connection *connection, kith_timeout timeout)
         code = check_receive(connection);
     if (code < 0)
         return code;
-    code = os_poll(connection->socket, OS_POLL_READ, until);
+    code = os_poll(connection->channel.socket, OS_POLL_READ, until);
     if (code == 0)
         return 1;
     if (code == -ETIMEDOUT)

@@ -12,8 +12,11 @@ static int open_both(kith_connection *first, kith_connection *second, bool one_w
     int code = os_socket_pair(ends);
     if (code < 0)
         return code;
-    connection_open(first, ends[0], !one_way, true);
-    connection_open(second, ends[1], true, !one_way);
+    struct channel channels[2];
+    for (int i = 0; i < 2; i++)
+        channel_open(&channels[i], ends[i], &channel_bare, NULL);
+    connection_open(first, &channels[0], !one_way, true);
+    connection_open(second, &channels[1], true, !one_way);
     if (one_way)
         os_socket_end_sending(ends[0]);
     return 0;
