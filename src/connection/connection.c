@@ -49,8 +49,9 @@ static void end(kith_connection *connection, bool goodbye)
     connection->open = false;
 }
 
-static void drop(kith_connection *connection)
+static void drop(void *owner)
 {
+    kith_connection *connection = owner;
     end(connection, false);
     connection->dropped = true;
 }

@@ -9,8 +9,8 @@ struct kith_connection;
 
 /** A part of an object that lives as long as this process has it open. */
 struct heirloom {
-    struct kith_connection *owner;               /* the object that kith_process_options names */
-    void (*drop)(struct kith_connection *owner); /* closes it in a child that it is not for */
+    void *owner;               /* the object; kith_process_options may name it when it is a kith_connection */
+    void (*drop)(void *owner); /* closes it in a child that it is not for */
     struct heirloom *next;
 };
 
