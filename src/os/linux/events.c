@@ -1,0 +1,53 @@
+/* epoll(7), timerfd_create(2). */
+#include "os/events.h"
+
+#include "os/clock.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+int os_events_new(void)
+{
+    int made = epoll_create1(EPOLL_CLOEXEC);
+    return made < 0 ? -errno : made;
+}
+
+int os_events_watch(int events, int descriptor, enum os_poll_for what, void *tag)
+{
+    struct epoll_event event = { .events = what == OS_POLL_WRITE ? EPOLLOUT : EPOLLIN, .data.ptr = tag };
+    if (epoll_ctl(events, EPOLL_CTL_MOD, descriptor, &event) == 0)
+        return 0;
+    return epoll_ctl(events, EPOLL_CTL_ADD, descriptor, &event) < 0 ? -ENOMEM : 0;
+}
+
+void os_events_forget(int events, int descriptor)
+{
+    epoll_ctl(events, EPOLL_CTL_DEL, descriptor, NULL);
+}
+
+int os_events_take(int events, void **tag)
+{
+    struct epoll_event event;
+    if (epoll_wait(events, &event, 1, 0) != 1)
+        return 0;
+    *tag = event.data.ptr;
+    return 1;
+}
+
+int os_timer_new(void)
+{
+    int made = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return made < 0 ? -errno : made;
+}
+
+void os_timer_set(int timer, int64_t deadline)
+{
+    struct itimerspec when = { 0 };
+    if (deadline != OS_FOREVER) {
+        when.it_value.tv_sec = (time_t)(deadline / 1000000000);
+        when.it_value.tv_nsec = (long)(deadline % 1000000000);
+    }
+    timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
