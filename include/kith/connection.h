@@ -213,17 +213,22 @@ KITH_API KITH_MUST_USE int kith_wait(kith_waitable *items, size_t count, kith_ti
  *
  * A path may have 107 bytes. Names are looked up by the system's resolver, which knows no timeout of ours. */
 
-/** Who may talk to whom over an insecure network: TLS 1.3, and nothing older. All zero is a server's or a client's TLS
- *  with certificates, for a client checked against the system's authorities. */
+/** Who may talk to whom over an insecure network: TLS 1.3, and nothing older. All zero is a client's TLS with
+ *  certificates, the server's checked against the system's authorities.
+ *
+ *  A connection with TLS belongs to the process that made it: keys can't be shared, and in a child its calls say
+ *  KITH_ECLOSED. When the other side dies, or somebody on the way cuts the connection, receiving says KITH_ETRUNCATED
+ *  also between two messages; KITH_EEOF is a goodbye. What TLS finds wrong later than in the handshake is KITH_ETLS when
+ *  receiving: so a client learns there, unless there is an authkey, that the server has refused its certificate. */
 typedef struct kith_tls_options {
     /** No certificates: both sides prove by TLS itself that they have the same authkey (a pre-shared key, with an
      *  ephemeral key exchange). The authkey must be given and have at least 16 bytes; let it be random, as
-     *  `openssl rand -hex 32` makes one. How the key is derived, and why that is sound: docs/design/wire.md. */
+     *  `openssl rand -hex 32` makes one. How the key is derived, and why that is sound: docs/design/tls.md. */
     int from_authkey;
     /** A file in PEM: the certificate, and those between it and the root. A server must have one (unless
      *  from_authkey), a client may. */
     const char *certificate;
-    const char *key; /**< a file in PEM: its private key */
+    const char *key; /**< a file in PEM: its private key, without a passphrase; NULL: it is in the certificate's file */
     /** A file in PEM: whom to believe. NULL: a client believes whom the system believes, a server asks for no
      *  certificate. A server that has some takes only clients with a certificate of theirs. */
     const char *authorities;

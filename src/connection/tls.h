@@ -23,9 +23,10 @@ int tls_setup_new(struct tls_setup **setup, const kith_tls_options *options, boo
 void tls_setup_free(struct tls_setup *setup);
 
 /** Puts TLS on a connected socket. carrier->begin then shakes hands.
- *  @param host  for a client with certificates: the name that the server's must have, or its address in digits; else
- *               NULL
- *  @return 0, and then the socket is the channel's; -ENOMEM, and then it stays the caller's */
+ *  @param host  for a client with certificates: the name that the server's must have, or its address in digits, unless
+ *               the options name one; else NULL
+ *  @return 0, and then the socket is the channel's; -EINVAL when a client with certificates has no host, or -ENOMEM, and
+ *          then it stays the caller's */
 int tls_open(struct channel *channel, int socket, struct tls_setup *setup, const char *host);
 
 #endif
