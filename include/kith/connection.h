@@ -218,8 +218,9 @@ KITH_API KITH_MUST_USE int kith_wait(kith_waitable *items, size_t count, kith_ti
  *
  *  A connection with TLS belongs to the process that made it: keys can't be shared, and in a child its calls say
  *  KITH_ECLOSED. When the other side dies, or somebody on the way cuts the connection, receiving says KITH_ETRUNCATED
- *  also between two messages; KITH_EEOF is a goodbye. What TLS finds wrong later than in the handshake is KITH_ETLS when
- *  receiving: so a client learns there, unless there is an authkey, that the server has refused its certificate. */
+ *  also between two messages; KITH_EEOF is a goodbye. What TLS finds wrong later than in the handshake is KITH_ETLS
+ *  when receiving: so a client learns there, unless there is an authkey, that the server has refused its
+ *  certificate. */
 typedef struct kith_tls_options {
     /** No certificates: both sides prove by TLS itself that they have the same authkey (a pre-shared key, with an
      *  ephemeral key exchange). The authkey must be given and have at least 16 bytes; let it be random, as
