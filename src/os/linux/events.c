@@ -17,9 +17,10 @@ int os_events_new(void)
 int os_events_watch(int events, int descriptor, enum os_poll_for what, void *tag)
 {
     struct epoll_event event = { .events = what == OS_POLL_WRITE ? EPOLLOUT : EPOLLIN, .data.ptr = tag };
-    if (epoll_ctl(events, EPOLL_CTL_MOD, descriptor, &event) == 0)
-        return 0;
-    return epoll_ctl(events, EPOLL_CTL_ADD, descriptor, &event) < 0 ? -ENOMEM : 0;
+    int result = epoll_ctl(events, EPOLL_CTL_ADD, descriptor, &event);
+    if (result < 0 && errno == EEXIST)
+        result = epoll_ctl(events, EPOLL_CTL_MOD, descriptor, &event);
+    return result < 0 ? -ENOMEM : 0; /* or the user watches too many */
 }
 
 void os_events_forget(int events, int descriptor)
