@@ -5,10 +5,9 @@
 #include "cmocka_kith.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 enum { DAY = 86400 };
 
@@ -539,6 +538,19 @@ static void messages_of_a_byte_go_side_by_side(void **state)
     }
 }
 
+static void what_is_sent_is_not_to_be_seen(void **state)
+{
+    (void)state;
+    char seen[1000];
+    meet_by_key();
+    send_text(client, "words for nobody else");
+    assert_code(kith_connection_poll(server, KITH_SECONDS(20)), 1);
+    ssize_t size = recv(kith_connection_fd(server), seen, sizeof seen, MSG_PEEK);
+    assert_true(size > 21);
+    assert_null(memmem(seen, (size_t)size, "words", 5));
+    expect_text(server, "words for nobody else");
+}
+
 /* TLS has read both from the socket, which no longer tells of the second. */
 static void a_message_that_tls_has_read_already_is_found(void **state)
 {
@@ -688,6 +700,7 @@ int main(void)
         TEST(large_messages_go_both_ways_at_the_same_time),
         TEST(messages_of_all_sizes_arrive),
         TEST(messages_of_a_byte_go_side_by_side),
+        TEST(what_is_sent_is_not_to_be_seen),
         TEST(a_message_that_tls_has_read_already_is_found),
         TEST(what_has_no_room_is_not_sent_at_all),
         TEST(descriptors_do_not_go_through_tls),
