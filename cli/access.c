@@ -1,0 +1,111 @@
+#include "access.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* No key is longer: a file that is may be /dev/zero. */
+#define AUTHKEY_MAX 65536
+
+bool access_take(struct access *access, int option, const char *value)
+{
+    switch (option) {
+    case ACCESS_AUTHKEY_FILE:
+        access->authkey_file = value;
+        return true;
+    case ACCESS_TLS:
+        access->from_authkey = true;
+        return true;
+    case ACCESS_CERTIFICATE:
+        access->tls.certificate = value;
+        return true;
+    case ACCESS_KEY:
+        access->tls.key = value;
+        return true;
+    case ACCESS_AUTHORITIES:
+        access->tls.authorities = value;
+        return true;
+    case ACCESS_HOST:
+        access->tls.host = value;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool by_certificates(const struct access *access)
+{
+    return access->tls.certificate || access->tls.key || access->tls.authorities || access->tls.host;
+}
+
+static void warn_when_others_read(const struct command *command, const char *path, FILE *file)
+{
+    struct stat about;
+    if (fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode) && (about.st_mode & (S_IRGRP | S_IROTH)))
+        command_warn(command, "others can read %s, and so the authkey: chmod 600 it", path);
+}
+
+/* @param buffer  AUTHKEY_MAX + 2 bytes: one for a newline, one to see whether there is more */
+static int take_key(struct access *access, const struct command *command, char *buffer, size_t size)
+{
+    const char *path = access->authkey_file;
+    if (size > 0 && buffer[size - 1] == '\n')
+        size--;
+    if (size == 0 || size > AUTHKEY_MAX)
+        return command_fail(command, "%s holds no authkey: it has %s", path,
+                            size == 0 ? "nothing in it" : "more than 65536 bytes");
+    access->authkey = buffer;
+    access->authkey_size = size;
+    return STATUS_GOOD;
+}
+
+static int read_key(struct access *access, const struct command *command)
+{
+    FILE *file = fopen(access->authkey_file, "re");
+    if (!file)
+        return command_fail(command, "the authkey's file %s: %s", access->authkey_file, strerror(errno));
+    int status;
+    char *buffer = malloc(AUTHKEY_MAX + 2);
+    size_t size = 0;
+    setvbuf(file, NULL, _IONBF, 0); /* no copy of the key in a buffer of the C library's */
+    if (buffer)
+        size = fread(buffer, 1, AUTHKEY_MAX + 2, file);
+    if (!buffer || ferror(file)) {
+        status =
+            command_fail(command, "the authkey's file %s: %s", access->authkey_file, strerror(buffer ? errno : ENOMEM));
+    } else {
+        warn_when_others_read(command, access->authkey_file, file);
+        status = take_key(access, command, buffer, size);
+    }
+    if (status != STATUS_GOOD && buffer) {
+        explicit_bzero(buffer, size);
+        free(buffer);
+    }
+    fclose(file);
+    return status;
+}
+
+int access_finish(struct access *access, const struct command *command)
+{
+    if (access->from_authkey && by_certificates(access))
+        return command_misused(command, "--tls is TLS without certificates: leave away --tls-...");
+    if (access->from_authkey && !access->authkey_file)
+        return command_misused(command, "--tls makes its key of the authkey: give it with --authkey-file");
+    access->tls.from_authkey = access->from_authkey;
+    return access->authkey_file ? read_key(access, command) : STATUS_GOOD;
+}
+
+const kith_tls_options *access_tls(const struct access *access)
+{
+    return access->from_authkey || by_certificates(access) ? &access->tls : NULL;
+}
+
+void access_end(struct access *access)
+{
+    if (access->authkey)
+        explicit_bzero(access->authkey, access->authkey_size);
+    free(access->authkey);
+    access->authkey = NULL;
+}

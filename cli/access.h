@@ -1,0 +1,51 @@
+/* The options that say who may talk to whom, the same for all subcommands that do: the authkey, and TLS. */
+#ifndef KITH_CLI_ACCESS_H
+#define KITH_CLI_ACCESS_H
+
+#include "command.h"
+
+#include <getopt.h>
+#include <stdbool.h>
+
+struct access {
+    const char *authkey_file;
+    void *authkey; /* NULL: none */
+    size_t authkey_size;
+    bool from_authkey; /* --tls */
+    kith_tls_options tls;
+};
+
+enum {
+    ACCESS_FIRST = 256,
+    ACCESS_AUTHKEY_FILE = ACCESS_FIRST,
+    ACCESS_TLS,
+    ACCESS_CERTIFICATE,
+    ACCESS_KEY,
+    ACCESS_AUTHORITIES,
+    ACCESS_HOST,
+    ACCESS_LAST = ACCESS_HOST
+};
+
+/** For the table of getopt_long. */
+#define ACCESS_OPTIONS                                                                                          \
+    { "authkey-file", required_argument, NULL, ACCESS_AUTHKEY_FILE }, { "tls", no_argument, NULL, ACCESS_TLS }, \
+        { "tls-certificate", required_argument, NULL, ACCESS_CERTIFICATE },                                     \
+        { "tls-key", required_argument, NULL, ACCESS_KEY },                                                     \
+    {                                                                                                           \
+        "tls-authorities", required_argument, NULL, ACCESS_AUTHORITIES                                          \
+    }
+
+/** Takes an option that getopt_long has found. @return false when it is none of these */
+bool access_take(struct access *access, int option, const char *value);
+
+/** When all options were taken: reads the authkey.
+ *  @return STATUS_GOOD; STATUS_FAILED or STATUS_USAGE, with its message said */
+int access_finish(struct access *access, const struct command *command);
+
+/** For the options of kith_listener_new and kith_connect. @return NULL for no TLS */
+const kith_tls_options *access_tls(const struct access *access);
+
+/** Wipes and frees the authkey. */
+void access_end(struct access *access);
+
+#endif
