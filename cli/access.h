@@ -15,9 +15,9 @@ struct access {
     kith_tls_options tls;
 };
 
+/** What getopt_long finds. A subcommand's own follow behind ACCESS_LAST. */
 enum {
-    ACCESS_FIRST = 256,
-    ACCESS_AUTHKEY_FILE = ACCESS_FIRST,
+    ACCESS_AUTHKEY_FILE = 256,
     ACCESS_TLS,
     ACCESS_CERTIFICATE,
     ACCESS_KEY,
@@ -26,14 +26,15 @@ enum {
     ACCESS_LAST = ACCESS_HOST
 };
 
+/* clang-format off */
 /** For the table of getopt_long. */
-#define ACCESS_OPTIONS                                                                                          \
-    { "authkey-file", required_argument, NULL, ACCESS_AUTHKEY_FILE }, { "tls", no_argument, NULL, ACCESS_TLS }, \
-        { "tls-certificate", required_argument, NULL, ACCESS_CERTIFICATE },                                     \
-        { "tls-key", required_argument, NULL, ACCESS_KEY },                                                     \
-    {                                                                                                           \
-        "tls-authorities", required_argument, NULL, ACCESS_AUTHORITIES                                          \
-    }
+#define ACCESS_OPTIONS                                                     \
+    { "authkey-file", required_argument, NULL, ACCESS_AUTHKEY_FILE },      \
+    { "tls", no_argument, NULL, ACCESS_TLS },                              \
+    { "tls-certificate", required_argument, NULL, ACCESS_CERTIFICATE },    \
+    { "tls-key", required_argument, NULL, ACCESS_KEY },                    \
+    { "tls-authorities", required_argument, NULL, ACCESS_AUTHORITIES }
+/* clang-format on */
 
 /** Takes an option that getopt_long has found. @return false when it is none of these */
 bool access_take(struct access *access, int option, const char *value);

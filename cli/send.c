@@ -145,7 +145,7 @@ static int send_message(kith_connection *connection, kith_arena *arena, const st
 
 static int send_stdin(kith_connection *connection, kith_arena *arena, const struct options *options)
 {
-    kith_bytes message;
+    kith_bytes message = { 0 };
     int status = read_stdin(&message);
     if (status != STATUS_GOOD)
         return status;
