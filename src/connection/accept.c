@@ -61,8 +61,8 @@ void listener_turn_away(kith_listener *listener, bool ours)
         strike(listener, guest);
         if (ours)
             hang_up(guest);
-        else /* what the carrier has may have been copied in the middle of a change */
-            close(guest->handshake.channel.socket);
+        else
+            channel_close(&guest->handshake.channel, false);
         free(guest);
     }
 }

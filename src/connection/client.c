@@ -22,7 +22,6 @@ struct client {
     struct handshake_terms terms;
     struct auth_key *key;
     struct tls_setup *tls;
-    char host[ADDRESS_HOST_MAX + 1]; /* that the certificate must have */
 };
 
 static void client_free(void *context)
@@ -39,17 +38,11 @@ static void client_free(void *context)
 
 static int set_tls(struct client *client, const kith_client_options *options)
 {
-    const kith_tls_options *tls = options->tls;
-    if (!tls)
+    if (!options->tls)
         return 0;
     if (!client->address.is_tcp)
         return error_fail(-ENOTSUP, "TLS is for TCP: the bytes of a Unix socket never leave this machine");
-    const char *host = tls->host ? tls->host : client->address.host;
-    if (strlen(host) > ADDRESS_HOST_MAX)
-        return error_fail(-EINVAL, "the host of TLS has %zu bytes: a name has up to %d", strlen(host),
-                          ADDRESS_HOST_MAX);
-    memcpy(client->host, host, strlen(host) + 1);
-    return tls_setup_new(&client->tls, tls, false, options->authkey, options->authkey_size);
+    return tls_setup_new(&client->tls, options->tls, false, options->authkey, options->authkey_size);
 }
 
 static int client_new(struct client **client, const char *address, const kith_client_options *options)
@@ -71,7 +64,7 @@ static int client_new(struct client **client, const char *address, const kith_cl
         .refuse_md5 = options->refuse_md5,
         .key = proved_by_tls ? NULL : made->key,
         .tls = made->tls,
-        .host = made->tls && !proved_by_tls ? made->host : NULL,
+        .host = made->address.host,
     };
     *client = made;
     return 0;

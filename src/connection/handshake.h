@@ -16,7 +16,7 @@ struct handshake_terms {
     bool refuse_md5;
     const struct auth_key *key; /* NULL: nobody proves anything by a challenge */
     struct tls_setup *tls;      /* NULL: none */
-    const char *host;           /* as tls_open has it */
+    const char *host;           /* of a client: where it connects to, for TLS */
 };
 
 struct handshake {
