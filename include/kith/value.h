@@ -131,9 +131,13 @@ KITH_API kith_value *kith_value_dict(kith_arena *arena);
 /** Sets the value of a key: an equal key that is there keeps its place, and gets the new value. Keys are equal as in
  *  Python (1, 1.0 and True are one key); objects are equal to themselves only.
  *  @return 0; -EINVAL when one is NULL; KITH_ETYPE when dict is none, or key is or holds a list, a dict, a set or a
- *          bytearray, which can change and so are no keys; -ENOMEM; KITH_ELIMIT when key is nested deeper than
- *          KITH_VALUE_DEPTH_MAX */
+ *          bytearray, which can change and so are no keys; -ENOMEM; KITH_ELIMIT when key nests tuples and
+ *          frozensets deeper than KITH_KEY_DEPTH_MAX, or to compare it with the keys that are there does not end within
+ *          100 million steps */
 KITH_API int kith_value_set_item(kith_value *dict, kith_value *key, kith_value *item);
+
+/** How deep a key may nest tuples and frozensets. */
+#define KITH_KEY_DEPTH_MAX 100
 
 /** As kith_value_set_item, the key being a text. @param key  copied */
 KITH_API int kith_value_set(kith_value *dict, const char *key, kith_value *item);

@@ -1,8 +1,8 @@
 #include "base/utf8.h"
 
-/** @return the length of the character that is there, in bytes; 0 when none is */
-static size_t character(const unsigned char *at, size_t left)
+size_t utf8_character(const void *bytes, size_t left, bool surrogates)
 {
+    const unsigned char *at = bytes;
     unsigned char first = at[0];
     if (first < 0x80)
         return 1;
@@ -17,7 +17,7 @@ static size_t character(const unsigned char *at, size_t left)
     case 0xe0: /* would fit into two */
         return at[1] >= 0xa0 ? length : 0;
     case 0xed: /* surrogates */
-        return at[1] < 0xa0 ? length : 0;
+        return surrogates || at[1] < 0xa0 ? length : 0;
     case 0xf0: /* would fit into three */
         return at[1] >= 0x90 ? length : 0;
     case 0xf4: /* beyond U+10FFFF */
@@ -31,7 +31,7 @@ bool utf8_is_text(const void *bytes, size_t size)
 {
     const unsigned char *at = bytes;
     while (size > 0) {
-        size_t length = character(at, size);
+        size_t length = utf8_character(at, size, false);
         if (length == 0)
             return false;
         at += length;

@@ -12,10 +12,15 @@
 struct kith_arena {
     char *next; /* the free part of the block in use */
     char *end;
-    struct arena_block *blocks; /* all of them, the one in use first */
-    size_t size;                /* of all blocks and adopted memory, in bytes */
-    size_t limit;               /* size may not exceed it; SIZE_MAX: no bound. For the time of a reading */
-    int error;                  /* the first failure */
+    struct arena_block *blocks;    /* all of them, the one in use first */
+    struct arena_adopted *adopted; /* memory that came from elsewhere */
+    size_t size;                   /* of all blocks and adopted memory, in bytes */
+    size_t least;                  /* how large the next block is at least */
+    size_t limit;                  /* size may not exceed it; SIZE_MAX: no bound. For the time of a reading */
+    uint64_t work;                 /* the steps that comparing keys may still take, all together; UINT64_MAX: no bound.
+                                      For the time of a reading: hostile keys could take their square */
+    int error;                     /* the first failure */
+    int last;                      /* the last one, for who has but a NULL to tell from */
 };
 
 /** The slow way of arena_take: another block. */
@@ -46,7 +51,11 @@ static inline char *arena_copy(kith_arena *arena, const void *bytes, size_t size
     return copy;
 }
 
-/** Makes memory from malloc the arena's, which frees it when it is reset. @return 0; -ENOMEM: it stays the caller's */
+/** Takes a larger piece for what is in a smaller one: the same, longer, where nothing was taken since.
+ *  @param old  may be NULL when old_size is 0. @return as arena_take */
+void *arena_grow(kith_arena *arena, void *old, size_t old_size, size_t size);
+
+/** Makes memory from malloc the arena's, which frees it when it is reset. @return 0; or a code: it stays the caller's */
 int arena_adopt(kith_arena *arena, void *memory, size_t size);
 
 /** Keeps the first failure, and the detail. @return NULL, so that a maker's failing line reads

@@ -20,6 +20,8 @@ enum { VALUE_INSERTED = 1, VALUE_SHARED = 2, VALUE_BIG = 4 /* an int that is kep
 struct kith_value {
     uint8_t kind; /* kith_kind */
     uint8_t marks;
+    uint16_t height; /* of a tuple or frozenset whose hash is known: how deep it nests, 1 or more */
+    uint32_t hash;   /* 0 as long as nobody needed it. hash.c has the rest */
     union {
         bool truth;
         int64_t integer; /* of KITH_INT without VALUE_BIG */
@@ -41,15 +43,13 @@ struct sequence {
     size_t count;
     size_t capacity;
     kith_arena *arena;
-    uint64_t hash; /* of a tuple: 0 as long as nobody needed it */
 };
 
-/** The pairs of a dict, or the items of a set, in the order of their coming. Few are searched one by one; many have an
- *  index, made when the first is searched for. table.c has the rest. */
+/** The pairs of a dict, or the items of a set, in the order of their coming. Few are searched one by one, many have an
+ *  index. table.c has the rest. */
 struct pair {
     kith_value *key;
     kith_value *item; /* NULL in a set */
-    uint64_t hash;
 };
 
 struct table {
@@ -59,7 +59,6 @@ struct table {
     kith_arena *arena;
     uint32_t *index; /* NULL while there is none; table.c tells its form */
     size_t slots;
-    uint64_t hash; /* of a frozenset: 0 as long as nobody needed it */
 };
 
 /** One step of an object's making. */
@@ -92,6 +91,8 @@ static inline kith_value *value_new(kith_arena *arena, kith_kind kind)
     if (value) {
         value->kind = (uint8_t)kind;
         value->marks = 0;
+        value->height = 0;
+        value->hash = 0;
     }
     return value;
 }
@@ -102,7 +103,33 @@ static inline void value_insert(kith_value *value)
     value->marks = (uint8_t)(value->marks | (value->marks & VALUE_INSERTED ? VALUE_SHARED : VALUE_INSERTED));
 }
 
+/** The arena of a container or an object. @return NULL when value is neither, or NULL */
+kith_arena *value_arena(const kith_value *value);
+
+/** Refuses a part of a value that is not there: the call that should have made it failed. What that call said stays the
+ *  detail. @return -EINVAL */
+int value_refuse_nothing(kith_arena *arena, const char *what);
+
+/** Says that a value is of another kind. @return KITH_ETYPE */
+int value_is_no(const kith_value *value, const char *wanted) __attribute__((cold));
+
 /* The makers that readers use; they check nothing that their callers know. NULL as arena_take. */
+
+static inline kith_value *value_int(kith_arena *arena, int64_t number)
+{
+    kith_value *value = value_new(arena, KITH_INT);
+    if (value)
+        value->integer = number;
+    return value;
+}
+
+static inline kith_value *value_float(kith_arena *arena, double number)
+{
+    kith_value *value = value_new(arena, KITH_FLOAT);
+    if (value)
+        value->real = number;
+    return value;
+}
 
 /** A str whose bytes are text already checked (utf8_is_text, or with surrogates). Copied. */
 kith_value *value_str(kith_arena *arena, const char *text, size_t size);
@@ -127,6 +154,9 @@ int value_table_put(kith_value *table, kith_value *key, kith_value *item);
 
 /** An object with nothing in it but its form. */
 kith_value *value_object(kith_arena *arena, kith_object_form form);
+
+/** Adds a step, as kith_object_add_step, which checks what it is given. @return 0, -ENOMEM, KITH_ELIMIT */
+int value_add_step(kith_value *object, kith_object_step step, kith_value *key, kith_value *item);
 
 /** Whether these bytes are UTF-8, or would be if lone surrogates counted as characters (Python's "surrogatepass"). */
 bool value_is_text(const void *bytes, size_t size);
