@@ -7,6 +7,7 @@
 #include "base/deadline.h"
 #include "connection/channel.h"
 #include "connection/frame.h"
+#include "connection/outlook.h"
 #include "process/inherit.h"
 
 #include <stdbool.h>
@@ -29,22 +30,28 @@ struct renewal {
 
 struct kith_connection {
     struct heirloom heirloom; /* written down from connection_open to the closing of the handle */
-    struct channel channel;
+    struct channel channel;   /* its socket is -1 while the connection is lost */
     bool sends;
     bool receives;
+    bool bare;     /* its bytes can be looked at without being taken */
+    bool is_unix;  /* descriptors can go with them */
     bool cut;      /* a message was cut short: no more can be sent */
-    bool open;     /* the handle: with a renewal, the channel may be closed meanwhile */
+    bool open;     /* the handle */
     bool dropped;  /* closed because the parent did not name it for this child */
     bool renewing; /* renew is being called */
     struct renewal renewal;
 
     /* The message that is coming in. Its memory grows as it comes: its header alone is not believed. */
+    struct outlook outlook; /* what comes next, while nothing of it is taken */
     unsigned char header[FRAME_HEADER_MAX];
-    size_t header_have;
-    size_t size; /* once the header is there */
+    size_t header_have; /* taken; 0 also when the header was only looked at */
+    size_t size;        /* once the header is there */
     unsigned char *data;
     size_t capacity;
     size_t have;
+    bool lent;      /* data is the caller's: see kith_connection_recv_into */
+    int unusable;   /* the code that receiving gives from now on */
+    uint64_t bound; /* of kith_connection_set_max_message; 0: none */
 };
 
 /** Makes a handle without a channel. @return NULL when there is no memory */
@@ -59,5 +66,30 @@ void connection_shut(kith_connection *connection);
 
 /** Says how to make the connection anew when it is lost. The context is the connection's from now on. */
 void connection_set_renewal(kith_connection *connection, const struct renewal *renewal);
+
+/* ---- for the calls ---- */
+
+/** Whether the handle is there and open. @return 0, -EINVAL, KITH_ECLOSED, with its detail */
+int connection_check(const kith_connection *connection);
+
+/** The same, and whether this end may receive. @return also -EBADF */
+int connection_check_receive(const kith_connection *connection);
+
+/** Opens again what was lost, if need be. @return 0, or a code of renewal.renew; of one that can't: KITH_ECLOSED */
+int connection_revive(kith_connection *connection, deadline until);
+
+/** Closes the channel of a connection that can be made anew; of another one, it keeps it. */
+void connection_lose(kith_connection *connection);
+
+/** Waits until the socket is ready. @return 0, -ETIMEDOUT, -EINTR, -ENOMEM */
+int connection_await(const kith_connection *connection, enum os_poll_for what, deadline until);
+
+/** Whether something can be received that the socket does not tell of. */
+bool connection_pending(const kith_connection *connection);
+
+/** What comes next, between two messages. Nothing is taken yet, and of a message the header is read. For bare channels.
+ *  @return for a message, how many bytes of its header there are, 1 to FRAME_HEADER_MIN; -ENOMSG for a descriptor;
+ *          -EAGAIN when nothing is there; KITH_EEOF; KITH_ETRUNCATED; another negative errno */
+int connection_look(kith_connection *connection);
 
 #endif

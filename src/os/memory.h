@@ -25,6 +25,10 @@ void os_memory_punch(int file, uint64_t offset, uint64_t size);
 /** Maps a part of the file, for reading and writing. @return 0, -ENOMEM */
 int os_memory_map(void **address, int file, uint64_t offset, size_t size);
 
+/** Maps memory of its own, zeroed, that this process and all its descendants have in common.
+ *  @return 0, -ENOMEM */
+int os_memory_share(void **address, size_t size);
+
 /** Undoes any of the mappings. @param size the whole length, in bytes */
 void os_memory_unmap(void *address, size_t size);
 

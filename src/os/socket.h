@@ -5,22 +5,33 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** The longest head of what is sent, in bytes. */
+#define OS_SOCKET_HEAD_MAX 16
+
 /** Makes two sockets that are connected to each other, closed on exec.
  *  @return 0, or -EMFILE, -ENFILE, -ENOMEM */
 int os_socket_pair(int ends[2]);
+
+/** Whether a connection can be made of it. @return 0; -EINVAL when it is no stream socket, or not connected; -EBADF */
+int os_socket_check(int socket);
+
+/** Whether it is of the Unix family. */
+bool os_socket_is_unix(int socket);
 
 /** Ends sending: the other side gets the end of the stream after what was sent before. */
 void os_socket_end_sending(int socket);
 
 /** Sends as much as there is room for: the head, and behind it the body. Raises no SIGPIPE.
+ *  @param head_size  at most OS_SOCKET_HEAD_MAX
  *  @return how many bytes of both were sent, 1 or more; -EAGAIN when there is no room; -EPIPE when the other side is
- *          gone; -ENOMEM; another negated errno */
+ *          gone, or the way to it; -ENOMEM; another negated errno */
 ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const void *body, size_t body_size);
 
 /** Receives what is there. Descriptors that come with it are closed: nobody asked for them.
  *  @param size  at least 1
  *  @return how many bytes came, 1 to size; 0 when the other side is gone and all was received; -EAGAIN when nothing is
- *          there; another negative errno */
+ *          there; -ECONNRESET when a network's connection broke, and nobody knows what it took along; another negative
+ *          errno */
 ptrdiff_t os_socket_receive(int socket, void *buffer, size_t size);
 
 /** Looks at what is there, and leaves it there: at most up to the end of what descriptors come with.

@@ -67,6 +67,11 @@ int os_memory_map(void **address, int file, uint64_t offset, size_t size)
     return map(address, NULL, MAP_SHARED, file, offset, size);
 }
 
+int os_memory_share(void **address, size_t size)
+{
+    return map(address, NULL, MAP_SHARED | MAP_ANONYMOUS, -1, 0, size);
+}
+
 void os_memory_unmap(void *address, size_t size)
 {
     munmap(address, size);

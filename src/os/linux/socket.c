@@ -14,6 +14,28 @@ int os_socket_pair(int ends[2])
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;
 }
 
+static int get(int socket, int option)
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+    return getsockopt(socket, SOL_SOCKET, option, &value, &size) < 0 ? -errno : value;
+}
+
+int os_socket_check(int socket)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+    int type = get(socket, SO_TYPE);
+    if (type == -EBADF)
+        return type;
+    return type == SOCK_STREAM && getpeername(socket, (struct sockaddr *)&peer, &size) == 0 ? 0 : -EINVAL;
+}
+
+bool os_socket_is_unix(int socket)
+{
+    return get(socket, SO_DOMAIN) == AF_UNIX;
+}
+
 void os_socket_end_sending(int socket)
 {
     shutdown(socket, SHUT_WR);
@@ -25,6 +47,13 @@ static struct iovec piece(const void *data, size_t size)
     return (struct iovec){ .iov_base = (void *)data, .iov_len = size };
 }
 
+/* Whether the other side went and left unread what we had sent before, or the network has given it up. */
+static bool is_loss(int error)
+{
+    return error == ECONNRESET || error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH ||
+           error == ENETDOWN || error == EHOSTDOWN || error == ECONNABORTED;
+}
+
 static ptrdiff_t send_message(int socket, const struct msghdr *message)
 {
     ssize_t sent;
@@ -33,20 +62,25 @@ static ptrdiff_t send_message(int socket, const struct msghdr *message)
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0)
         return sent;
-    switch (errno) {
-    case ECONNRESET: /* the other side went, and left unread what we had sent before */
+    if (is_loss(errno))
         return -EPIPE;
-    case ENOBUFS:
-        return -ENOMEM;
-    default:
-        return -errno;
-    }
+    return errno == ENOBUFS ? -ENOMEM : -errno;
 }
 
+/* What is short goes in one piece: a copy is quicker than a second piece. */
 ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const void *body, size_t body_size)
 {
+    enum { SHORT = 2048 };
+    char bytes[OS_SOCKET_HEAD_MAX + SHORT];
     struct iovec pieces[] = { piece(head, head_size), piece(body, body_size) };
-    return send_message(socket, &(struct msghdr){ .msg_iov = pieces, .msg_iovlen = 2 });
+    struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2 };
+    if (body_size > 0 && body_size <= SHORT) {
+        memcpy(bytes, head, head_size);
+        memcpy(bytes + head_size, body, body_size);
+        pieces[0] = piece(bytes, head_size + body_size);
+        message.msg_iovlen = 1;
+    }
+    return send_message(socket, &message);
 }
 
 static ptrdiff_t receive(int socket, void *buffer, size_t size, int flags)
@@ -57,8 +91,10 @@ static ptrdiff_t receive(int socket, void *buffer, size_t size, int flags)
     } while (got < 0 && errno == EINTR);
     if (got >= 0)
         return got;
-    /* As above. Of what it sent itself, nothing is left. */
-    return errno == ECONNRESET ? 0 : -errno;
+    if (!is_loss(errno))
+        return -errno;
+    /* A Unix socket's other side went; of what it sent itself, nothing is left. */
+    return os_socket_is_unix(socket) ? 0 : -ECONNRESET;
 }
 
 ptrdiff_t os_socket_receive(int socket, void *buffer, size_t size)

@@ -1,0 +1,64 @@
+/* What lies in a bare socket, ahead of the reader.
+ *
+ * A reader must know how long a message is before it takes it, for it must take no more. To look at the header is a
+ * system call, and on a Unix socket a slow one: the kernel walks over all that lies there, however little is asked for
+ * (MSG_PEEK; unix_stream_read_generic in net/unix/af_unix.c). So one look finds the lengths of all short messages that
+ * have come, and each is then taken by one call. They stay in the socket until then: poll tells the truth, and whoever
+ * else has this end finds them there.
+ *
+ * Processes may receive by turns on an end that they have inherited. What one has seen is void when another has taken
+ * something since. A counter in memory that is shared by all descendants of the process that first made a connection
+ * tells of that. Connections share the counters, too, when there are many: then somebody looks once more than he need
+ * have.
+ */
+#ifndef KITH_SRC_CONNECTION_OUTLOOK_H
+#define KITH_SRC_CONNECTION_OUTLOOK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** How far a look goes, and the longest frame that it remembers, in bytes; and how many it remembers. */
+enum { OUTLOOK_BYTES = 16384, OUTLOOK_FRAME_MAX = 8192, OUTLOOK_FRAMES = 256 };
+
+struct outlook {
+    uint16_t sizes[OUTLOOK_FRAMES]; /* of the frames that come next, with their headers */
+    unsigned next;
+    unsigned count;
+    bool far;                /* the last message was short: it pays to look at many */
+    uint64_t turn;           /* what *turns was when the rest of sizes was true */
+    _Atomic uint64_t *turns; /* written by whoever takes bytes, read by all who have this end; NULL: no memory */
+};
+
+/** Finds a counter. Under forks_block. */
+void outlook_begin(struct outlook *outlook);
+
+/** Remembers the short frames that lie whole at the beginning of these bytes, which were looked at. */
+void outlook_see(struct outlook *outlook, const unsigned char *bytes, size_t size);
+
+/** The length of the frame that comes next, with its header; 0 when that is not known. */
+static inline size_t outlook_next(const struct outlook *outlook)
+{
+    /* acquire: pairs with the release of whoever took bytes; it is for their own lock to say who comes first. */
+    bool known =
+        outlook->next < outlook->count && atomic_load_explicit(outlook->turns, memory_order_acquire) == outlook->turn;
+    return known ? outlook->sizes[outlook->next] : 0;
+}
+
+/** Notes that just the next frame was taken. */
+static inline void outlook_step(struct outlook *outlook)
+{
+    outlook->next++;
+    outlook->turn = atomic_fetch_add_explicit(outlook->turns, 1, memory_order_acq_rel) + 1;
+}
+
+/** Notes that other bytes were taken. */
+static inline void outlook_forget(struct outlook *outlook)
+{
+    outlook->count = 0;
+    if (outlook->turns)
+        atomic_fetch_add_explicit(outlook->turns, 1, memory_order_acq_rel);
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* Sending: all or nothing. A message that is begun is finished, or the direction is shut, for a receiver could not find
+ * the next one behind half a message. */
+#include "connection/send.h"
+
+#include "os/socket.h"
+
+/* @param sent  receives how much of header and data the kernel has, also after a failure */
+static int send_all(kith_connection *connection, const void *data, size_t size, deadline until, size_t *sent)
+{
+    struct channel *channel = &connection->channel;
+    unsigned char header[FRAME_HEADER_MAX];
+    size_t header_size = frame_encode(header, size);
+    size_t total = header_size + size;
+    *sent = 0;
+    while (*sent < total) {
+        size_t from_header = *sent < header_size ? *sent : header_size;
+        size_t from_data = *sent - from_header;
+        ptrdiff_t step = channel->carrier->send(channel, header + from_header, header_size - from_header,
+                                                (const char *)data + from_data, size - from_data);
+        if (step > 0) {
+            *sent += (size_t)step;
+            continue;
+        }
+        int code = step == -EAGAIN ? connection_await(connection, channel->send_wants, until) : (int)step;
+        if (code < 0 && !(code == -EINTR && *sent > 0))
+            return code;
+    }
+    return 0;
+}
+
+int send_begin(kith_connection *connection, deadline until)
+{
+    int code = connection_check(connection);
+    if (code < 0)
+        return code;
+    if (!connection->sends)
+        return error_fail(-EBADF, "this end only receives: it is the first of a one-way pipe");
+    code = connection_revive(connection, until);
+    if (code < 0)
+        return code;
+    if (connection->cut)
+        return error_fail(-EPIPE, "an earlier message on this end was cut short, so no more can follow it: make "
+                                  "another connection, and give large messages time");
+    return 0;
+}
+
+int send_bytes(kith_connection *connection, const void *data, size_t size, deadline until)
+{
+    size_t sent;
+    int code = send_all(connection, data, size, until, &sent);
+    if (code == 0)
+        return 0;
+    if (sent > 0) {
+        os_socket_end_sending(connection->channel.socket);
+        connection->cut = true;
+    }
+    if (sent > 0 || code == -EPIPE)
+        connection_lose(connection);
+    return sent > 0 ? error_fail(code, "a message of %zu bytes was cut short, and this end can send no more: %s", size,
+                                 kith_strerror(code))
+                    : error_fail(code, "nothing of a message of %zu bytes was sent: %s", size, kith_strerror(code));
+}
+
+int kith_connection_send(kith_connection *connection, const void *data, size_t size, kith_timeout timeout)
+{
+    deadline until;
+    int code = deadline_from(timeout, &until);
+    if (code < 0)
+        return code;
+    if (!data && size)
+        return error_fail(-EINVAL, "data is NULL, but size is %zu", size);
+    if (size > PTRDIFF_MAX)
+        return error_fail(-EINVAL, "a size of %zu bytes: no object is so large; was it negative?", size);
+    code = send_begin(connection, until);
+    return code < 0 ? code : send_bytes(connection, data, size, until);
+}
