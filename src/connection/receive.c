@@ -32,13 +32,17 @@ int connection_look(kith_connection *connection)
     return there;
 }
 
-/* @return how many bytes came; -EAGAIN when nothing is there; KITH_ETRUNCATED; another negative errno */
+/* @return how many bytes came; -EAGAIN when nothing is there; KITH_EEOF for a goodbye between two messages;
+ *         KITH_ETRUNCATED; another negative code */
 static ptrdiff_t receive(kith_connection *connection, void *buffer, size_t size)
 {
     struct channel *channel = &connection->channel;
+    bool between = connection->header_have == 0 && !connection->bare; /* in a bare socket, what is taken was seen */
     ptrdiff_t got = channel->carrier->receive(channel, buffer, size);
     outlook_forget(&connection->outlook);
-    return got == 0 || got == -ECONNRESET ? KITH_ETRUNCATED : got;
+    if (got == 0)
+        return between ? KITH_EEOF : KITH_ETRUNCATED;
+    return got == -ECONNRESET ? KITH_ETRUNCATED : got;
 }
 
 /* Takes the header, piece by piece. */
@@ -48,10 +52,9 @@ static int take_header(kith_connection *connection)
         int missing = frame_decode(connection->header, connection->header_have, &connection->size);
         if (missing <= 0)
             return missing;
-        bool between = connection->header_have == 0;
         ptrdiff_t got = receive(connection, connection->header + connection->header_have, (size_t)missing);
         if (got < 0)
-            return got == KITH_ETRUNCATED && between && !connection->bare ? KITH_EEOF : (int)got;
+            return (int)got;
         connection->header_have += (size_t)got;
     }
 }
@@ -231,9 +234,11 @@ static int begin(kith_connection *connection, kith_timeout timeout, deadline *un
     return code < 0 ? code : connection_revive(connection, *until);
 }
 
-/* The particulars of a failure. */
+/* The particulars of a failure, unless the carrier has told them. */
 static int explain(const kith_connection *connection, int code)
 {
+    if (code == KITH_ETLS || code == KITH_ECLOSED || (code == KITH_ETRUNCATED && !connection->bare))
+        return code;
     const unsigned char *header = connection->header;
     size_t total = connection->size, have = connection->have;
     switch (code) {

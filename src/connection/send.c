@@ -56,6 +56,8 @@ int send_bytes(kith_connection *connection, const void *data, size_t size, deadl
     }
     if (sent > 0 || code == -EPIPE)
         connection_lose(connection);
+    if (code == KITH_ECLOSED)
+        return code; /* the carrier has told why */
     return sent > 0 ? error_fail(code, "a message of %zu bytes was cut short, and this end can send no more: %s", size,
                                  kith_strerror(code))
                     : error_fail(code, "nothing of a message of %zu bytes was sent: %s", size, kith_strerror(code));
