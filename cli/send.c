@@ -174,6 +174,13 @@ static int send_all(kith_connection *connection, kith_arena *arena, const struct
     return status;
 }
 
+static int no_connection(int code)
+{
+    if (code == -ETIMEDOUT)
+        return command_fail(&command_send, "no connection in time (see --timeout): %s", kith_error_detail());
+    return command_fail_code(&command_send, code);
+}
+
 static int connect_and_send(const struct options *options, char **messages)
 {
     const kith_client_options how = {
@@ -188,7 +195,7 @@ static int connect_and_send(const struct options *options, char **messages)
     if (code < 0)
         return command_fail_code(&command_send, code);
     code = kith_connect(&connection, options->address, &how, options->timeout);
-    int status = code < 0 ? command_fail_code(&command_send, code) : send_all(connection, arena, options, messages);
+    int status = code < 0 ? no_connection(code) : send_all(connection, arena, options, messages);
     kith_connection_free(connection);
     kith_arena_free(arena);
     return status;

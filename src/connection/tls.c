@@ -219,6 +219,7 @@ static int step(struct tls *tls, enum os_poll_for *wants)
     if (tls->setup->from_authkey && !SSL_session_reused(tls->ssl))
         return tls->failed = tls_error_fail(tls->setup, &tls->blame);
     tls->begun = true;
+    tls->ready = SSL_has_pending(tls->ssl); /* the first message may have come with the end of the handshake */
     return 0;
 }
 

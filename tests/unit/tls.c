@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum { DAY = 86400 };
 
@@ -566,6 +567,37 @@ static void a_message_that_tls_has_read_already_is_found(void **state)
     assert_code(kith_connection_poll(server, KITH_NOWAIT), 0);
 }
 
+static void *connect_and_send(void *nothing)
+{
+    if (connect_with((struct side){ &by_key, KEY }, KITH_SECONDS(20)) == 0)
+        (void)!kith_connection_send(client, "early", 5, KITH_SECONDS(20));
+    return nothing;
+}
+
+/* The server sees the end of the handshake only when a message has come with it. */
+static void a_message_that_comes_with_the_handshake_is_found(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    int joined;
+    assert_code(listen_with((struct side){ &by_key, KEY }, 0), 0);
+    assert_int_equal(pthread_create(&thread, NULL, connect_and_send, NULL), 0);
+    do {
+        struct timespec soon;
+        accepted = kith_listener_accept(listener, &server, KITH_NOWAIT);
+        clock_gettime(CLOCK_REALTIME, &soon);
+        soon.tv_nsec += 20000000;
+        soon.tv_sec += soon.tv_nsec / 1000000000;
+        soon.tv_nsec %= 1000000000;
+        joined = pthread_timedjoin_np(thread, NULL, &soon);
+    } while (joined == ETIMEDOUT);
+    assert_int_equal(joined, 0);
+    if (!server)
+        assert_code(kith_listener_accept(listener, &server, KITH_SECONDS(20)), 0);
+    assert_code(kith_connection_poll(server, KITH_SECONDS(20)), 1);
+    expect_text(server, "early");
+}
+
 static void what_has_no_room_is_not_sent_at_all(void **state)
 {
     (void)state;
@@ -700,6 +732,7 @@ int main(void)
         TEST(messages_of_a_byte_go_side_by_side),
         TEST(what_is_sent_is_not_to_be_seen),
         TEST(a_message_that_tls_has_read_already_is_found),
+        TEST(a_message_that_comes_with_the_handshake_is_found),
         TEST(what_has_no_room_is_not_sent_at_all),
         TEST(descriptors_do_not_go_through_tls),
         TEST(a_close_is_a_goodbye),
