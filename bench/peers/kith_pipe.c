@@ -1,5 +1,6 @@
 /* bench/peers/kith_pipe.c: kith's one-way pipe: framed messages over a Unix stream socket. It allocates each message
- * that it receives; that is its way and is measured with it. */
+ * that it receives; that is its way and is measured with it. As it is, and reading ahead, as connections do that are
+ * one process's own. */
 #include "reason.h"
 #include "transport.h"
 
@@ -19,7 +20,7 @@ static int because_kith(const char *what, int code)
     return because(FAILED, "%s: %s %s", what, kith_strerror(code), kith_error_detail());
 }
 
-static int pipe_open(void **result, const struct workload *workload)
+static int open_with(void **result, const struct workload *workload, const kith_pipe_options *options)
 {
     if (workload->putters > 1 || workload->getters > 1)
         return because(CANNOT, "one process sends on an end, and one receives");
@@ -27,13 +28,23 @@ static int pipe_open(void **result, const struct workload *workload)
     if (!channel)
         return because(FAILED, "no memory");
     channel->size = workload->size;
-    int code = kith_pipe(&channel->receiver, &channel->sender, &(kith_pipe_options){ .one_way = 1 });
+    int code = kith_pipe(&channel->receiver, &channel->sender, options);
     if (code < 0) {
         free(channel);
         return because_kith("kith_pipe", code);
     }
     *result = channel;
     return 0;
+}
+
+static int pipe_open(void **result, const struct workload *workload)
+{
+    return open_with(result, workload, &(kith_pipe_options){ .one_way = 1 });
+}
+
+static int ahead_open(void **result, const struct workload *workload)
+{
+    return open_with(result, workload, &(kith_pipe_options){ .one_way = 1, .read_ahead = 1 });
 }
 
 static int pipe_put(void *opened, const void *message)
@@ -66,6 +77,14 @@ static void pipe_close(void *opened)
 const struct transport kith_pipe_transport = {
     .version = kith_version,
     .open = pipe_open,
+    .put = pipe_put,
+    .get = pipe_get,
+    .close = pipe_close,
+};
+
+const struct transport kith_pipe_ahead_transport = {
+    .version = kith_version,
+    .open = ahead_open,
     .put = pipe_put,
     .get = pipe_get,
     .close = pipe_close,

@@ -37,6 +37,9 @@ typedef struct kith_connection kith_connection;
 /** Options of a pipe; all zero is the default. */
 typedef struct kith_pipe_options {
     int one_way; /**< the first end only receives and the second only sends */
+    /** Each end is received from by one process only, and watched by kith_connection_poll and kith_wait only: then short
+     *  messages that have come are taken many at a time, which is quicker. kith_connection_fd ends it. */
+    int read_ahead;
 } kith_pipe_options;
 
 /** Makes a pipe.

@@ -31,6 +31,8 @@ static void shut(kith_connection *connection, bool goodbye)
     connection->header_have = 0;
     connection->unusable = 0;
     connection->cut = false;
+    free(connection->ahead.bytes);
+    connection->ahead = (struct ahead){ 0 };
 }
 
 static void end(kith_connection *connection, bool goodbye)
@@ -56,12 +58,19 @@ void connection_open(kith_connection *connection, const struct channel *channel,
     connection->receives = receives;
     connection->bare = channel->carrier == &channel_bare;
     connection->is_unix = connection->bare && os_socket_is_unix(channel->socket);
+    connection->forks = forks_count();
     outlook_begin(&connection->outlook);
     if (connection->open)
         return;
     connection->open = true;
     connection->heirloom = (struct heirloom){ .owner = connection, .drop = drop };
     inherit_add(&connection->heirloom);
+}
+
+void connection_read_ahead(kith_connection *connection, bool alone)
+{
+    connection->reads_ahead = true;
+    connection->alone = alone;
 }
 
 void connection_shut(kith_connection *connection)
@@ -130,7 +139,8 @@ int connection_await(const kith_connection *connection, enum os_poll_for what, d
 bool connection_pending(const kith_connection *connection)
 {
     const struct channel *channel = &connection->channel;
-    return connection->unusable || (channel->carrier->pending && channel->carrier->pending(channel));
+    return connection->unusable || connection->ahead.at < connection->ahead.have ||
+           (channel->carrier->pending && channel->carrier->pending(channel));
 }
 
 /* ---- the public calls ---- */
@@ -174,7 +184,11 @@ int kith_connection_fd(const kith_connection *connection)
     int code = connection_check(connection);
     if (code < 0)
         return code;
-    return connection->channel.socket >= 0 ? connection->channel.socket : lost();
+    if (connection->channel.socket < 0)
+        return lost();
+    /* Whoever asks will poll it: from now on, what has come stays in it. It is no matter of the handle's meaning. */
+    ((kith_connection *)connection)->reads_ahead = false;
+    return connection->channel.socket;
 }
 
 int kith_connection_peer(const kith_connection *connection, kith_peer *peer)

@@ -43,6 +43,10 @@ struct kith_connection {
 
     /* The message that is coming in. Its memory grows as it comes: its header alone is not believed. */
     struct outlook outlook; /* what comes next, while nothing of it is taken */
+    struct ahead ahead;
+    _Atomic bool reads_ahead; /* nobody asked for the descriptor, to poll it */
+    bool alone;               /* no other process will receive from this end, whatever forks there are */
+    unsigned forks;           /* forks_count when it was opened */
     unsigned char header[FRAME_HEADER_MAX];
     size_t header_have; /* taken; 0 also when the header was only looked at */
     size_t size;        /* once the header is there */
@@ -60,6 +64,10 @@ kith_connection *connection_new(void);
 /** Gives it a channel, which moves into it, and which it will close; for the first time, or again after
  *  connection_shut. Under forks_block, which the socket was made under, too. */
 void connection_open(kith_connection *connection, const struct channel *channel, bool sends, bool receives);
+
+/** Lets it take short messages many at a time, as long as no other process may have it, and nobody polls its socket.
+ *  @param alone  even in children: each end is received from by one process, as its users have promised */
+void connection_read_ahead(kith_connection *connection, bool alone);
 
 /** Closes the channel and forgets what has come; the handle stays open for another channel. Not under forks_block. */
 void connection_shut(kith_connection *connection);

@@ -33,7 +33,8 @@ static int receive_descriptor(kith_connection *connection, int *fd)
 {
     if (connection->unusable)
         return connection->unusable;
-    int next = connection->header_have > 0 ? 1 : connection_look(connection);
+    int next =
+        connection->header_have > 0 || connection->ahead.at < connection->ahead.have ? 1 : connection_look(connection);
     if (next != -ENOMSG)
         return next > 0 ? -ENOMSG : next;
     int code = os_socket_receive_descriptor(connection->channel.socket, fd);

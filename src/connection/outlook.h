@@ -10,6 +10,9 @@
  * something since. A counter in memory that is shared by all descendants of the process that first made a connection
  * tells of that. Connections share the counters, too, when there are many: then somebody looks once more than he need
  * have.
+ *
+ * An end that one process alone receives from may do more: take all that it has seen, at once, and hand out one after
+ * the other. Whole frames only, and no descriptor: so what lies in the socket still begins with a frame.
  */
 #ifndef KITH_SRC_CONNECTION_OUTLOOK_H
 #define KITH_SRC_CONNECTION_OUTLOOK_H
@@ -29,6 +32,13 @@ struct outlook {
     bool far;                /* the last message was short: it pays to look at many */
     uint64_t turn;           /* what *turns was when the rest of sizes was true */
     _Atomic uint64_t *turns; /* written by whoever takes bytes, read by all who have this end; NULL: no memory */
+};
+
+/** What was taken ahead of the reader: whole frames. */
+struct ahead {
+    unsigned char *bytes; /* OUTLOOK_BYTES; NULL until the first time */
+    size_t at;
+    size_t have; /* those from at on were not handed out yet */
 };
 
 /** Finds a counter. Under forks_block. */
@@ -51,6 +61,12 @@ static inline void outlook_step(struct outlook *outlook)
 {
     outlook->next++;
     outlook->turn = atomic_fetch_add_explicit(outlook->turns, 1, memory_order_acq_rel) + 1;
+}
+
+/** How many frames are known to come. */
+static inline unsigned outlook_count(const struct outlook *outlook)
+{
+    return outlook_next(outlook) ? outlook->count - outlook->next : 0;
 }
 
 /** Notes that other bytes were taken. */

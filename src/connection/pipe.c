@@ -6,9 +6,10 @@
 
 #include <errno.h>
 
-static int open_both(kith_connection *first, kith_connection *second, bool one_way)
+static int open_both(kith_connection *first, kith_connection *second, const kith_pipe_options *options)
 {
     int ends[2];
+    bool one_way = options->one_way;
     int code = os_socket_pair(ends);
     if (code < 0)
         return code;
@@ -17,6 +18,10 @@ static int open_both(kith_connection *first, kith_connection *second, bool one_w
         channel_open(&channels[i], ends[i], &channel_bare, NULL);
     connection_open(first, &channels[0], !one_way, true);
     connection_open(second, &channels[1], true, !one_way);
+    if (options->read_ahead) {
+        connection_read_ahead(first, true);
+        connection_read_ahead(second, true);
+    }
     if (one_way)
         os_socket_end_sending(ends[0]);
     return 0;
@@ -32,7 +37,7 @@ int kith_pipe(kith_connection **first, kith_connection **second, const kith_pipe
     int code = one && other ? 0 : -ENOMEM;
     if (code == 0) {
         forks_block();
-        code = open_both(one, other, options && options->one_way);
+        code = open_both(one, other, options ? options : &(kith_pipe_options){ 0 });
         forks_allow();
     }
     if (code < 0) {

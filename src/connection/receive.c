@@ -4,6 +4,7 @@
 
 #include "os/poll.h"
 #include "os/socket.h"
+#include "process/forks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,9 @@ static int take_header(kith_connection *connection)
  * is taken, for poll would find the pieces again and again. */
 static int receive_header(kith_connection *connection)
 {
+    struct ahead *ahead = &connection->ahead;
+    if (connection->header_have == 0 && ahead->at < ahead->have)
+        return frame_decode(ahead->bytes + ahead->at, ahead->have - ahead->at, &connection->size) == 0 ? 0 : -EBADMSG;
     if (connection->header_have == 0 && connection->bare) {
         size_t known = outlook_next(&connection->outlook);
         if (known) {
@@ -113,9 +117,51 @@ static int disturbed(kith_connection *connection, const unsigned char *bytes)
     return -EBADMSG;
 }
 
+/* Whether all that we have seen may be taken at once. */
+static bool may_take_many(const kith_connection *connection)
+{
+    return connection->reads_ahead && outlook_count(&connection->outlook) > 1 &&
+           (connection->alone || connection->forks == forks_count());
+}
+
+/* Takes all frames that we have seen. @return 0; -ENOMEM: nothing is taken; another negative code */
+static int take_many(kith_connection *connection)
+{
+    struct channel *channel = &connection->channel;
+    struct outlook *outlook = &connection->outlook;
+    struct ahead *ahead = &connection->ahead;
+    size_t size = 0;
+    if (!ahead->bytes && !(ahead->bytes = malloc(OUTLOOK_BYTES)))
+        return -ENOMEM;
+    for (unsigned i = outlook->next; i < outlook->count; i++)
+        size += outlook->sizes[i];
+    ptrdiff_t got = channel->carrier->receive(channel, ahead->bytes, size);
+    if (got <= 0)
+        return got == 0 ? KITH_ETRUNCATED : (int)got;
+    outlook_forget(outlook);
+    ahead->at = 0;
+    ahead->have = (size_t)got;
+    return 0;
+}
+
+/* Hands out the next of the frames that were taken. */
+static int take_from_ahead(kith_connection *connection)
+{
+    struct ahead *ahead = &connection->ahead;
+    const unsigned char *bytes = ahead->bytes + ahead->at;
+    size_t size, left = ahead->have - ahead->at;
+    if (frame_decode(bytes, left, &size) != 0 || size != connection->size || size > left - FRAME_HEADER_MIN)
+        return disturbed(connection, bytes);
+    memcpy(connection->data, bytes + FRAME_HEADER_MIN, size);
+    connection->header_have = FRAME_HEADER_MIN;
+    connection->have = size;
+    ahead->at += FRAME_HEADER_MIN + size;
+    return 0;
+}
+
 /* Takes a frame that was looked at, the header and what has come of the rest. In one piece: that and a copy are quicker
  * than two pieces, and than two calls. */
-static int take_first(kith_connection *connection)
+static int take_one(kith_connection *connection)
 {
     struct channel *channel = &connection->channel;
     unsigned char bytes[OUTLOOK_FRAME_MAX];
@@ -130,14 +176,24 @@ static int take_first(kith_connection *connection)
         outlook_step(&connection->outlook);
     else
         outlook_forget(&connection->outlook);
-    connection->outlook.far = connection->size <= OUTLOOK_FRAME_MAX / 2;
     if (got < FRAME_HEADER_MIN || frame_decode(bytes, FRAME_HEADER_MIN, &size) != 0 || size != connection->size)
         return disturbed(connection, bytes);
     connection->header_have = FRAME_HEADER_MIN;
-    memcpy(connection->header, bytes, FRAME_HEADER_MIN);
     connection->have = (size_t)got - FRAME_HEADER_MIN;
     memcpy(connection->data, bytes + FRAME_HEADER_MIN, connection->have);
     return 0;
+}
+
+static int take_first(kith_connection *connection)
+{
+    struct ahead *ahead = &connection->ahead;
+    connection->outlook.far = connection->size <= OUTLOOK_FRAME_MAX / 2;
+    if (ahead->at == ahead->have && may_take_many(connection)) {
+        int code = take_many(connection);
+        if (code < 0 && code != -ENOMEM)
+            return code;
+    }
+    return ahead->at < ahead->have ? take_from_ahead(connection) : take_one(connection);
 }
 
 static int receive_some(kith_connection *connection)

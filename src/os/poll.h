@@ -14,14 +14,14 @@ int os_poll(int descriptor, enum os_poll_for what, int64_t deadline);
 
 /** One of many. */
 struct os_poll_one {
-    int descriptor; /* -1: none, which is never ready */
+    int descriptor; /* -1: none to be asked */
     enum os_poll_for what;
-    bool ready; /* set by os_poll_many */
-    bool none;  /* set by os_poll_many: no such descriptor is open; counts as ready */
+    bool ready; /* set by os_poll_many, where it is not already */
+    bool none;  /* set by os_poll_many: no such descriptor is open */
 };
 
 /** Waits until at least one is ready.
- *  @return how many are; 0 when none was in time; -EINTR; -ENOMEM; -EINVAL when they are more than this process may
+ *  @return how many have become so; 0 when none was in time; -EINTR; -ENOMEM; -EINVAL when they are more than this process may
  *          have open */
 int os_poll_many(struct os_poll_one *ones, size_t count, int64_t deadline);
 

@@ -5,9 +5,11 @@
 #include "process/self.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static unsigned generation;
+static _Atomic unsigned count;
 static int watching; /* the result of os_process_around_fork */
 
 /* What the child of the fork that this thread makes will be; NULL when kith does not make that fork. */
@@ -28,6 +30,18 @@ unsigned forks_generation(void)
     return generation;
 }
 
+unsigned forks_count(void)
+{
+    return atomic_load_explicit(&count, memory_order_relaxed);
+}
+
+/* Counted before, so that parent and child agree. */
+static void begin_fork(void)
+{
+    forks_block();
+    atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
+}
+
 static void begin_child(void)
 {
     generation++;
@@ -39,7 +53,7 @@ static void begin_child(void)
 
 __attribute__((constructor)) static void begin(void)
 {
-    watching = os_process_around_fork(forks_block, forks_allow, begin_child);
+    watching = os_process_around_fork(begin_fork, forks_allow, begin_child);
     self_become(NULL);
 }
 

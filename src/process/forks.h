@@ -20,6 +20,9 @@ void forks_allow(void);
  *  ancestor. */
 unsigned forks_generation(void);
 
+/** How many forks this process and its ancestors have made, or begun: what has changed hands since. */
+unsigned forks_count(void);
+
 /** Forks a child that becomes the process of the record. forks_block must not be held.
  *  @return as os_process_fork; -ENOMEM also when the program began with too little memory to watch its forks */
 pid_t forks_child(struct kith_process *child);

@@ -46,7 +46,7 @@ int os_poll_many(struct os_poll_one *ones, size_t count, int64_t deadline)
     int ready = ppoll(all, count, remaining(deadline, &left), NULL);
     int code = ready < 0 ? -errno : ready;
     for (size_t i = 0; i < count && code >= 0; i++) {
-        ones[i].ready = all[i].revents != 0;
+        ones[i].ready |= all[i].revents != 0;
         ones[i].none = all[i].revents & POLLNVAL;
     }
     if (all != few)

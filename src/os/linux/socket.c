@@ -54,12 +54,8 @@ static bool is_loss(int error)
            error == ENETDOWN || error == EHOSTDOWN || error == ECONNABORTED;
 }
 
-static ptrdiff_t send_message(int socket, const struct msghdr *message)
+static ptrdiff_t sent_or_why(ssize_t sent)
 {
-    ssize_t sent;
-    do {
-        sent = sendmsg(socket, message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
     if (sent >= 0)
         return sent;
     if (is_loss(errno))
@@ -67,20 +63,36 @@ static ptrdiff_t send_message(int socket, const struct msghdr *message)
     return errno == ENOBUFS ? -ENOMEM : -errno;
 }
 
-/* What is short goes in one piece: a copy is quicker than a second piece. */
+static ptrdiff_t send_message(int socket, const struct msghdr *message)
+{
+    ssize_t sent;
+    do {
+        sent = sendmsg(socket, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    return sent_or_why(sent);
+}
+
+static ptrdiff_t send_piece(int socket, const void *bytes, size_t size)
+{
+    ssize_t sent;
+    do {
+        sent = send(socket, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    return sent_or_why(sent);
+}
+
 ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const void *body, size_t body_size)
 {
     enum { SHORT = 2048 };
-    char bytes[OS_SOCKET_HEAD_MAX + SHORT];
-    struct iovec pieces[] = { piece(head, head_size), piece(body, body_size) };
-    struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2 };
-    if (body_size > 0 && body_size <= SHORT) {
+    if (body_size <= SHORT) { /* a copy is quicker than a second piece */
+        char bytes[OS_SOCKET_HEAD_MAX + SHORT];
         memcpy(bytes, head, head_size);
-        memcpy(bytes + head_size, body, body_size);
-        pieces[0] = piece(bytes, head_size + body_size);
-        message.msg_iovlen = 1;
+        if (body_size)
+            memcpy(bytes + head_size, body, body_size);
+        return send_piece(socket, bytes, head_size + body_size);
     }
-    return send_message(socket, &message);
+    struct iovec pieces[] = { piece(head, head_size), piece(body, body_size) };
+    return send_message(socket, &(struct msghdr){ .msg_iov = pieces, .msg_iovlen = 2 });
 }
 
 static ptrdiff_t receive(int socket, void *buffer, size_t size, int flags)

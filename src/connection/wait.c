@@ -1,0 +1,95 @@
+/* kith_wait: every thing that can be waited for has a descriptor that tells when it is ready; of a connection, a part of
+ * what came may lie in this process already. So first they are asked, and then the system is asked for all. */
+#include "base/deadline.h"
+#include "connection/connection.h"
+#include "os/poll.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* @return a descriptor, or a code with its detail */
+static int of_connection(const kith_connection *connection, struct os_poll_one *one)
+{
+    int code = connection_check_receive(connection);
+    if (code < 0)
+        return code;
+    one->what = connection->channel.receive_wants;
+    /* What is lost is ready: who receives from it connects anew. */
+    one->ready = connection->channel.socket < 0 || connection_pending(connection);
+    return one->ready ? 0 : connection->channel.socket;
+}
+
+static int of_one(const kith_waitable *item, struct os_poll_one *one)
+{
+    int named = !!item->connection + !!item->listener + !!item->queue + !!item->process;
+    if (named > 1)
+        return error_fail(-EINVAL, "more than one thing is named");
+    if (item->connection)
+        return of_connection(item->connection, one);
+    if (item->listener)
+        return kith_listener_fd(item->listener);
+    if (item->queue)
+        return kith_queue_fd(item->queue);
+    if (item->process)
+        return kith_process_sentinel(item->process);
+    return item->fd < 0 ? error_fail(-EINVAL, "nothing is named") : item->fd;
+}
+
+/* Keeps the detail, and says whose it is. */
+static int fail_at(size_t index, int code)
+{
+    char why[256];
+    snprintf(why, sizeof why, "%s", kith_error_detail());
+    return error_fail(code, "items[%zu]: %s", index, why);
+}
+
+/* @return how many are ready without asking the system; a negative code */
+static int prepare(const kith_waitable *items, struct os_poll_one *ones, size_t count)
+{
+    int ready = 0;
+    for (size_t i = 0; i < count; i++) {
+        ones[i] = (struct os_poll_one){ .what = OS_POLL_READ };
+        int descriptor = of_one(&items[i], &ones[i]);
+        if (descriptor < 0)
+            return fail_at(i, descriptor);
+        ones[i].descriptor = ones[i].ready ? -1 : descriptor;
+        ready += ones[i].ready;
+    }
+    return ready;
+}
+
+/* @return how many are ready */
+static int wait_for(kith_waitable *items, struct os_poll_one *ones, size_t count, deadline until)
+{
+    int ready = prepare(items, ones, count);
+    if (ready < 0)
+        return ready;
+    int code = os_poll_many(ones, count, ready > 0 ? DEADLINE_PASSED : until);
+    if (code < 0)
+        return error_fail(code, "waiting for %zu things: %s", count, kith_strerror(code));
+    for (size_t i = 0; i < count; i++) {
+        if (ones[i].none)
+            return error_fail(-EBADF, "items[%zu]: descriptor %d is not open", i, ones[i].descriptor);
+    }
+    for (size_t i = 0; i < count; i++)
+        items[i].ready = ones[i].ready;
+    return ready + code;
+}
+
+int kith_wait(kith_waitable *items, size_t count, kith_timeout timeout)
+{
+    enum { FEW = 16 };
+    struct os_poll_one few[FEW], *ones = few;
+    deadline until;
+    int code = deadline_from(timeout, &until);
+    if (code < 0)
+        return code;
+    if (!items && count)
+        return error_fail(-EINVAL, "items is NULL, but count is %zu", count);
+    if (count > FEW && !(ones = calloc(count, sizeof *ones)))
+        return error_fail(-ENOMEM, "no memory to wait for %zu things", count);
+    code = wait_for(items, ones, count, until);
+    if (ones != few)
+        free(ones);
+    return code;
+}
