@@ -90,7 +90,7 @@ static int check_step(const kith_value *value, kith_object_step step, const kith
     int code = form == 0 || form == KITH_OBJECT_BUFFER ? KITH_ETYPE : 0;
     if (code < 0)
         arena_fail(arena, code, "a %s is no object that can have steps", kith_kind_name(value->kind));
-    else if ((int)step < KITH_STEP_STATE || step > KITH_STEP_ADD)
+    else if ((int)step < KITH_STEP_STATE || step > KITH_STEP_CALL)
         arena_fail(arena, code = -EINVAL, "%d is no step: give one of kith_object_step", (int)step);
     else if (!item || (!key && step == KITH_STEP_SET_ITEM))
         code = value_refuse_nothing(arena, item ? "key" : "item");
