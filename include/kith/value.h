@@ -211,7 +211,9 @@ KITH_API kith_value *kith_value_find(const kith_value *value, const kith_value *
 #define KITH_VALUE_DEPTH_MAX 5000
 
 /** Whether two values are equal, as Python's == has it: 1 == 1.0 == True; bytes and a bytearray of the same bytes are
- *  equal; so are a set and a frozenset of equal items; lists are no tuples. Objects are equal when their parts are.
+ *  equal; so are a set and a frozenset of equal items; lists are no tuples. Objects are equal when their parts are; but
+ *  as keys and as items of sets they are equal to themselves only, since only Python knows their hashes. A value equals
+ *  itself, also where it holds itself.
  *  @return 1 or 0; -EINVAL when one is NULL; KITH_ELIMIT when they are nested too deep (or hold themselves), or the
  *          comparison does not end within 100 million steps; -ENOMEM */
 KITH_API int kith_value_equal(const kith_value *one, const kith_value *other);

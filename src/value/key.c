@@ -114,6 +114,11 @@ uint32_t text_hash(const char *text, size_t size)
     return hash_bytes(text, size);
 }
 
+uint32_t address_hash(const void *address)
+{
+    return hash_word((uintptr_t)address);
+}
+
 /* ---- hashes of values ---- */
 
 static int hash_at(const kith_value *key, unsigned depth, uint32_t *hash);
@@ -130,7 +135,7 @@ static uint32_t hash_float(const kith_value *key)
 {
     double real = key->real;
     if (isnan(real))
-        return hash_word((uintptr_t)key); /* equal to itself only, and there may be many */
+        return address_hash(key); /* equal to itself only, and there may be many */
     if (real >= -0x1p63 && real < 0x1p63 && (double)(int64_t)real == real)
         return hash_word((uint64_t)(int64_t)real);
     uint64_t bits;
@@ -218,7 +223,7 @@ static int hash_at(const kith_value *key, unsigned depth, uint32_t *hash)
         *hash = hash_bytes(key->bytes.data, key->bytes.size);
         break;
     case KITH_OBJECT:
-        *hash = hash_word((uintptr_t)key);
+        *hash = address_hash(key);
         break;
     case KITH_TUPLE:
     case KITH_FROZENSET:

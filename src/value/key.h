@@ -28,6 +28,9 @@ int steps_exceeded(void) __attribute__((cold));
 /** The hash of a text, as key_hash has it. Never 0. */
 uint32_t text_hash(const char *text, size_t size);
 
+/** A hash of an address, for who looks values up by what they are and not by what they say. */
+uint32_t address_hash(const void *address);
+
 /** The slow way of key_hash. */
 int key_hash_slowly(const kith_value *key, uint32_t *hash);
 

@@ -324,12 +324,6 @@ kith_value *kith_value_frozenset(kith_arena *arena, kith_value *const *items, si
 
 /* ---- reading ---- */
 
-static bool is_table(const kith_value *value)
-{
-    int kind = kith_value_kind(value);
-    return kind == KITH_DICT || kind == KITH_SET || kind == KITH_FROZENSET;
-}
-
 int kith_value_pair_at(const kith_value *value, size_t index, kith_value **key, kith_value **item)
 {
     if (kith_value_kind(value) != KITH_DICT || index >= value->table->count)
@@ -353,7 +347,7 @@ kith_value *kith_value_find(const kith_value *value, const kith_value *key)
 {
     uint64_t steps = COMPARE_STEPS_MAX;
     struct pair *pair;
-    if (!is_table(value) || !key || table_find(value->table, key, &steps, &pair) < 0 || !pair)
+    if (!value || !value_is_table(value) || !key || table_find(value->table, key, &steps, &pair) < 0 || !pair)
         return NULL;
     return pair->item ? pair->item : pair->key;
 }

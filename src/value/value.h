@@ -97,6 +97,11 @@ static inline kith_value *value_new(kith_arena *arena, kith_kind kind)
     return value;
 }
 
+static inline bool value_is_table(const kith_value *value)
+{
+    return value->kind == KITH_DICT || value->kind == KITH_SET || value->kind == KITH_FROZENSET;
+}
+
 /** Notes that a container holds it. */
 static inline void value_insert(kith_value *value)
 {
