@@ -29,9 +29,10 @@ typedef struct kith_buffer {
 
 /** How to read a pickle; all zero is the default. */
 typedef struct kith_pickle_read_options {
-    size_t max_depth;  /**< the deepest nesting of values; 0: 1,000 */
+    size_t max_depth;  /**< how deep containers and objects may nest; 0: 1,000 */
     size_t max_values; /**< the most values; 0: as many as the pickle has bytes, which is no bound */
-    size_t max_bytes;  /**< the most memory that the values may take; 0: 128 times the pickle's size, and 64 KiB */
+    size_t max_bytes;  /**< the most memory that the values may take; 0: 128 times the pickle's size, the sizes of the
+                            buffers, and 64 KiB */
     const kith_buffer *buffers; /**< the buffers that came beside the pickle; copied */
     size_t buffer_count;        /**< in elements. With none, a buffer that is asked for is an object without data */
     int borrow;                 /**< long bytes are not copied: the pickle, and buffers, outlive the arena's values */
@@ -44,7 +45,8 @@ typedef struct kith_pickle_read_options {
  *  @param size     in bytes
  *  @param options  NULL for the defaults
  *  @return 0; KITH_EMALFORMED when this is no pickle, with the offset in the detail; KITH_ELIMIT when it exceeds a
- *          limit; -ENOMEM; -EINVAL when arena or value is NULL, or data is NULL and size is not 0 */
+ *          limit; -ENOMEM; -EINVAL when arena or value is NULL, or data, or buffers or the data of one, and the size or
+ *          count is not 0 */
 KITH_API KITH_MUST_USE int kith_pickle_read(kith_arena *arena, kith_value **value, const void *data, size_t size,
                                             const kith_pickle_read_options *options);
 
@@ -66,9 +68,10 @@ typedef struct kith_pickle_write_options {
 /** Writes a value as a pickle.
  *  @param pickle   receives it; free it with kith_bytes_free
  *  @param options  NULL for the defaults
- *  @return 0; KITH_ELIMIT when it is nested deeper than KITH_VALUE_DEPTH_MAX or longer than max_bytes; -EINVAL when
- *          value or pickle is NULL or the protocol is none of these; -ENOTSUP when there is a buffer without data and
- *          the protocol is below 5; -ENOMEM */
+ *  @return 0; KITH_ELIMIT when it is nested deeper than KITH_VALUE_DEPTH_MAX or longer than max_bytes, or the protocol
+ *          has no word for its length (4 GiB and more below protocol 4); -EINVAL when value or pickle is NULL, the
+ *          protocol is none of these, or on_buffer is given and the protocol is not 5; -ENOTSUP below protocol 5 when
+ *          there is a buffer without data, below 4 when the name of a global has a line break; -ENOMEM */
 KITH_API KITH_MUST_USE int kith_pickle_write(const kith_value *value, kith_bytes *pickle,
                                              const kith_pickle_write_options *options);
 

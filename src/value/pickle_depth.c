@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "value/pickle_memo.h"
+#include "value/walk.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,43 +30,6 @@ struct way {
 static bool is_container(const kith_value *value)
 {
     return value && value->kind >= KITH_LIST;
-}
-
-/** What an object consists of, step by step. Some parts may be NULL. */
-static bool part_of_object(const struct object *object, size_t index, const kith_value **part)
-{
-    const kith_value *const made_of[] = { object->callable, object->args, object->kwargs };
-    enum { MADE_OF = sizeof made_of / sizeof *made_of };
-    if (index < MADE_OF) {
-        *part = made_of[index];
-        return true;
-    }
-    size_t step = (index - MADE_OF) / 2;
-    if (step >= object->count)
-        return false;
-    *part = (index - MADE_OF) % 2 ? object->steps[step].item : object->steps[step].key;
-    return true;
-}
-
-/** The parts of a container, one by one. @param part  receives it, which may be NULL. @return false when there are no
- *  more */
-static bool part_of(const kith_value *value, size_t index, const kith_value **part)
-{
-    switch (value->kind) {
-    case KITH_LIST:
-    case KITH_TUPLE:
-        if (index >= value->sequence->count)
-            return false;
-        *part = value->sequence->items[index];
-        return true;
-    case KITH_OBJECT:
-        return part_of_object(value->object, index, part);
-    default:
-        if (index / 2 >= value->table->count)
-            return false;
-        *part = index % 2 ? value->table->pairs[index / 2].item : value->table->pairs[index / 2].key;
-        return true;
-    }
 }
 
 static int too_deep(const struct way *way)
@@ -121,10 +85,12 @@ int pickle_check_depth(const kith_value *value, size_t max_depth)
     int code = is_container(value) ? go_into(&way, value) : 0;
     while (code == 0 && way.count > 0) {
         struct level *level = &way.levels[way.count - 1];
-        const kith_value *part;
-        if (!part_of(level->value, level->next, &part))
+        if (level->next == value_part_count(level->value)) {
             come_out(&way);
-        else if (level->next++, is_container(part))
+            continue;
+        }
+        const kith_value *part = value_part(level->value, level->next++);
+        if (is_container(part))
             code = look_at(&way, part);
     }
     memo_end(&way.heights);

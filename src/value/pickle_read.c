@@ -26,8 +26,9 @@ struct reader {
     kith_arena *arena;
     kith_value **stack; /* a mark is NULL, and one is at the bottom, below which nothing is taken */
     size_t height, stack_capacity;
-    kith_value **memo; /* NULL where nothing was put */
-    size_t memo_capacity, memo_count;
+    kith_value **memo; /* NULL where nothing was put; from memo_end on nothing was, and it is not written yet */
+    size_t memo_end, memo_capacity;
+    size_t memo_count;
     size_t values, max_values;
     size_t containers; /* no value nests deeper than there are containers */
     const kith_pickle_read_options *options;
@@ -223,7 +224,7 @@ static int read_str(struct reader *reader, size_t width)
     const unsigned char *text = take_counted(reader, width, &size);
     if (!text)
         return KITH_EMALFORMED;
-    if (!value_is_text(text, size))
+    if (!pickle_is_ascii(text, size) && !value_is_text(text, size))
         return malformed(reader, "a str is not in UTF-8");
     return push_made(reader, value_str(reader->arena, (const char *)text, size));
 }
@@ -282,12 +283,12 @@ static int put(struct reader *reader, uint64_t place)
     if (place >= (uint64_t)(reader->end - reader->start))
         return malformed(reader, "a place in the memo beyond what a pickle of this length can fill");
     if (place >= reader->memo_capacity) {
-        size_t before = reader->memo_capacity;
         int code = grow(&reader->memo, &reader->memo_capacity, (size_t)place + 1);
         if (code < 0)
             return code;
-        memset(reader->memo + before, 0, (reader->memo_capacity - before) * sizeof *reader->memo);
     }
+    while (reader->memo_end <= place)
+        reader->memo[reader->memo_end++] = NULL;
     if (!reader->memo[place])
         reader->memo_count++;
     reader->memo[place] = value;
@@ -296,7 +297,7 @@ static int put(struct reader *reader, uint64_t place)
 
 static int get(struct reader *reader, uint64_t place)
 {
-    if (place >= reader->memo_capacity || !reader->memo[place])
+    if (place >= reader->memo_end || !reader->memo[place])
         return malformed(reader, "nothing is in place %llu of the memo", (unsigned long long)place);
     return push(reader, reader->memo[place]);
 }
@@ -948,7 +949,7 @@ int kith_pickle_read(kith_arena *arena, kith_value **value, const void *data, si
     if (!arena || !value || (!data && size) || (!options->buffers && options->buffer_count))
         return error_fail(-EINVAL, "%s is NULL", !arena ? "arena" : !value ? "value" : !data ? "data" : "buffers");
 
-    kith_value *stack[OWN_ROOM], *memo[OWN_ROOM] = { NULL };
+    kith_value *stack[OWN_ROOM], *memo[OWN_ROOM];
     stack[0] = NULL;
     struct reader reader = {
         .start = data,

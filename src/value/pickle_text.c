@@ -148,18 +148,10 @@ static kith_value *str_in_place(kith_arena *arena, const char *text, size_t size
     return value;
 }
 
-static bool is_ascii(const char *data, size_t size)
-{
-    unsigned char all = 0;
-    for (size_t i = 0; i < size; i++)
-        all |= (unsigned char)data[i];
-    return all < 0x80;
-}
-
 /** @param data  in the arena, with a NUL byte behind it */
 static kith_value *old_string_in_place(kith_arena *arena, const char *data, size_t size)
 {
-    return is_ascii(data, size) ? str_in_place(arena, data, size) : value_borrow(arena, KITH_BYTES, data, size);
+    return pickle_is_ascii(data, size) ? str_in_place(arena, data, size) : value_borrow(arena, KITH_BYTES, data, size);
 }
 
 kith_value *pickle_old_string(kith_arena *arena, const void *data, size_t size)

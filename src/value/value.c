@@ -114,7 +114,17 @@ static kith_value *with_bytes(kith_value *value, const char *data, size_t size)
 
 kith_value *value_str(kith_arena *arena, const char *text, size_t size)
 {
-    return with_bytes(value_new(arena, KITH_STR), arena_copy(arena, text, size), size);
+    struct whole {
+        kith_value value;
+        char text[];
+    } *whole = arena_take(arena, sizeof *whole + size + 1);
+    if (!whole)
+        return NULL;
+    if (size)
+        memcpy(whole->text, text, size);
+    whole->text[size] = '\0';
+    whole->value = (kith_value){ .kind = KITH_STR, .bytes = { whole->text, size } };
+    return &whole->value;
 }
 
 kith_value *value_borrow(kith_arena *arena, kith_kind kind, const void *data, size_t size)
