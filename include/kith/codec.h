@@ -80,9 +80,10 @@ KITH_API KITH_MUST_USE int kith_pickle_write(const kith_value *value, kith_bytes
 /** Reads a JSON text: null, true and false, numbers (with a point or an exponent a float, else an int), strings, arrays
  *  (lists), objects (dicts; of equal names the last one counts).
  *  @param text  size bytes of UTF-8
- *  @return 0; KITH_EMALFORMED with line and column in the detail when it is no JSON, also when something follows;
- *          KITH_ELIMIT when it is nested deeper than 1,000; -ERANGE for an int beyond 64 bits or a float beyond double;
- *          -ENOMEM; -EINVAL as for kith_pickle_read */
+ *  @return 0; KITH_EMALFORMED with line and column in the detail when it is no JSON, also when something follows, a name
+ *          has a NUL in it (\u0000), or half a surrogate pair stands alone; KITH_ELIMIT when it is nested deeper than
+ *          1,000; -ERANGE for an int that is none of int64_t, or a float beyond double; -ENOMEM; -EINVAL as for
+ *          kith_pickle_read */
 KITH_API KITH_MUST_USE int kith_json_read(kith_arena *arena, kith_value **value, const void *text, size_t size);
 
 /** Writes a value as JSON: what kith_json_read reads, and a tuple as an array. Keys that are ints, floats, bools and
@@ -90,8 +91,9 @@ KITH_API KITH_MUST_USE int kith_json_read(kith_arena *arena, kith_value **value,
  *  @param text    receives UTF-8 with a NUL byte behind it, which size does not count; free it with kith_bytes_free
  *  @param indent  how far to indent each level, 0 to 31; 0: all in one line
  *  @return 0; KITH_ETYPE when it holds what JSON has no word for (bytes, sets, objects, other keys, texts with lone
- *          surrogates): kith_error_detail names it; -ERANGE for an int beyond 64 bits, an infinity or a NaN;
- *          KITH_ELIMIT when it is nested deeper than 1,000, or holds itself; -EINVAL; -ENOMEM */
+ *          surrogates): kith_error_detail names it; -ERANGE for an int that is neither of int64_t nor of uint64_t, an
+ *          infinity or a NaN; KITH_ELIMIT when it is nested deeper than 1,000 or holds itself, or the text would be
+ *          longer than 1 GiB; -EINVAL; -ENOMEM */
 KITH_API KITH_MUST_USE int kith_json_write(const kith_value *value, kith_bytes *text, int indent);
 
 /* ---- queues ---- */
