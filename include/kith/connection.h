@@ -8,7 +8,12 @@
  * descriptor is attached (SCM_RIGHTS) to a byte of its own, 1, as in Lib/multiprocessing/reduction.py, sendfds.
  *
  * One thread of one process at a time may send on a connection, and one receive; sending and receiving may go on side
- * by side.
+ * by side. Processes that inherited an end may use it by turns.
+ *
+ * What kith_connect and kith_listener_accept make belongs to their process: short messages that have come are taken from
+ * the socket many at a time, as long as the process has not forked since, nor asked for kith_connection_fd. When such a
+ * connection is handed to a child after something was received, what was taken goes with it: the parent is to leave it
+ * to the child then.
  *
  * A child made by kith_process_start has the ends that kith_process_options.connections names, and no others: so the
  * other side sees the end of a pipe when the process that was meant to have it is gone, and not when the last stranger
@@ -89,7 +94,8 @@ KITH_API KITH_MUST_USE int kith_connection_send(kith_connection *connection, con
  *  @param message     receives the message; the caller frees it with kith_bytes_free
  *  @param timeout     how long to wait for the whole message
  *  @return 0; -ETIMEDOUT when it was not there in time; KITH_EEOF when the other side has closed and all is received;
- *          KITH_ETRUNCATED when it closed or died in the middle of a message; -EBADF when this end only sends; -EBADMSG
+ *          KITH_ETRUNCATED when it closed or died in the middle of a message, or, over TCP, the connection was reset, so
+ *          that nobody knows what is missing; KITH_ELIMIT: see kith_connection_set_max_message; -EBADF when this end only sends; -EBADMSG
  *          when what came is no frame, now and ever after; -ENOMSG when a descriptor comes next: it is still there, for
  *          kith_connection_recv_fd; KITH_ECLOSED and -EINVAL as for kith_connection_send; -EINTR when a signal handler
  *          ran while waiting (what has come is kept); -ENOMEM when the message's memory can't be
@@ -102,7 +108,8 @@ KITH_API KITH_MUST_USE int kith_connection_recv(kith_connection *connection, kit
  *  @param capacity  the buffer's length in bytes
  *  @param size      receives the message's length in bytes; also with -EMSGSIZE, where it tells what is needed
  *  @return as kith_connection_recv; -EMSGSIZE when the message is longer than capacity; -EINVAL also when size is NULL,
- *          or buffer is NULL and capacity is not 0 */
+ *          or buffer is NULL and capacity is not 0; -ENOMEM when the wait ended in the middle of a message and there is
+ *          no memory to keep what had come: then it is KITH_ETRUNCATED from now on */
 KITH_API KITH_MUST_USE int kith_connection_recv_into(kith_connection *connection, void *buffer, size_t capacity,
                                                      size_t *size, kith_timeout timeout);
 
@@ -150,7 +157,8 @@ KITH_API KITH_MUST_USE int kith_connection_send_fd(kith_connection *connection, 
  *  @return 0; -ENOMSG when a message comes next: it is still there, for kith_connection_recv; -EMFILE when this process
  *          has as many descriptors as it may: it is still there, too; -EBADMSG when more than one came at once, which
  *          kith does not send: all were closed, and what was sent behind them can be received; -ETIMEDOUT, KITH_EEOF,
- *          -EBADF, KITH_ECLOSED, -EINTR and -EINVAL as for kith_connection_recv */
+ *          -EBADF, KITH_ECLOSED, -EINTR and -EINVAL as for kith_connection_recv; -ENOTSUP as for
+ *          kith_connection_send_fd */
 KITH_API KITH_MUST_USE int kith_connection_recv_fd(kith_connection *connection, int *fd, kith_timeout timeout);
 
 /** Waits until there is something to receive: a message, a part of one, a descriptor, or the end. While
@@ -160,9 +168,11 @@ KITH_API KITH_MUST_USE int kith_connection_recv_fd(kith_connection *connection, 
 KITH_API KITH_MUST_USE int kith_connection_poll(kith_connection *connection, kith_timeout timeout);
 
 /** The file descriptor, for poll, select and epoll: readable when kith_connection_poll would return 1. It stays the
- *  connection's: do not read, write or close it. With TLS a part of what came may have been read from it already: use
- *  kith_wait, or receive with KITH_NOWAIT until that says -ETIMEDOUT before you poll.
- *  @return the descriptor; KITH_ECLOSED; -EINVAL when connection is NULL */
+ *  connection's: do not read, write or close it. Ask for it before you receive: where messages are read ahead, that ends
+ *  here, but what was taken already is to be received first. With TLS a part of what came may have been read from it at
+ *  any time: use kith_wait, or receive with KITH_NOWAIT until that says -ETIMEDOUT before you poll.
+ *  @return the descriptor; KITH_ECLOSED, also while the connection is lost and to be made anew; -EINVAL when connection
+ *          is NULL */
 KITH_API int kith_connection_fd(const kith_connection *connection);
 
 /** Who is at the other end. */
@@ -176,7 +186,7 @@ typedef struct kith_peer {
 /** Tells who is at the other end. What a Unix socket tells is the kernel's word, of the moment when the connection was
  *  made (SO_PEERCRED); the process may have ended since, and its id may be another's.
  *  @param peer  receives it
- *  @return 0; KITH_ECLOSED; -EINVAL when connection or peer is NULL */
+ *  @return 0; KITH_ECLOSED, also while it is lost; -EINVAL when connection or peer is NULL */
 KITH_API int kith_connection_peer(const kith_connection *connection, kith_peer *peer);
 
 /** Closes this end in this process. The other side gets the end of the pipe once every process that has this end closed
@@ -191,7 +201,7 @@ KITH_API void kith_connection_free(kith_connection *connection);
 
 /** One thing to wait for: just one of the first five is set. */
 typedef struct kith_waitable {
-    kith_connection *connection;    /**< ready when kith_connection_poll would return 1 */
+    kith_connection *connection;    /**< ready when kith_connection_poll would return 1, or it is lost */
     struct kith_listener *listener; /**< ready when kith_listener_accept with KITH_NOWAIT has something to do */
     kith_queue *queue;              /**< ready when there may be a message to get, as kith_queue_fd says */
     kith_process *process;          /**< ready when it has ended */
@@ -250,7 +260,8 @@ typedef struct kith_client_options {
     int retry; /**< while nobody listens there (yet), try again with growing pauses until the timeout ends */
     /** When the connection is lost, the call that finds it says so (-EPIPE, KITH_EEOF, KITH_ETRUNCATED), once; the next
      *  send or receive first connects anew, trying again with growing pauses within its own timeout. What the other
-     *  side had not received before the loss is lost, and not sent again. */
+     *  side had not received before the loss is lost, and not sent again. Such a connection is for one thread at a time,
+     *  which either sends or receives. */
     int reconnect;
     uint64_t max_message; /**< as kith_connection_set_max_message */
 } kith_client_options;

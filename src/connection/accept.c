@@ -301,6 +301,7 @@ int kith_listener_accept(kith_listener *listener, kith_connection **connection, 
     kith_connection *made = connection_new();
     if (!made)
         return error_fail(-ENOMEM, "no memory for a connection");
+    connection_read_ahead(made, false);
     code = serve(listener, made, until);
     if (code == 1 && listener->max_message)
         code = kith_connection_set_max_message(made, listener->max_message);

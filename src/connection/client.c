@@ -248,6 +248,8 @@ int kith_connect(kith_connection **connection, const char *address, const kith_c
     if (code < 0)
         return code;
     kith_connection *made = connection_new();
+    if (made)
+        connection_read_ahead(made, false);
     code = made ? open_first(made, client, options, until) : error_fail(-ENOMEM, "no memory for a connection");
     if (code == 0 && options->reconnect) {
         connection_set_renewal(made, &(struct renewal){ .renew = renew, .end = client_free, .context = client });

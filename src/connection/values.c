@@ -1,21 +1,21 @@
 /* Values as messages. */
 #include "connection/send.h"
 #include "value/arena.h"
-
-#include <stdlib.h>
+#include "value/pickle.h"
 
 int kith_connection_send_value(kith_connection *connection, const kith_value *value, kith_timeout timeout)
 {
-    kith_bytes pickle = { 0 };
+    unsigned char room[4096]; /* for most pickles */
+    struct pickle_out pickle = { .data = room, .capacity = sizeof room, .lent = true };
     deadline until;
     int code = deadline_from(timeout, &until);
     if (code == 0)
         code = send_begin(connection, until);
     if (code == 0)
-        code = kith_pickle_write(value, &pickle, NULL);
+        code = pickle_write_to(&pickle, value, NULL);
     if (code == 0)
         code = send_bytes(connection, pickle.data, pickle.size, until);
-    kith_bytes_free(&pickle);
+    pickle_out_free(&pickle);
     return code;
 }
 
