@@ -256,7 +256,7 @@ KITH_API kith_value *kith_value_pack(kith_arena *arena, const char *format, ...)
 KITH_API kith_value *kith_value_vpack(kith_arena *arena, const char *format, va_list arguments);
 
 /** Takes a value apart, and checks that it looks as the format says. The letters are those of kith_value_pack; the
- *  arguments are where to store what is found:
+ *  arguments are where to store what is found, NULL for nowhere:
  *
  *      n        must be None; no argument                b, i     int *
  *      I        int64_t *                                U        uint64_t *

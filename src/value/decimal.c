@@ -1,8 +1,6 @@
 /* Floats: the shortest digits that give the same double when they are read again, and of these the nearest; then
  * Python's rules where to put the point. Digits are all that is taken from printf, and given to strtod, so that no
- * locale has a say.
- *
- * Ints: libcrypto's. */
+ * locale has a say. */
 #include "value/decimal.h"
 
 #include "base/error.h"
@@ -10,7 +8,6 @@
 #include <errno.h>
 #include <float.h>
 #include <math.h>
-#include <openssl/bn.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -127,22 +124,39 @@ static unsigned char *magnitude_of(const kith_value *value, bool negative)
     return magnitude;
 }
 
-static char *in_decimal(const unsigned char *magnitude, size_t size, bool negative)
+/** Divides by 10 to the 9th. @return the rest */
+static uint32_t next_digits(unsigned char *magnitude, size_t size)
 {
-    BIGNUM *number = BN_bin2bn(magnitude, (int)size, NULL);
-    char *digits = number ? BN_bn2dec(number) : NULL;
-    size_t length = digits ? strlen(digits) : 0;
-    char *text = digits ? malloc(length + 2) : NULL;
-    if (text) {
-        text[0] = '-';
-        memcpy(text + negative, digits, length + 1);
+    uint64_t rest = 0;
+    for (size_t i = 0; i < size; i++) {
+        rest = rest << 8 | magnitude[i];
+        magnitude[i] = (unsigned char)(rest / 1000000000);
+        rest %= 1000000000;
     }
-    OPENSSL_free(digits);
-    BN_free(number);
+    return (uint32_t)rest;
+}
+
+static char *in_decimal(unsigned char *magnitude, size_t size, bool negative)
+{
+    size_t room = size * 5 / 2 + 16, at = room - 1; /* a byte has not quite 2.41 digits */
+    char *text = malloc(room);
+    if (!text)
+        return NULL;
+    text[at] = '\0';
+    for (size_t first = 0; first < size;) {
+        uint32_t digits = next_digits(magnitude + first, size - first);
+        while (first < size && magnitude[first] == 0)
+            first++;
+        for (int i = 0; i < 9 && (digits || first < size); i++, digits /= 10)
+            text[--at] = (char)('0' + digits % 10);
+    }
+    if (negative)
+        text[--at] = '-';
+    memmove(text, text + at, room - at);
     return text;
 }
 
-static char *in_hexadecimal(const unsigned char *magnitude, size_t size, bool negative)
+static char *in_hexadecimal(unsigned char *magnitude, size_t size, bool negative)
 {
     static const char hex[] = "0123456789abcdef";
     char *text = malloc(size * 2 + 4);

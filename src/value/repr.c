@@ -155,6 +155,13 @@ static void put_bytes(struct writing *writing, const char *open, const void *dat
     put(writing, close);
 }
 
+static void put_name(struct writing *writing, const struct object *global)
+{
+    put(writing, global->module);
+    put(writing, ".");
+    put(writing, global->name);
+}
+
 static void put_plain(struct writing *writing, const kith_value *value)
 {
     char number[DECIMAL_FLOAT_SIZE];
@@ -181,13 +188,10 @@ static void put_plain(struct writing *writing, const kith_value *value)
         put_bytes(writing, "bytearray(b", value->bytes.data, value->bytes.size, ")");
         break;
     default: /* an object without parts to show */
-        if (value->object->form == KITH_OBJECT_BUFFER) {
+        if (value->object->form == KITH_OBJECT_BUFFER)
             put_bytes(writing, "buffer(b", value->object->data, value->object->size, ")");
-        } else {
-            put(writing, value->object->module);
-            put(writing, ".");
-            put(writing, value->object->name);
-        }
+        else
+            put_name(writing, value->object);
     }
 }
 
@@ -229,8 +233,22 @@ static bool is_args(const kith_value *outer, size_t index)
     return outer->kind == KITH_OBJECT && index == 1 && kith_value_kind(outer->object->args) == KITH_TUPLE;
 }
 
-/** What stands before a part of an object, or, behind the last one, at its end. */
-static void put_before_object_part(struct writing *writing, const struct object *object, size_t index)
+/** What stands before what is called; or instead of it, where nothing is. */
+static void put_form(struct writing *writing, const struct object *object)
+{
+    static const char *const forms[] = {
+        [KITH_OBJECT_PERSISTENT] = "persistent",
+        [KITH_OBJECT_EXTENSION] = "extension",
+        [KITH_OBJECT_BUFFER] = "buffer",
+    };
+    if (object->form == KITH_OBJECT_GLOBAL)
+        put_name(writing, object);
+    else if (!object->callable)
+        put(writing, forms[object->form]);
+}
+
+/** What stands between the arguments or a step and the next step, or the end. */
+static void put_before_step(struct writing *writing, const struct object *object, size_t step)
 {
     static const char *const steps[] = {
         [KITH_STEP_STATE] = ".__setstate__(",
@@ -238,23 +256,25 @@ static void put_before_object_part(struct writing *writing, const struct object 
         [KITH_STEP_SET_ITEM] = ".__setitem__(",
         [KITH_STEP_ADD] = ".add(",
     };
-    bool has_args = object->args && kith_value_length(object->args) > 0;
-    if (index == 0 && object->form == KITH_OBJECT_PERSISTENT)
-        put(writing, "persistent");
-    else if (index == 0 && object->form == KITH_OBJECT_EXTENSION)
-        put(writing, "extension");
-    else if (index == 0 && object->form == KITH_OBJECT_BUFFER)
-        put(writing, "buffer");
+    if (step > 0 || object->form != KITH_OBJECT_GLOBAL)
+        put(writing, ")");
+    if (step < object->count)
+        put(writing, steps[object->steps[step].kind]);
+}
+
+/** What stands before a part of an object, or, behind the last one, at its end. */
+static void put_before_object_part(struct writing *writing, const struct object *object, size_t index)
+{
+    size_t step = index > 2 ? (index - 3) / 2 : 0;
+    if (index == 0)
+        put_form(writing, object);
     else if (index == 1 && object->form != KITH_OBJECT_GLOBAL)
         put(writing, "(");
     else if (index == 2 && object->kwargs)
-        put(writing, has_args ? ", **" : "**");
-    else if (index > 2 && index % 2) {
-        if (index > 3 || object->form != KITH_OBJECT_GLOBAL)
-            put(writing, ")");
-        if (index / 2 - 1 < object->count)
-            put(writing, steps[object->steps[index / 2 - 1].kind]);
-    } else if (index > 2 && object->steps[index / 2 - 2].key)
+        put(writing, kith_value_length(object->args) > 0 ? ", **" : "**");
+    else if (index > 2 && index % 2)
+        put_before_step(writing, object, step);
+    else if (index > 2 && object->steps[step].key)
         put(writing, ", ");
 }
 

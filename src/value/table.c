@@ -12,7 +12,7 @@
 
 #include <errno.h>
 
-enum { LINEAR = 8, FIRST_CAPACITY = 4 };
+enum { LINEAR = 8, FIRST_CAPACITY = 4, SHORT_TEXT = 256 };
 
 #define MOST_PAIRS (UINT32_MAX / 2)
 
@@ -213,7 +213,7 @@ int value_table_put(kith_value *value, kith_value *key, kith_value *item)
     struct table *table = value->table;
     struct pair *pair = NULL;
     int code = 0;
-    if (key->kind == KITH_STR && !table->index)
+    if (key->kind == KITH_STR && key->bytes.size <= SHORT_TEXT && !table->index)
         pair = find_text(table, key->bytes.data, key->bytes.size);
     else
         code = find_for_put(table, key, &pair);
@@ -292,12 +292,13 @@ int kith_value_set(kith_value *dict, const char *key, kith_value *item)
     struct table *table = dict->table;
     if (!key || !item)
         return value_refuse_nothing(table->arena, key ? "item" : "key");
-    struct pair *pair = find_text(table, key, strlen(key));
+    size_t size = strlen(key);
+    struct pair *pair = find_text(table, key, size);
     if (pair) {
         replace(pair, item);
         return 0;
     }
-    kith_value *text = kith_value_str(table->arena, key);
+    kith_value *text = kith_value_str_sized(table->arena, key, size);
     return text ? put_new(table, text, item) : table->arena->last;
 }
 

@@ -16,7 +16,7 @@ bool value_is_text(const void *bytes, size_t size)
             at += sizeof word;
             continue;
         }
-        size_t length = utf8_character(at, (size_t)(end - at), true);
+        size_t length = !(*at & 0x80) ? 1 : utf8_character(at, (size_t)(end - at), true);
         if (length == 0)
             return false;
         at += length;
