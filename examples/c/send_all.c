@@ -30,7 +30,7 @@ static int send_all(void *argument)
     for (int i = 0; i < 20; i++) {
         char text[100];
         snprintf(text, sizeof text, "第 %d 次循环,发送的消息为:%d", i, i);
-        send_message(batch->queue, TEXT, text);
+        send_text(batch->queue, text);
         sleep_seconds(batch->pause);
     }
     return 0;

@@ -1,42 +1,53 @@
-/* work: a message, one who sends it and one who receives.
- *
- * A kith queue carries bytes. The Python original sends text, and sends a dictionary as JSON text. kith's C library has
- * no JSON yet, so a message here is a letter that tells what follows, and a text: the receiver prints a dictionary of
- * one entry the way Python does. */
+/* work: a message, one who sends it and one who receives. Messages are values here: a text, or a dict. */
 #include "work.h"
 
 #include "must.h"
 
-#include <string.h>
+#include <kith/codec.h>
 
-struct message {
-    char kind;
-    char text[127];
-};
-
-void send_message(kith_queue *queue, enum kind kind, const char *text)
+static kith_arena *new_arena(void)
 {
-    struct message message = { .kind = (char)kind };
-    snprintf(message.text, sizeof message.text, "%s", text);
-    size_t used = offsetof(struct message, text) + strlen(message.text) + 1;
-    MUST(kith_queue_put(queue, &message, used, KITH_FOREVER));
+    kith_arena *arena;
+    MUST(kith_arena_new(&arena));
+    return arena;
+}
+
+void send_text(kith_queue *queue, const char *text)
+{
+    kith_arena *arena = new_arena();
+    MUST(kith_queue_put_value(queue, kith_value_str(arena, text), KITH_FOREVER));
+    kith_arena_free(arena);
 }
 
 int send_one(void *queue)
 {
-    send_message(queue, DICTIONARY, "这是一条测试的消息");
+    kith_arena *arena = new_arena();
+    const kith_value *message = kith_value_pack(arena, "{s:s}", "message", "这是一条测试的消息");
+    MUST(kith_queue_put_value(queue, message, KITH_FOREVER));
+    kith_arena_free(arena);
     return 0;
+}
+
+static void print(const kith_value *message)
+{
+    const char *text;
+    kith_bytes shown;
+    if (kith_value_as_str(message, &text, NULL) == 0) {
+        printf("接收到的信息为:%s\n", text);
+        return;
+    }
+    MUST(kith_value_repr(message, &shown, 0));
+    printf("接收到的信息为:%s\n", (const char *)shown.data);
+    kith_bytes_free(&shown);
 }
 
 int receive(void *queue)
 {
+    kith_arena *arena = new_arena();
     for (;;) {
-        struct message message;
-        size_t size;
-        MUST(kith_queue_get(queue, &message, sizeof message, &size, KITH_FOREVER));
-        if (message.kind == DICTIONARY)
-            printf("接收到的信息为:{'message': '%s'}\n", message.text);
-        else
-            printf("接收到的信息为:%s\n", message.text);
+        kith_value *message;
+        MUST(kith_queue_get_value(queue, arena, &message, KITH_FOREVER));
+        print(message);
+        kith_arena_reset(arena);
     }
 }

@@ -4,15 +4,10 @@
 
 #include <kith/queue.h>
 
-enum kind {
-    TEXT = 't',
-    DICTIONARY = 'd' /* of one entry: {'message': text} */
-};
+/** Puts a text. @param text  UTF-8 */
+void send_text(kith_queue *queue, const char *text);
 
-/** Puts one message. @param text  UTF-8, at most 126 bytes: the rest is cut */
-void send_message(kith_queue *queue, enum kind kind, const char *text);
-
-/** What a sender process runs: it sends one message, and ends. */
+/** What a sender process runs: it sends one message, a dict, and ends. */
 int send_one(void *queue);
 
 /** What the receiver process runs: it prints what comes, for ever. */
