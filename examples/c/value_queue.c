@@ -5,8 +5,6 @@
 #include <kith/process.h>
 #include <kith/queue.h>
 
-#include <math.h>
-
 enum { CHILDREN = 3 };
 
 static kith_queue *results;
@@ -16,9 +14,8 @@ static int compute(void *argument)
     int number = *(const int *)argument;
     kith_arena *arena;
     MUST(kith_arena_new(&arena));
-    const kith_value *result =
-        kith_value_pack(arena, "{s:i, s:f, s:[iii]}", "number", number, "root", sqrt((double)number), "powers", number,
-                        number * number, number * number * number);
+    const kith_value *result = kith_value_pack(arena, "{s:i, s:f, s:[iii]}", "number", number, "half", number / 2.0,
+                                               "powers", number, number * number, number * number * number);
     MUST(kith_queue_put_value(results, result, KITH_FOREVER));
     kith_arena_free(arena);
     return 0;
@@ -35,10 +32,10 @@ int main(void)
     for (int i = 0; i < CHILDREN; i++) {
         kith_value *result;
         int number, cube;
-        double root;
+        double half;
         MUST(kith_queue_get_value(results, arena, &result, KITH_SECONDS(60)));
-        MUST(kith_value_unpack(result, "{s:i, s:f, s:[__i]}", "number", &number, "root", &root, "powers", &cube));
-        printf("the root of %d is %.3f, its cube is %d\n", number, root, cube);
+        MUST(kith_value_unpack(result, "{s:i, s:f, s:[__i]}", "number", &number, "half", &half, "powers", &cube));
+        printf("the half of %d is %.1f, its cube is %d\n", number, half, cube);
 
         kith_bytes json;
         MUST(kith_json_write(result, &json, 0));

@@ -3,11 +3,15 @@
 usage: small.py FOLDER_OF_THE_PROGRAMS
 """
 
+import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
+from multiprocessing.connection import Client, Listener
 
 from tap import equal, run, run_all, test
 
@@ -120,6 +124,78 @@ def barrier():
     parts = ["process %d has done its part of round %d" % (number, round) for round in (1, 2) for number in range(3)]
     equal(sorted(lines), sorted(parts + ["round 1 is over", "round 2 is over"]))
     equal((lines[3], lines[7]), ("round 1 is over", "round 2 is over"))
+
+
+@test
+def value_queue():
+    """value_queue: dicts from three children, as text and as JSON."""
+    lines = output_of("value_queue")
+    texts = ["the half of 1 is 0.5, its cube is 1", "the half of 2 is 1.0, its cube is 8",
+             "the half of 3 is 1.5, its cube is 27"]
+    dicts = [{"number": n, "half": n / 2, "powers": [n, n * n, n * n * n]} for n in (1, 2, 3)]
+    equal(sorted(lines[::2]), texts)
+    equal(sorted((json.loads(line) for line in lines[1::2]), key=lambda found: found["number"]), dicts)
+
+
+@test
+def wait_many():
+    """wait_many: what came by a connection and by a queue, and the end of a process."""
+    lines = output_of("wait_many")
+    equal([line for line in lines if "queue" in line], ["the queue has %d" % number for number in (1, 2, 3)])
+    equal(sorted(line for line in lines if "queue" not in line),
+          ["the connection has hello", "the process has ended with 7"])
+
+
+@contextlib.contextmanager
+def running_echo_server():
+    """Gives the port of an echo_server that runs meanwhile."""
+    with subprocess.Popen([os.path.join(folder, "echo_server"), "tcp:127.0.0.1:0"], stdout=subprocess.PIPE) as server:
+        try:
+            (port,) = match(r"listening at tcp:127\.0\.0\.1:(\d+)", server.stdout.readline().decode().rstrip())
+            yield int(port)
+        finally:
+            server.kill()
+        equal(set(server.stdout.read().decode().split()), {"连接关闭"})
+
+
+def echo_client(port):
+    equal(output_of("echo_client", "tcp:127.0.0.1:%d" % port), [str(greeting)])
+
+
+greeting = ["Hello World", 100, "你好".encode("utf-8")]
+key = b"Hello World!"
+
+
+@test
+def echo_server():
+    """echo_server: many clients at the same time, Python's and echo_client."""
+    with running_echo_server() as port, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(("127.0.0.1", port), authkey=key)) for _ in range(20)]
+        for number, client in enumerate(clients):
+            client.send([number] + greeting)
+        os.write(clients[0].fileno(), b"\0\0")  # a part of the next message
+        echo_client(port)
+        equal([client.recv() for client in clients], [[number] + greeting for number in range(20)])
+        os.write(clients[0].fileno(), b"\0\1!")
+        equal(clients[0].recv_bytes(), b"!")
+
+
+@test
+def echo_client_of_python():
+    """echo_client: its list comes back from Python."""
+    with Listener(("127.0.0.1", 0), authkey=key) as listener:
+        received = []
+
+        def serve():
+            with listener.accept() as connection:
+                received.append(connection.recv())
+                connection.send(received[0])
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        echo_client(listener.address[1])
+        thread.join()
+    equal(received, [greeting])
 
 
 @test
