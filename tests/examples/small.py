@@ -148,14 +148,14 @@ def wait_many():
 
 @contextlib.contextmanager
 def running_echo_server():
-    """Gives the port of an echo_server that runs meanwhile."""
+    """Gives the port of an echo_server that runs meanwhile, and has at least one client."""
     with subprocess.Popen([os.path.join(folder, "echo_server"), "tcp:127.0.0.1:0"], stdout=subprocess.PIPE) as server:
         try:
             (port,) = match(r"listening at tcp:127\.0\.0\.1:(\d+)", server.stdout.readline().decode().rstrip())
             yield int(port)
+            equal(server.stdout.readline().decode(), "连接关闭\n")
         finally:
             server.kill()
-        equal(set(server.stdout.read().decode().split()), {"连接关闭"})
 
 
 def echo_client(port):
