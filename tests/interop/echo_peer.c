@@ -39,7 +39,7 @@ static int must(int code, const char *what)
 {
     if (code >= 0)
         return code;
-    printf("%s: %s %s\n", what, kith_error_name(code), kith_error_detail());
+    printf("%.*s: %s %s\n", (int)strcspn(what, "("), what, kith_error_name(code), kith_error_detail());
     exit(1);
 }
 
@@ -117,7 +117,7 @@ static void *serve_one(void *argument)
     while (code == 0);
     kith_connection_free(connection);
     if (code != KITH_EEOF)
-        printf("%s\n", kith_error_name(code));
+        dprintf(STDOUT_FILENO, "%s\n", kith_error_name(code)); /* printf's, if exit interrupts it, may come twice */
     return NULL;
 }
 
