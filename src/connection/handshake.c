@@ -1,6 +1,7 @@
 #include "connection/handshake.h"
 
 #include "base/error.h"
+#include "os/socket.h"
 
 #include <errno.h>
 
@@ -105,7 +106,7 @@ static int prove(struct handshake *handshake)
         switch (auth_turn(&handshake->auth)) {
         case AUTH_TURN_SEND:
             code = send_message(handshake);
-            if (code == 0)
+            if (code == 0 || (code != -EAGAIN && handshake->auth.refusal)) /* who did not wait for it is refused, too */
                 code = auth_sent(&handshake->auth);
             break;
         case AUTH_TURN_RECEIVE:
@@ -114,6 +115,7 @@ static int prove(struct handshake *handshake)
                 code = auth_received(&handshake->auth, handshake->message, size);
             break;
         default:
+            os_socket_acknowledge(handshake->channel.socket); /* the first message may wait for that */
             return 0;
         }
     }

@@ -343,6 +343,8 @@ static int receive_message(kith_connection *connection, const struct target *tar
             code = receive_data(connection);
         if (code != -EAGAIN)
             break;
+        if (connection->header_have > 0 && !connection->is_unix)
+            os_socket_acknowledge(connection->channel.socket); /* the rest may wait for that */
         code = connection_await(connection, connection->channel.receive_wants, until);
     }
     return code;

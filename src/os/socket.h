@@ -34,6 +34,10 @@ ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const v
  *          errno */
 ptrdiff_t os_socket_receive(int socket, void *buffer, size_t size);
 
+/** Has TCP acknowledge now what has come, rather than wait up to 40 ms for something to send along. Who sends a message
+ *  in two pieces without TCP_NODELAY, as CPython does, gets the second one away only then. Other sockets don't care. */
+void os_socket_acknowledge(int socket);
+
 /** Looks at what is there, and leaves it there: at most up to the end of what descriptors come with.
  *  @return as os_socket_receive */
 ptrdiff_t os_socket_look(int socket, void *buffer, size_t size);

@@ -108,6 +108,14 @@ static int echo_value(kith_connection *connection)
     return code;
 }
 
+/* By one write: what stdio has written when exit interrupts it may be written again. */
+static void print_line(const char *text)
+{
+    char line[64];
+    int size = snprintf(line, sizeof line, "%s\n", text);
+    must((int)write(STDOUT_FILENO, line, (size_t)size), "write");
+}
+
 static void *serve_one(void *argument)
 {
     kith_connection *connection = argument;
@@ -117,7 +125,7 @@ static void *serve_one(void *argument)
     while (code == 0);
     kith_connection_free(connection);
     if (code != KITH_EEOF)
-        dprintf(STDOUT_FILENO, "%s\n", kith_error_name(code)); /* printf's, if exit interrupts it, may come twice */
+        print_line(kith_error_name(code));
     return NULL;
 }
 

@@ -4,6 +4,8 @@
 #include "os/socket.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -112,6 +114,11 @@ static ptrdiff_t receive(int socket, void *buffer, size_t size, int flags)
 ptrdiff_t os_socket_receive(int socket, void *buffer, size_t size)
 {
     return receive(socket, buffer, size, 0);
+}
+
+void os_socket_acknowledge(int socket)
+{
+    setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &(int){ 1 }, sizeof(int));
 }
 
 ptrdiff_t os_socket_look(int socket, void *buffer, size_t size)
