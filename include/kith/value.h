@@ -333,8 +333,9 @@ KITH_API int kith_object_is(const kith_value *value, const char *module, const c
 /** @return what is called, or the class; NULL for other forms */
 KITH_API kith_value *kith_object_callable(const kith_value *value);
 
-/** @return the tuple of arguments (or, from a pickle, an object that Python makes one of); for KITH_OBJECT_PERSISTENT the id, for KITH_OBJECT_EXTENSION and KITH_OBJECT_BUFFER
- *          an int: the number, or which buffer, from 0; NULL for other forms */
+/** @return the tuple of arguments, or an object of which Python makes one; for KITH_OBJECT_PERSISTENT the id, for
+ *          KITH_OBJECT_EXTENSION and KITH_OBJECT_BUFFER an int: the number, or which buffer, from 0; NULL for other
+ *          forms */
 KITH_API kith_value *kith_object_args(const kith_value *value);
 
 /** @return the dict of keyword arguments; NULL when there are none */
