@@ -1,11 +1,12 @@
-/* The arena: blocks from the heap, each cut from its front to its end. Blocks grow with the arena, so that their number
- * stays small; what is large gets a block of its own, and the one in use stays in use. */
+/* The arena: blocks from the heap, each cut from its front to its end. Blocks grow with what the others hold, so that
+ * their number stays small; what is large gets a block of its own, and the one in use stays in use. */
 #include "value/arena.h"
 
 #include "base/error.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -54,7 +55,7 @@ static size_t block_size(const kith_arena *arena, size_t piece)
 {
     size_t room = arena->limit > arena->size ? arena->limit - arena->size : 0;
     size_t needed = sizeof(struct arena_block) + piece;
-    size_t wished = arena->size > arena->least ? arena->size : arena->least;
+    size_t wished = arena->common > arena->least ? arena->common : arena->least;
     if (wished > BLOCK_MOST)
         wished = BLOCK_MOST;
     if (wished > room)
@@ -77,7 +78,10 @@ void *arena_take_slowly(kith_arena *arena, size_t size)
         return arena_fail(arena, -ENOMEM, "no memory for values: %zu bytes more are needed", whole);
     block->size = whole;
     arena->size += whole;
-    if (arena->blocks && whole == sizeof *block + piece) {
+    bool own = whole == sizeof *block + piece;
+    if (!own)
+        arena->common += whole;
+    if (own && arena->blocks) {
         block->next = arena->blocks->next;
         arena->blocks->next = block;
         return block->memory;
@@ -147,7 +151,7 @@ void kith_arena_reset(kith_arena *arena)
     if (!arena)
         return;
     /* What needed several blocks gets one that is large enough the next time. */
-    size_t least = arena->size < BLOCK_LEAST ? BLOCK_LEAST : arena->size < KEPT ? arena->size : KEPT;
+    size_t least = arena->common < BLOCK_LEAST ? BLOCK_LEAST : arena->common < KEPT ? arena->common : KEPT;
     struct arena_block *kept = give_back(arena);
     if (kept && kept->size < least) {
         free(kept);
@@ -155,7 +159,7 @@ void kith_arena_reset(kith_arena *arena)
     }
     *arena = (kith_arena){ .limit = SIZE_MAX, .work = UINT64_MAX, .least = least };
     if (kept) {
-        arena->size = kept->size;
+        arena->size = arena->common = kept->size;
         use(arena, kept);
     }
 }

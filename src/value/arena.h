@@ -15,6 +15,7 @@ struct kith_arena {
     struct arena_block *blocks;    /* all of them, the one in use first */
     struct arena_adopted *adopted; /* memory that came from elsewhere */
     size_t size;                   /* of all blocks and adopted memory, in bytes */
+    size_t common;                 /* of it, what is in blocks for many pieces */
     size_t least;                  /* how large the next block is at least */
     size_t limit;                  /* size may not exceed it; SIZE_MAX: no bound. For the time of a reading */
     uint64_t work;                 /* the steps that comparing keys may still take, all together; UINT64_MAX: no bound.
