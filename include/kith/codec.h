@@ -80,9 +80,9 @@ KITH_API KITH_MUST_USE int kith_pickle_write(const kith_value *value, kith_bytes
 /** Reads a JSON text: null, true and false, numbers (with a point or an exponent a float, else an int), strings, arrays
  *  (lists), objects (dicts; of equal names the last one counts).
  *  @param text  size bytes of UTF-8
- *  @return 0; KITH_EMALFORMED with line and column in the detail when it is no JSON, also when something follows, a name
- *          has a NUL in it (\u0000), or half a surrogate pair stands alone; KITH_ELIMIT when it is nested deeper than
- *          1,000; -ERANGE for an int that is none of int64_t, or a float beyond double; -ENOMEM; -EINVAL as for
+ *  @return 0; KITH_EMALFORMED with line and column in the detail when it is no JSON, also when something follows,
+ *          or half a surrogate pair stands alone; KITH_ELIMIT when it is nested deeper than 1,000; -ERANGE for an int
+ *          that is neither of int64_t nor of uint64_t, or a float beyond double; -ENOMEM; -EINVAL as for
  *          kith_pickle_read */
 KITH_API KITH_MUST_USE int kith_json_read(kith_arena *arena, kith_value **value, const void *text, size_t size);
 

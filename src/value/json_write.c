@@ -1,9 +1,5 @@
-/* JSON: texts to values, by Jansson, and values to texts.
- *
- * Reading is Jansson's: it knows what is JSON, in whatever bytes come from outside. Its tree lives for the time of the
- * call. Writing is done here, because Jansson writes trees of its own only: each value would be made once more, item by
- * item, before the first byte is written, and its floats would have 17 digits. What is left to do is little, as texts
- * are in UTF-8 on both sides. */
+/* Writing JSON: from values straight to the text, as Python's json does it with ensure_ascii=False. What there is to do
+ * is little, as texts are in UTF-8 on both sides. */
 #include <kith/codec.h>
 
 #include "base/error.h"
@@ -13,8 +9,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,119 +16,6 @@
 enum { DEPTH_MAX = 1000, INDENT_MAX = 31 };
 
 #define TEXT_MAX ((size_t)1 << 30)
-
-/* ---- reading ---- */
-
-static int read_any(kith_arena *arena, kith_value **value, json_t *json, unsigned depth);
-
-static int read_array(kith_arena *arena, kith_value *list, const json_t *array, unsigned depth)
-{
-    size_t count = json_array_size(array);
-    int code = 0;
-    for (size_t i = 0; i < count && code == 0; i++) {
-        kith_value *item;
-        code = read_any(arena, &item, json_array_get(array, i), depth);
-        if (code == 0)
-            code = value_extend(list, &item, 1);
-    }
-    return code;
-}
-
-static int read_object(kith_arena *arena, kith_value *dict, json_t *object, unsigned depth)
-{
-    int code = 0;
-    for (void *at = json_object_iter(object); at && code == 0; at = json_object_iter_next(object, at)) {
-        kith_value *item, *key = value_str(arena, json_object_iter_key(at), json_object_iter_key_len(at));
-        code = key ? read_any(arena, &item, json_object_iter_value(at), depth) : arena->last;
-        if (code == 0)
-            code = value_table_put(dict, key, item);
-    }
-    return code;
-}
-
-/** What is no container. @return it; NULL when there is no memory */
-static kith_value *read_plain(kith_arena *arena, const json_t *json)
-{
-    switch (json_typeof(json)) {
-    case JSON_STRING:
-        return value_str(arena, json_string_value(json), json_string_length(json));
-    case JSON_INTEGER:
-        return kith_value_int(arena, json_integer_value(json));
-    case JSON_REAL:
-        return kith_value_float(arena, json_real_value(json));
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return kith_value_bool(arena, json_is_true(json));
-    default:
-        return kith_value_none(arena);
-    }
-}
-
-/** @param depth  how many containers it is in. @return 0, KITH_ELIMIT, -ENOMEM */
-static int read_any(kith_arena *arena, kith_value **value, json_t *json, unsigned depth)
-{
-    bool is_array = json_is_array(json), is_object = json_is_object(json);
-    if ((is_array || is_object) && depth == DEPTH_MAX)
-        return error_fail(KITH_ELIMIT, "the JSON text is nested deeper than %d", DEPTH_MAX);
-    kith_value *made = is_array    ? value_list(arena, json_array_size(json))
-                       : is_object ? value_table(arena, KITH_DICT, json_object_size(json))
-                                   : read_plain(arena, json);
-    int code = made ? 0 : arena->last;
-    if (is_array && made)
-        code = read_array(arena, made, json, depth + 1);
-    else if (is_object && made)
-        code = read_object(arena, made, json, depth + 1);
-    if (code == 0)
-        *value = made;
-    return code;
-}
-
-/** What Jansson says, as a code and a sentence. */
-static int explain(const json_error_t *error)
-{
-    if (error->text[0] == '\0') /* of most that it can't get, it says nothing */
-        return error_fail(-ENOMEM, "no memory to read a JSON text");
-    switch (json_error_code(error)) {
-    case json_error_out_of_memory:
-        return error_fail(-ENOMEM, "no memory to read a JSON text");
-    case json_error_stack_overflow:
-        return error_fail(KITH_ELIMIT, "the JSON text is nested deeper than %d", DEPTH_MAX);
-    case json_error_numeric_overflow:
-        return error_fail(-ERANGE, "line %d, column %d: %s: ints have 64 bits, floats those of a double", error->line,
-                          error->column, error->text);
-    default:
-        return error_fail(KITH_EMALFORMED, "line %d, column %d: %s", error->line, error->column, error->text);
-    }
-}
-
-/** Jansson finds the point of a number where the locale has it, if that is one byte long: so it works in the locale
- *  "C". */
-static json_t *parse(const char *text, size_t size, json_error_t *error)
-{
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* is there already: glibc makes nothing for it */
-    locale_t before = uselocale(plain);
-    json_t *json = json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
-    uselocale(before);
-    freelocale(plain);
-    return json;
-}
-
-int kith_json_read(kith_arena *arena, kith_value **value, const void *text, size_t size)
-{
-    if (!arena || !value || (!text && size > 0))
-        return error_fail(-EINVAL, "%s is NULL", !arena ? "arena" : !value ? "value" : "text");
-    const char *nul = size > 0 ? memchr(text, '\0', size) : NULL;
-    if (nul) /* Jansson takes some for spaces */
-        return error_fail(KITH_EMALFORMED, "a NUL byte at offset %zu: JSON has none",
-                          (size_t)(nul - (const char *)text));
-    json_error_t error;
-    json_t *json = parse(text ? text : "", size, &error);
-    int code = json ? read_any(arena, value, json, 0) : explain(&error);
-    json_decref(json);
-    return code;
-}
-
-/* ---- writing ---- */
 
 struct writer {
     char *text;
