@@ -29,8 +29,9 @@ torture:
 
 bench:
 	@tools/setup bench
-	@ninja -C build-bench bench/kith-bench
+	@ninja -C build-bench bench/kith-bench bench/kith-codec
 	@bench/run.py build-bench/bench/kith-bench $(BENCH)
+	@bench/codec.py build-bench/bench/kith-codec $(filter --quick,$(BENCH))
 
 install: build
 	@meson install -C build --no-rebuild
