@@ -2,6 +2,7 @@
 #include "value/pickle.h"
 
 #include <openssl/bn.h>
+#include <openssl/err.h>
 
 #include <errno.h>
 #include <limits.h>
@@ -47,7 +48,10 @@ static int big_int(kith_arena *arena, const char *digits, bool negative, kith_va
 {
     unsigned char bytes[PICKLE_DIGITS_MAX / 2]; /* 2.4 digits to a byte */
     BIGNUM *number = NULL;
-    if (!BN_dec2bn(&number, digits)) {
+    ERR_set_mark(); /* a failure is told by the code; left in libcrypto's queue it would be the next TLS call's */
+    int read = BN_dec2bn(&number, digits);
+    ERR_pop_to_mark();
+    if (!read) {
         arena_fail(arena, -ENOMEM, "no memory for a long int");
         return -ENOMEM;
     }

@@ -560,7 +560,37 @@ static void names_may_be_all_dots(void **state)
 
 /* ---- no memory ---- */
 
-/** Reads and writes with the nth allocation refused, for each n until none is. */
+static int read_and_write(kith_arena *in, const void *bytes, size_t size)
+{
+    kith_value *value;
+    kith_bytes pickle = { NULL, 0 };
+    int code = kith_pickle_read(in, &value, bytes, size, NULL);
+    if (code == 0)
+        code = kith_pickle_write(value, &pickle, &(kith_pickle_write_options){ .protocol = 2 });
+    assert_int_equal(pickle.data != NULL, code == 0);
+    kith_bytes_free(&pickle);
+    return code;
+}
+
+/** Reads and writes with the nth piece of memory refused. @return whether there was one */
+static bool refuse_nth(unsigned n, const struct made *made, long *pieces)
+{
+    kith_arena *other;
+    shortage_begin(n);
+    int code = kith_arena_new(&other);
+    if (code == 0) {
+        code = read_and_write(other, made->bytes, made->size);
+        assert_int_equal(kith_arena_error(other), 0);
+        if (code < 0)
+            assert_code(read_and_write(other, made->bytes, made->size), 0);
+        kith_arena_free(other);
+    }
+    *pieces = shortage.pieces;
+    bool struck = shortage_end();
+    assert_code(code, struck ? -ENOMEM : 0);
+    return struck;
+}
+
 static void no_memory_at_any_time(void **state)
 {
     (void)state;
@@ -574,32 +604,21 @@ static void no_memory_at_any_time(void **state)
     }
     more(&made, 1000, "\x8c\x03xyz", 5);
     more(&made, 1, "cm\nA.B\nt.", 9);
-    unsigned n = 0;
-    bool refused;
-    do {
-        kith_arena *other = NULL;
-        assert_code(kith_arena_new(&other), 0);
-        kith_value *value = NULL;
-        kith_bytes pickle = { NULL, 0 };
-        allocations_refuse(++n);
-        int code = kith_pickle_read(other, &value, made.bytes, made.size, NULL);
-        bool read = code == 0;
-        if (read)
-            code = kith_pickle_write(value, &pickle, &(kith_pickle_write_options){ .protocol = 2 });
-        refused = allocations_relent();
-        assert_int_equal(code, refused ? -ENOMEM : 0);
-        if (refused) {
-            assert_true(strlen(kith_error_detail()) > 10);
-            assert_int_equal(value != NULL, read);
-            assert_null(pickle.data);
-            assert_code(kith_pickle_read(other, &value, made.bytes, made.size, NULL), 0);
-            assert_code(kith_pickle_write(value, &pickle, &(kith_pickle_write_options){ .protocol = 2 }), 0);
+    unsigned refused = 0;
+    for (int round = 0; round < 2; round++) {
+        long pieces;
+        for (refused = 0; refuse_nth(refused + 1, &made, &pieces); refused++) {
+            if (round) /* in the first, libcrypto takes what it keeps for ever */
+                assert_int_equal(pieces, 0);
         }
         kith_bytes_free(&pickle);
         kith_arena_free(other);
     } while (refused);
     assert_in_range(n, 8, 1000);
     free(made.bytes);
+    if (refused == 0)
+        skip();
+    assert_in_range(refused, 10, 1000);
 }
 
 int main(void)
