@@ -47,7 +47,7 @@ static int encode(kith_arena *arena, kith_kind kind, const kith_value *text, kit
         unsigned char c = *at++;
         if (c > 0xc3)
             return fail(fault, "bytes are written as a text that is not Latin-1");
-        *out++ = c < 0x80 ? c : (unsigned char)(c << 6 | (*at++ & 0x3f));
+        *out++ = (unsigned char)(c < 0x80 ? c : c << 6 | (*at++ & 0x3f));
     }
     return made(arena, value_borrow(arena, kind, bytes, (size_t)(out - bytes)), value);
 }

@@ -348,6 +348,8 @@ struct made {
 
 static void more(struct made *made, size_t times, const char *bytes, size_t size)
 {
+    if (times * size == 0)
+        return;
     size_t needed = made->size + times * size;
     if (needed > made->capacity) {
         made->capacity = needed * 2;
