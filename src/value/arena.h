@@ -56,7 +56,8 @@ static inline char *arena_copy(kith_arena *arena, const void *bytes, size_t size
  *  @param old  may be NULL when old_size is 0. @return as arena_take */
 void *arena_grow(kith_arena *arena, void *old, size_t old_size, size_t size);
 
-/** Makes memory from malloc the arena's, which frees it when it is reset. @return 0; or a code: it stays the caller's */
+/** Makes memory from malloc the arena's, which frees it when it is reset.
+ *  @return 0; or a code: it stays the caller's */
 int arena_adopt(kith_arena *arena, void *memory, size_t size);
 
 /** Keeps the first failure, and the detail. @return NULL, so that a maker's failing line reads

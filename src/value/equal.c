@@ -1,6 +1,6 @@
-/* Equality, as Python's == has it. Keys of dicts and items of sets are found by their hashes, as key.c says when two are
- * the same; all else is walked through, two values side by side. What is the same value twice is equal without a look,
- * so a value equals itself also where it holds itself. */
+/* Equality, as Python's == has it. Keys of dicts and items of sets are found by their hashes, and key.c says when two
+ * are the same; all else is walked through, two values side by side. What is the same value twice is equal without a
+ * look, so a value equals itself also where it holds itself. */
 #include "base/error.h"
 #include "value/key.h"
 #include "value/number.h"

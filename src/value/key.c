@@ -136,8 +136,9 @@ static uint32_t hash_float(const kith_value *key)
     double real = key->real;
     if (isnan(real))
         return address_hash(key); /* equal to itself only, and there may be many */
-    if (real >= -0x1p63 && real < 0x1p63 && (double)(int64_t)real == real)
-        return hash_word((uint64_t)(int64_t)real);
+    int64_t number;
+    if (number_float_as_int(real, &number))
+        return hash_word((uint64_t)number);
     uint64_t bits;
     memcpy(&bits, &real, sizeof bits);
     return hash_word(bits);

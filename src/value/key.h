@@ -36,7 +36,8 @@ int key_hash_slowly(const kith_value *key, uint32_t *hash);
 
 /** The hash of a key: never 0; equal keys have equal ones. It is kept in the value, so that to ask again costs nothing,
  *  and a tuple that is many times in itself is looked at once.
- *  @return 0; KITH_ETYPE when it is or holds what can change, KITH_ELIMIT when it nests deeper than KITH_KEY_DEPTH_MAX */
+ *  @return 0; KITH_ETYPE when it is or holds what can change; KITH_ELIMIT when it nests deeper than
+ *          KITH_KEY_DEPTH_MAX */
 static inline int key_hash(const kith_value *key, uint32_t *hash)
 {
     *hash = __atomic_load_n(&key->hash, __ATOMIC_ACQUIRE); /* pairs with the release in keep */

@@ -1,4 +1,4 @@
-/* Ints of any size, and numbers of all kinds together. An int that fits 64 bits is kept as such, always; a larger one as
+/* Ints of any size, and numbers of all kinds together. An int that fits 64 bits is always kept as such; a larger one in
  * two's complement, the least significant byte first, with no byte more than it needs. So equal ints look equal. */
 #include "value/number.h"
 
@@ -167,7 +167,7 @@ static uint64_t word_at(const kith_value *value, size_t from)
     return word + carry;
 }
 
-/** Whether the absolute value has a bit in its first count bytes: a number and minus it have their last one in common. */
+/** Whether the absolute value has a bit in its first count bytes: a number and minus it have the last one in common. */
 static bool any_below(const kith_value *value, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -202,12 +202,22 @@ enum number_rounding number_big_as_double(const kith_value *value, double *real)
 
 /* ---- equality ---- */
 
+bool number_float_as_int(double real, int64_t *number)
+{
+    const double beyond = 9223372036854775808.0; /* two to the 63rd */
+    if (!(real >= -beyond && real < beyond))
+        return false;
+    *number = (int64_t)real;
+    return (double)*number == real;
+}
+
 static bool equals_float(const kith_value *whole, double real)
 {
     double other;
     if (is_big(whole))
         return number_big_as_double(whole, &other) == NUMBER_EXACT && other == real;
-    return real >= -0x1p63 && real < 0x1p63 && (int64_t)real == small(whole) && (double)(int64_t)real == real;
+    int64_t number;
+    return number_float_as_int(real, &number) && number == small(whole);
 }
 
 bool number_equal(const kith_value *one, const kith_value *other)

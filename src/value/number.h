@@ -13,6 +13,9 @@ static inline bool number_is(const kith_value *value)
 /** Whether two numbers are exactly equal. */
 bool number_equal(const kith_value *one, const kith_value *other);
 
+/** A float as an int64_t, where it is just that. @return whether it is; otherwise number is of no use */
+bool number_float_as_int(double real, int64_t *number);
+
 /** What became of an int as a double. */
 enum number_rounding { NUMBER_EXACT, NUMBER_ROUNDED, NUMBER_BEYOND };
 

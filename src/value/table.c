@@ -248,7 +248,7 @@ kith_value *value_table(kith_arena *arena, kith_kind kind, size_t capacity)
 static kith_value *make(kith_arena *arena, kith_kind kind, size_t capacity)
 {
     if (!arena)
-        return arena_fail(NULL, -EINVAL, "arena is NULL: give the one that will own the %s", kith_kind_name(kind));
+        return arena_fail(NULL, -EINVAL, "arena is NULL: give the one that will own the %s", kith_kind_name((int)kind));
     return value_table(arena, kind, capacity);
 }
 
@@ -266,11 +266,11 @@ kith_value *kith_value_new_set(kith_arena *arena)
 static int check(const kith_value *container, kith_kind kind)
 {
     if (!container)
-        return value_refuse_nothing(NULL, kith_kind_name(kind));
+        return value_refuse_nothing(NULL, kith_kind_name((int)kind));
     if (container->kind == kind)
         return 0;
     arena_fail(value_arena(container), KITH_ETYPE, "put into a %s: it is no %s", kith_kind_name(container->kind),
-               kith_kind_name(kind));
+               kith_kind_name((int)kind));
     return KITH_ETYPE;
 }
 

@@ -188,7 +188,7 @@ static int unpack_items(struct unpacking *unpacking, enum mode mode, const kith_
 {
     kith_kind kind = open == '[' ? KITH_LIST : KITH_TUPLE;
     if (mode != SKIP && kith_value_kind(value) != (int)kind)
-        return refuse_kind(place, value, kith_kind_name(kind));
+        return refuse_kind(place, value, kith_kind_name((int)kind));
     size_t length = kith_value_length(value), count = 0;
     bool more = false;
     while (!format_take(&unpacking->at, format_closing(open))) {

@@ -1,11 +1,12 @@
-/* Walks over values without recursion: what a value consists of, part by part, and a stack of those that a walk is in. */
+/* Walks over values without recursion: what a value consists of, part by part, and a stack of those that the walk is
+ * in. */
 #ifndef KITH_SRC_VALUE_WALK_H
 #define KITH_SRC_VALUE_WALK_H
 
 #include "value/value.h"
 
-/** How many parts a value has: the items of a list, tuple or set; keys and items in turn of a dict; of an object what is
- *  called, args, kwargs, and key and item of each step. 0 for plain values. */
+/** How many parts a value has: the items of a list, tuple or set; keys and items in turn of a dict; of an object what
+ *  is called, args, kwargs, and key and item of each step. 0 for plain values. */
 size_t value_part_count(const kith_value *value);
 
 /** Where a part is kept. @param index  below value_part_count */

@@ -118,6 +118,18 @@ def segment():
 
 
 @test
+def value():
+    """value: what is packed is read, unpacked, and shown as Python shows it."""
+    lines = output_of("value")
+    equal(lines[:3], ["孩子 orders:", "  2 milk, 1.25 each", "  1 bread, 3.00 each"])
+    equal(lines[3], "order 7 of 孩子, 2 items, in 2 weeks")
+    equal(lines[4], "no: the value['items'][0][1] is of the kind int, and no str")
+    order = {"number": 7, "customer": "孩子", "items": [("milk", 2, 1.25), ("bread", 1, 3)], "paid": None,
+             "tags": ["it's urgent", True, b"\x00\xff"]}
+    equal(lines[5:], [repr(order)])
+
+
+@test
 def barrier():
     """barrier: in each round, all have done their part before it is over."""
     lines = output_of("barrier")

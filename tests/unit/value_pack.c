@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+static char *const nothing = NULL;
+
 /** Fails unless the last failure said this. */
 static void assert_detail(const char *part)
 {
@@ -86,9 +88,9 @@ static void an_argument_that_is_no_value_is_refused(void **state)
 {
     (void)state;
     assert_refused(kith_value_pack(arena, "[i,s]", 1, "\xff"), -EILSEQ);
-    assert_refused(kith_value_pack(arena, "[s]", NULL), -EINVAL);
-    assert_refused(kith_value_pack(arena, "[v]", NULL), -EINVAL);
-    assert_refused(kith_value_pack(arena, "(y)", NULL, (size_t)1), -EINVAL);
+    assert_refused(kith_value_pack(arena, "[s]", nothing), -EINVAL);
+    assert_refused(kith_value_pack(arena, "[v]", nothing), -EINVAL);
+    assert_refused(kith_value_pack(arena, "(y)", nothing, (size_t)1), -EINVAL);
     assert_refused(kith_value_pack(arena, "{[]:i}", 1), KITH_ETYPE);
     assert_refused(kith_value_pack(arena, "<{}>"), KITH_ETYPE);
     assert_null(kith_value_pack(arena, "[v]", text("\xff")));
@@ -182,7 +184,7 @@ static void nothing_is_stored_where_nowhere_is_given(void **state)
     (void)state;
     int number = 0;
     kith_value *value = kith_value_pack(arena, "[i,s,y,i]", 1, "a", "b", (size_t)1, 2);
-    assert_code(kith_value_unpack(value, "[i,s#,y,i]", NULL, NULL, NULL, NULL, NULL, &number), 0);
+    assert_code(kith_value_unpack(value, "[i,s#,y,i]", nothing, nothing, nothing, nothing, nothing, &number), 0);
     assert_int_equal(number, 2);
 }
 
@@ -242,9 +244,9 @@ static void a_wrong_format_of_unpack_is_told(void **state)
     }
     assert_explained(kith_value_unpack(values[0], "q"), -EINVAL);
     assert_detail("is wrong at 0: there is no such letter");
-    assert_explained(kith_value_unpack(values[2], "{s:i", "a", NULL), -EINVAL);
-    assert_explained(kith_value_unpack(values[2], "{s:i}", NULL, NULL), -EINVAL);
-    assert_explained(kith_value_unpack(NULL, "i", NULL), -EINVAL);
+    assert_explained(kith_value_unpack(values[2], "{s:i", "a", nothing), -EINVAL);
+    assert_explained(kith_value_unpack(values[2], "{s:i}", nothing, nothing), -EINVAL);
+    assert_explained(kith_value_unpack(NULL, "i", nothing), -EINVAL);
     assert_explained(kith_value_unpack(values[0], NULL), -EINVAL);
 }
 

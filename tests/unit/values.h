@@ -1,4 +1,4 @@
-/* What the tests of values have in common: an arena for each test, and values written down as Python's repr has them. */
+/* What the tests of values have in common: an arena for each test, and values written as Python's repr has them. */
 #ifndef KITH_TESTS_UNIT_VALUES_H
 #define KITH_TESTS_UNIT_VALUES_H
 
