@@ -150,8 +150,9 @@ void kith_arena_reset(kith_arena *arena)
 {
     if (!arena)
         return;
-    /* What needed several blocks gets one that is large enough the next time. */
-    size_t least = arena->common < BLOCK_LEAST ? BLOCK_LEAST : arena->common < KEPT ? arena->common : KEPT;
+    /* What needed several blocks gets one that is large enough the next time: for all, where so much may be kept. */
+    size_t least = arena->size <= KEPT ? arena->size : arena->common;
+    least = least < BLOCK_LEAST ? BLOCK_LEAST : least < KEPT ? least : KEPT;
     struct arena_block *kept = give_back(arena);
     if (kept && kept->size < least) {
         free(kept);

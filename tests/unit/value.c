@@ -55,6 +55,23 @@ static void a_reset_keeps_memory_for_the_next_values(void **state)
     assert_int_equal(kith_arena_size(arena), kept);
 }
 
+static void a_reset_keeps_memory_for_long_values_too(void **state)
+{
+    (void)state;
+    static const char data[20000];
+    size_t size = 0;
+    for (int round = 0; round < 4; round++) {
+        assert_non_null(kith_value_bytes(arena, data, sizeof data));
+        fill(10);
+        assert_non_null(kith_value_bytes(arena, data, sizeof data));
+        assert_true(round < 3 || kith_arena_size(arena) == size);
+        kith_arena_reset(arena);
+        size = kith_arena_size(arena);
+        assert_true(size <= 64 * 1024);
+    }
+    assert_true(size > 2 * sizeof data);
+}
+
 static void a_reset_gives_much_memory_back(void **state)
 {
     (void)state;
@@ -388,6 +405,7 @@ int main(void)
         VALUE_TEST(an_arena_takes_memory_as_it_needs_it),
         VALUE_TEST(what_is_large_lies_whole_and_apart),
         VALUE_TEST(a_reset_keeps_memory_for_the_next_values),
+        VALUE_TEST(a_reset_keeps_memory_for_long_values_too),
         VALUE_TEST(a_reset_gives_much_memory_back),
         VALUE_TEST(the_first_failure_is_kept_until_a_reset),
         VALUE_TEST(no_arena_is_told),
