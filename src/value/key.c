@@ -295,9 +295,9 @@ int key_equal(const kith_value *one, const kith_value *other, uint64_t *steps)
             return steps_exceeded();
         return memcmp(one->bytes.data, other->bytes.data, one->bytes.size) == 0;
     case KITH_TUPLE:
-        return one->hash == other->hash ? equal_items(one->sequence, other->sequence, steps) : 0;
+        return key_kept_hash(one) == key_kept_hash(other) ? equal_items(one->sequence, other->sequence, steps) : 0;
     case KITH_FROZENSET:
-        return one->hash == other->hash ? equal_sets(one->table, other->table, steps) : 0;
+        return key_kept_hash(one) == key_kept_hash(other) ? equal_sets(one->table, other->table, steps) : 0;
     default:
         return 0; /* an object: equal to itself only */
     }

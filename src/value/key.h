@@ -44,6 +44,12 @@ static inline int key_hash(const kith_value *key, uint32_t *hash)
     return *hash ? 0 : key_hash_slowly(key, hash);
 }
 
+/** The hash of a key that has been hashed. Another thread may be keeping the same one again at this moment. */
+static inline uint32_t key_kept_hash(const kith_value *key)
+{
+    return __atomic_load_n(&key->hash, __ATOMIC_RELAXED);
+}
+
 /** Whether two keys are the same one. Both have been hashed, if they are tuples or frozensets.
  *  @param steps  how many this may take; counted down. @return 1 or 0; KITH_ELIMIT */
 int key_equal(const kith_value *one, const kith_value *other, uint64_t *steps);

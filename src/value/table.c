@@ -26,7 +26,7 @@ static inline bool is_text(const kith_value *key, const char *text, size_t size)
 /** The slot of the first pair from here on whose key has this hash, or the first empty one. */
 static size_t probe(const struct table *table, size_t slot, uint32_t hash)
 {
-    while (table->index[slot] && table->pairs[table->index[slot] - 1].key->hash != hash)
+    while (table->index[slot] && key_kept_hash(table->pairs[table->index[slot] - 1].key) != hash)
         slot = (slot + 1) & (table->slots - 1);
     return slot;
 }
@@ -98,7 +98,7 @@ static struct pair *find_text(const struct table *table, const char *text, size_
 
 static void index_pair(struct table *table, size_t place)
 {
-    size_t slot = table->pairs[place].key->hash & (table->slots - 1);
+    size_t slot = key_kept_hash(table->pairs[place].key) & (table->slots - 1);
     while (table->index[slot])
         slot = (slot + 1) & (table->slots - 1);
     table->index[slot] = (uint32_t)(place + 1);
