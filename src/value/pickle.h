@@ -93,7 +93,8 @@ enum pickle_opcode {
 
 /* ---- writing into memory that the caller keeps ---- */
 
-/** Where pickles are written, one after the other: what the longest one needed stays for the next. All zero is empty. */
+/** Where pickles are written, one after the other: what the longest one needed stays for the next. All zero is
+ *  empty. */
 struct pickle_out {
     unsigned char *data; /* the pickle */
     size_t size;         /* its length in bytes */
@@ -152,8 +153,8 @@ static inline bool pickle_is_ascii(const void *text, size_t size)
 
 /* ---- names ---- */
 
-/** Puts the names of a global as Python 2 has them in the place of Python 3's, or the other way, where they differ. What
- *  it stores lives for ever. */
+/** Puts the names of a global as Python 2 has them in the place of Python 3's, or the other way, where they differ.
+ *  What it stores lives for ever. */
 void pickle_names_to_2(const char **module, const char **name);
 void pickle_names_to_3(const char **module, const char **name);
 

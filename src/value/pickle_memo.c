@@ -20,8 +20,8 @@ void memo_end(struct memo *memo)
 }
 
 /** The slot of an address, or the free one where it would go. All bits of the address count in a way that is not linear
- *  (the finish of MurmurHash3, by Appleby): who makes up a pickle knows how far values are from each other, and must not
- *  be able to choose those that crowd into one corner. */
+ *  (the finish of MurmurHash3, by Appleby): who makes up a pickle knows how far values are from each other, and must
+ *  not be able to choose those that crowd into one corner. */
 static struct memo_slot *slot_of(const struct memo *memo, const void *key)
 {
     uint64_t hash = (uintptr_t)key;

@@ -192,8 +192,9 @@ static int late_end(struct writer *writer, const kith_value *value, bool remembe
 /** How many bytes a number needs in two's complement. */
 static size_t width_of(int64_t number)
 {
+    uint64_t bits = (uint64_t)(number < 0 ? ~number : number);
     size_t width = 1;
-    while (width < sizeof number && number >> (8 * width - 1) != 0 && number >> (8 * width - 1) != -1)
+    while (width < sizeof bits && bits >> (8 * width - 1) != 0)
         width++;
     return width;
 }
