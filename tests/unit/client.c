@@ -3,6 +3,8 @@
 #include "alarms.h"
 #include "strangers.h"
 
+#include <sys/resource.h>
+
 static const kith_listener_options with_key = { KEY("the key") };
 static const kith_client_options client_with_key = { KEY("the key") };
 static const char name[] = "unix:@kith-test-client";
@@ -63,8 +65,9 @@ static void nobody_is_there(void **state)
 static void a_host_must_be_known(void **state)
 {
     (void)state;
-    expect_no_connection("tcp:no-such-host.invalid:5000", NULL, KITH_FOREVER, -EHOSTUNREACH);
-    expect_no_connection("tcp:300.1.1.1:5000", NULL, KITH_FOREVER, -EHOSTUNREACH);
+    /* Names that nobody asks a server for. */
+    expect_no_connection("tcp:no..host:5000", NULL, KITH_FOREVER, -EHOSTUNREACH);
+    expect_no_connection("tcp:no host:5000", NULL, KITH_FOREVER, -EHOSTUNREACH);
 }
 
 static void what_is_no_address_is_refused(void **state)
@@ -275,14 +278,33 @@ static void it_proves_itself_each_time(void **state)
     assert_code(called(&caller), KITH_EAUTH);
 }
 
-/* ---- children ---- */
+/* ---- limits and children ---- */
 
-static int look_around(void *mine)
+/* With each number of descriptors that is too low. */
+static int connect_at_the_limit(void)
 {
-    say('l');
-    wait_to_go();
-    (void)mine;
+    struct rlimit limit;
+    int failures = 0, code;
+    int strange = strange_listener(name, 8);
+    EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = 0;
+    for (;; failures++, limit.rlim_cur++) {
+        EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        code = kith_connect(&client, name, NULL, KITH_FOREVER);
+        if (code == 0)
+            break;
+        EXPECT(code == -EMFILE && !client);
+    }
+    EXPECT(failures > 0);
+    kith_connection_close(client);
+    close(strange);
     return 0;
+}
+
+static void a_lack_of_descriptors_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(apart(connect_at_the_limit), 0);
 }
 
 /* A client that is connecting while a child is made: the child has no copy of its socket that would keep it alive. */
@@ -293,8 +315,8 @@ static void no_child_has_the_socket_of_a_client_that_connects(void **state)
     int strange = strange_listener(name, 8);
     call(&caller, name, &client_with_key);
     int socket = strange_accept(strange);
-    kith_process *child = start(look_around, NULL, NULL);
-    assert_int_equal(hear(), 'l');
+    kith_process *child = start(say_and_wait, NULL, NULL);
+    assert_int_equal(hear(), 'h');
     say_words(socket, "no challenge");
     assert_code(called(&caller), KITH_EAUTH);
     assert_true(readable(socket, PATIENCE));
@@ -325,6 +347,7 @@ int main(void)
         CLIENT_TEST(a_lost_connection_is_told_once_and_made_anew),
         CLIENT_TEST(also_when_its_listener_was_away),
         CLIENT_TEST(it_proves_itself_each_time),
+        CLIENT_TEST(a_lack_of_descriptors_is_told),
         CLIENT_TEST(no_child_has_the_socket_of_a_client_that_connects),
     };
     return cmocka_run_group_tests(tests, start_first, NULL);

@@ -3,6 +3,8 @@
 #include "alarms.h"
 #include "strangers.h"
 
+#include <sys/resource.h>
+
 static const kith_listener_options with_key = { KEY("the key") };
 static const kith_client_options client_with_key = { KEY("the key") };
 
@@ -430,6 +432,38 @@ static void a_forked_copy_is_of_no_use_and_does_no_harm(void **state)
     assert_int_equal(apart_wait(keeper), 0);
 }
 
+/* With each number of descriptors that is too low. */
+static int listen_at_the_limit(void)
+{
+    struct rlimit limit;
+    char path[] = "/tmp/kith-test-XXXXXX/socket", address[sizeof "unix:" + sizeof path];
+    int failures = 0, code;
+    *strrchr(path, '/') = 0;
+    EXPECT(mkdtemp(path));
+    path[strlen(path)] = '/';
+    snprintf(address, sizeof address, "unix:%s", path);
+    EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = 0;
+    for (;; failures++, limit.rlim_cur++) {
+        EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        code = kith_listener_new(&listener, address, &with_key);
+        if (code == 0)
+            break;
+        EXPECT(code == -EMFILE && !listener);
+        EXPECT(access(path, F_OK) < 0);
+    }
+    EXPECT(failures > 0);
+    kith_listener_free(listener);
+    *strrchr(path, '/') = 0;
+    return rmdir(path);
+}
+
+static void a_lack_of_descriptors_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(apart(listen_at_the_limit), 0);
+}
+
 static void bad_arguments_are_refused(void **state)
 {
     (void)state;
@@ -471,6 +505,7 @@ int main(void)
         LISTENER_TEST(connections_outlive_their_listener),
         LISTENER_TEST(a_child_closes_what_it_inherited),
         LISTENER_TEST(a_forked_copy_is_of_no_use_and_does_no_harm),
+        LISTENER_TEST(a_lack_of_descriptors_is_told),
         LISTENER_TEST(bad_arguments_are_refused),
     };
     return cmocka_run_group_tests(tests, start_first, NULL);
