@@ -68,7 +68,7 @@ static int keep(struct tls *tls, const char *data, size_t size)
 
 static int socket_take(struct tls *tls, const char *data, size_t size)
 {
-    ptrdiff_t sent = tls->kept_size > 0 ? 0 : os_socket_send(tls->socket, data, size, NULL, 0);
+    ptrdiff_t sent = tls->kept_size > 0 ? 0 : os_socket_send(tls->socket, "", 0, data, size);
     if (sent < 0 && sent != -EAGAIN)
         return (int)sent;
     size_t done = sent > 0 ? (size_t)sent : 0;
@@ -145,7 +145,7 @@ static int send_kept(struct tls *tls)
 {
     if (tls->send_code < 0 || tls->kept_size == 0)
         return tls->send_code;
-    ptrdiff_t sent = os_socket_send(tls->socket, tls->kept, tls->kept_size, NULL, 0);
+    ptrdiff_t sent = os_socket_send(tls->socket, "", 0, tls->kept, tls->kept_size);
     if (sent < 0 && sent != -EAGAIN)
         tls->send_code = (int)sent;
     if (sent < 0)
