@@ -257,7 +257,9 @@ typedef struct kith_client_options {
     size_t authkey_size; /**< in bytes; an empty key is one, as CPython has it, when authkey is not NULL */
     int refuse_md5;      /**< as kith_listener_options.refuse_md5: a listener of Python 3.11 or older is refused */
     const kith_tls_options *tls; /**< TLS over TCP; NULL: none */
-    int retry; /**< while nobody listens there (yet), try again with growing pauses until the timeout ends */
+    /** While nobody listens there (yet), try again with growing pauses until the timeout ends; then it is -ENOENT or
+     *  -ECONNREFUSED still. */
+    int retry;
     /** When the connection is lost, the call that finds it says so (-EPIPE, KITH_EEOF, KITH_ETRUNCATED), once; the next
      *  send or receive first connects anew, trying again with growing pauses within its own timeout. What the other
      *  side had not received before the loss is lost, and not sent again. Such a connection is for one thread at a time,
@@ -268,22 +270,29 @@ typedef struct kith_client_options {
 
 /** Connects to a listener, kith's or that of Python's multiprocessing.connection, and proves to have its key, as it
  *  must prove to have ours.
+ *
+ *  A client without a key does not wait to be asked for one, for a listener that wants none says nothing: when it
+ *  should have had one, its first receive gets a message that begins with "#CHALLENGE#", and then it is KITH_EEOF. A
+ *  client with a key waits for a listener that has none until the timeout ends, or the first message comes.
+ *
  *  @param connection  receives it; free it with kith_connection_free
  *  @param address     see above
  *  @param options     NULL for the defaults
  *  @param timeout     how long it may take, all together
  *  @return 0; -EINVAL when the address is none, or options contradict each other; -ENOENT or -ECONNREFUSED when nobody
- *          listens there; -EHOSTUNREACH, -ENETUNREACH; -EACCES when the socket's file may not be used; KITH_EAUTH when
- *          the keys differ, or one side has none; KITH_EMALFORMED when the other side does not speak this protocol;
- *          KITH_ETLS when TLS fails; KITH_EEOF or -ECONNRESET when the other side ends it in between (a listener whose
- *          backlog or patience is over, or a crash); -ETIMEDOUT; -EINTR; -EMFILE, -ENFILE, -ENOMEM; -ENOTSUP for TLS
- *          on a Unix socket */
+ *          listens there; -EHOSTUNREACH, also when nobody knows such a host; -ENETUNREACH; -EACCES when the socket's
+ *          file may not be used; KITH_EAUTH when the keys differ, or the listener has none; KITH_EMALFORMED when the
+ *          other side does not speak this protocol; KITH_ETLS when TLS fails; KITH_EEOF or -ECONNRESET when the other
+ *          side ends it in between (a listener whose patience is over, or a crash); -ETIMEDOUT; -EINTR; -EMFILE,
+ *          -ENFILE, -ENOMEM; -ENOTSUP for TLS on a Unix socket */
 KITH_API KITH_MUST_USE int kith_connect(kith_connection **connection, const char *address,
                                         const kith_client_options *options, kith_timeout timeout);
 
 /* ---- listeners ---- */
 
-/** Takes connections in. */
+/** Takes connections in. It belongs to the process that made it: a child of kith_process_start has nothing of it, and
+ *  in a copy that the program forks itself its calls say KITH_ECLOSED. To share the work, hand accepted connections
+ *  on. */
 typedef struct kith_listener kith_listener;
 
 /** How to listen; all zero is the default. What it points to is copied. */
@@ -296,10 +305,12 @@ typedef struct kith_listener_options {
     kith_timeout handshake_timeout; /**< how long a client may take to prove itself; 0: 10 s */
     unsigned max_handshakes;        /**< how many may be doing so at a time; 0: 256. One more makes the oldest go */
     const kith_tls_options *tls;    /**< TLS over TCP; NULL: none */
-    unsigned mode;                  /**< permissions of a Unix socket's file; 0: 0600, its user alone */
-    const uid_t *allowed_users;     /**< Unix sockets: who may connect, allowed_user_count of them. NULL: whoever can */
-    size_t allowed_user_count;      /**< in elements */
-    uint64_t max_message;           /**< kith_connection_set_max_message for each connection */
+    /** Permissions of a Unix socket's file, whatever the umask; 0: 0600, its user alone. An abstract name has none:
+     *  everybody on this machine can connect. */
+    unsigned mode;
+    const uid_t *allowed_users; /**< Unix sockets: who may connect, allowed_user_count of them. NULL: whoever can */
+    size_t allowed_user_count;  /**< in elements */
+    uint64_t max_message;       /**< kith_connection_set_max_message for each connection */
 } kith_listener_options;
 
 /** Listens at an address. A socket's file that a dead listener has left is replaced; that of a living one is not.
