@@ -121,19 +121,17 @@ static int fail(struct auth *auth, int code)
 
 static int make_challenge(struct auth *auth)
 {
-    unsigned char *end = auth->challenge;
-    memcpy(end, OUR_DIGEST, strlen(OUR_DIGEST));
-    end += strlen(OUR_DIGEST);
-    int code = os_random(end, RANDOM_SIZE);
+    unsigned char numbers[RANDOM_SIZE];
+    int code = os_random(numbers, sizeof numbers);
     if (code < 0)
         return fail(auth, error_fail(code, "the system has no random numbers: %s", kith_strerror(code)));
-    end += RANDOM_SIZE;
-    memcpy(end, auth->listens ? mark_of_listener : mark_of_client, MARK_SIZE);
-    end += MARK_SIZE;
-    auth->challenge_size = (size_t)(end - auth->challenge);
     auth->size = 0;
     put_text(auth, CHALLENGE);
-    put(auth, auth->challenge, auth->challenge_size);
+    put_text(auth, OUR_DIGEST);
+    put(auth, numbers, sizeof numbers);
+    put_text(auth, auth->listens ? mark_of_listener : mark_of_client);
+    auth->challenge_size = auth->size - strlen(CHALLENGE);
+    memcpy(auth->challenge, auth->message + strlen(CHALLENGE), auth->challenge_size);
     auth->state = AUTH_SEND_CHALLENGE;
     return 0;
 }

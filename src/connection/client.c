@@ -245,7 +245,7 @@ int kith_connect(kith_connection **connection, const char *address, const kith_c
     if (!connection)
         return error_fail(-EINVAL, "connection is NULL: give the address of a kith_connection pointer");
     code = client_new(&client, address, options);
-    if (code < 0)
+    if (!client)
         return code;
     kith_connection *made = connection_new();
     if (made)

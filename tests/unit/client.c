@@ -73,9 +73,9 @@ static void a_host_must_be_known(void **state)
 static void what_is_no_address_is_refused(void **state)
 {
     (void)state;
-    char long_host[400] = "tcp:";
-    memset(long_host + 4, 'x', 300);
-    strcpy(long_host + 304, ":5000");
+    char host[300] = "", long_host[400];
+    memset(host, 'x', sizeof host - 1);
+    snprintf(long_host, sizeof long_host, "tcp:%s:5000", host);
     const char *const wrong[] = { "",       "unix:", "tcp::5000", "tcp:localhost:0", "tcp:localhost", "localhost:5000",
                                   long_host };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)

@@ -156,7 +156,7 @@ static int serve_at_the_limit(void)
     EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     say('l');
     wait_to_go(); /* until they all have come */
-    limit.rlim_cur = (rlim_t)(descriptors() + 20);
+    limit.rlim_cur = 20 + (rlim_t)descriptors();
     EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     EXPECT(kith_listener_accept(listener, &client, LONG) == 0);
     kith_listener_stats stats;

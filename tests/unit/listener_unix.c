@@ -9,14 +9,14 @@ static const kith_listener_options with_key = { KEY("the key") };
 static const kith_client_options client_with_key = { KEY("the key") };
 
 static kith_listener *listener;
-static char folder[] = "/tmp/kith-test-XXXXXX";
+static char folder[32];
 static char path[64];
 static char address[sizeof "unix:" + sizeof path];
 
 static int set_up_folder(void **state)
 {
     listener = NULL;
-    strcpy(folder + sizeof folder - 7, "XXXXXX");
+    snprintf(folder, sizeof folder, "/tmp/kith-test-XXXXXX");
     if (set_up(state) < 0 || !mkdtemp(folder))
         return -1;
     snprintf(path, sizeof path, "%s/socket", folder);

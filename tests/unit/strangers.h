@@ -129,7 +129,7 @@ static inline socklen_t address_of(const char *text, struct sockaddr_storage *ad
         struct sockaddr_un *name = (struct sockaddr_un *)address;
         bool abstract = text[5] == '@';
         name->sun_family = AF_UNIX;
-        strcpy(name->sun_path + abstract, text + 5 + abstract);
+        memcpy(name->sun_path + abstract, text + 5 + abstract, strlen(text + 5 + abstract));
         return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(text + 5) + !abstract);
     }
     struct sockaddr_in *host = (struct sockaddr_in *)address;
@@ -151,10 +151,11 @@ static inline int try_stranger(const char *text)
     struct sockaddr_storage address;
     socklen_t size = address_of(text, &address);
     int made = stranger_socket(text);
-    if (made >= 0 && connect(made, (struct sockaddr *)&address, size) == 0)
-        return made;
-    close(made);
-    return -1;
+    if (made >= 0 && connect(made, (struct sockaddr *)&address, size) < 0) {
+        close(made);
+        return -1;
+    }
+    return made;
 }
 
 static inline int stranger(const kith_listener *listener)
