@@ -386,8 +386,10 @@ static void a_signal_handler_interrupts_waiting(void **state)
 
 static int refuse_sending(void)
 {
-    EXPECT(refuse(SYS_sendmsg, ENOBUFS) == 0);
+    static const char large[100000];
+    EXPECT(refuse(SYS_sendmsg, ENOBUFS) == 0 && refuse(SYS_sendto, ENOBUFS) == 0);
     EXPECT(kith_connection_send(one, "x", 1, KITH_FOREVER) == -ENOMEM);
+    EXPECT(kith_connection_send(one, large, sizeof large, KITH_FOREVER) == -ENOMEM);
     return 0;
 }
 

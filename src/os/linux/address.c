@@ -173,13 +173,15 @@ static int told(int result, struct os_address *address, socklen_t size)
 int os_address_own(int socket, struct os_address *address)
 {
     socklen_t size = sizeof address->bytes;
-    return told(getsockname(socket, (struct sockaddr *)address->bytes, &size), address, size);
+    int result = getsockname(socket, (struct sockaddr *)address->bytes, &size);
+    return told(result, address, size);
 }
 
 int os_address_peer(int socket, struct os_address *address)
 {
     socklen_t size = sizeof address->bytes;
-    return told(getpeername(socket, (struct sockaddr *)address->bytes, &size), address, size);
+    int result = getpeername(socket, (struct sockaddr *)address->bytes, &size);
+    return told(result, address, size);
 }
 
 int os_address_credentials(int socket, struct os_credentials *credentials)
