@@ -118,7 +118,7 @@ static int exchange(kith_connection *connection, kith_arena *arena, const struct
 {
     kith_bytes answer;
     int code = kith_connection_send(connection, payload->data, payload->size, options->timeout);
-    if (code == 0)
+    if (code == 0 || code == -EPIPE) /* why it has closed, it may have said before */
         code = kith_connection_recv(connection, &answer, options->timeout);
     if (code == -ETIMEDOUT)
         return command_fail(&command_send, "no answer in time: see --timeout");

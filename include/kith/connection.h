@@ -243,8 +243,9 @@ typedef struct kith_tls_options {
      *  from_authkey), a client may. */
     const char *certificate;
     const char *key; /**< a file in PEM: its private key, without a passphrase; NULL: it is in the certificate's file */
-    /** A file in PEM: whom to believe. NULL: a client believes whom the system believes, a server asks for no
-     *  certificate. A server that has some takes only clients with a certificate of theirs. */
+    /** A file in PEM: whom to believe: who has signed certificates, or single ones. NULL: a client believes whom the
+     *  system believes, a server asks for no certificate. A server that has some takes only clients with a certificate
+     *  of theirs. */
     const char *authorities;
     const char *host; /**< a client: the name that the server's certificate must have; NULL: the address's host */
 } kith_tls_options;

@@ -92,6 +92,9 @@ static int believe(SSL_CTX *context, const char *authorities)
 {
     if (authorities && SSL_CTX_load_verify_file(context, authorities) != 1)
         return file_failed("certificates in PEM", authorities);
+    /* Who is named there is believed, be it an authority's deputy, or a single server or client. */
+    if (authorities)
+        X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
     if (!authorities && SSL_CTX_set_default_verify_paths(context) != 1)
         return error_fail(KITH_ETLS, "whom the system believes can't be found out: %s",
                           tls_error_words(tls_error_take()));

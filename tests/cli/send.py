@@ -160,7 +160,7 @@ def tls_by_certificates():
         with echo(ANY, *own, "--tls-authorities", path("client.pem"), quiet=False) as server:
             prints(b"'x'\n", server.address, "--tls-authorities", path("server.pem"), "--tls-certificate",
                    path("client.pem"), "--tls-key", path("client.key"), "x")
-            fails(1, "", "send", server.address, "--tls-authorities", path("server.pem"), "x")
+            fails(1, "certificate required", "send", server.address, "--tls-authorities", path("server.pem"), "x")
 
 
 @test

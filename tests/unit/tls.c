@@ -20,6 +20,7 @@ static const struct certificate certificates[] = {
     { "expired", "authority", "DNS:localhost,IP:127.0.0.1", -3600 },
     { "client", "authority", NULL, DAY },
     { "strange-client", "stranger", NULL, DAY },
+    { "presumptuous", "client", NULL, DAY }, /* signed by one that is no authority */
 };
 enum { CERTIFICATES = sizeof certificates / sizeof *certificates };
 
@@ -291,6 +292,22 @@ static void a_client_with_an_authkey_learns_it_when_connecting(void **state)
     kith_tls_options there = demanding("authority");
     kith_tls_options here = believing("authority");
     meet_in_vain((struct side){ &there, KEY }, (struct side){ &here, KEY }, "certificate required");
+}
+
+static void a_server_may_take_a_single_client(void **state)
+{
+    (void)state;
+    kith_tls_options there = demanding("client");
+    kith_tls_options here = presenting("client");
+    meet_and_talk((struct side){ &there, NULL }, (struct side){ &here, NULL });
+}
+
+static void whom_a_client_has_signed_is_refused(void **state)
+{
+    (void)state;
+    kith_tls_options there = demanding("client");
+    kith_tls_options here = presenting("presumptuous");
+    meet_in_vain((struct side){ &there, KEY }, (struct side){ &here, KEY }, "refuses");
 }
 
 static void a_client_of_another_authority_is_refused(void **state)
@@ -713,6 +730,8 @@ int main(void)
         TEST(a_server_may_demand_certificates_of_clients),
         TEST(a_client_without_a_certificate_learns_it_when_receiving),
         TEST(a_client_with_an_authkey_learns_it_when_connecting),
+        TEST(a_server_may_take_a_single_client),
+        TEST(whom_a_client_has_signed_is_refused),
         TEST(a_client_of_another_authority_is_refused),
         TEST(files_that_are_wrong_are_named),
         TEST(a_key_may_be_in_the_certificates_file),
