@@ -425,7 +425,8 @@ int tls_open(struct channel *channel, int socket, struct tls_setup *setup, const
 {
     if (setup->host)
         host = setup->host;
-    if (!setup->server && !setup->from_authkey && !host)
+    /* An empty name would match any, one that begins with a point many. */
+    if (!setup->server && !setup->from_authkey && (!host || !*host || *host == '.'))
         return error_fail(-EINVAL, "whose certificate to expect is not known: name it in kith_tls_options.host");
     struct tls *tls = calloc(1, sizeof *tls);
     if (!tls)

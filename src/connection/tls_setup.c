@@ -57,6 +57,8 @@ static int check_certificates(const kith_tls_options *options, bool server)
         return contradiction("a listener needs a certificate and its key, or from_authkey");
     if (options->key && !options->certificate)
         return contradiction("there is a key, but no certificate that it belongs to");
+    if (options->host && (!*options->host || *options->host == '.'))
+        return contradiction("host must be a whole name, or an address in digits");
     return 0;
 }
 

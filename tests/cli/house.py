@@ -49,6 +49,14 @@ def fails(status, reason, *arguments, stdin=b""):
     equal(err.count(b"\n"), status)
 
 
+def certify(path, name, *extensions):
+    """Makes NAME.pem and NAME.key."""
+    added = [word for extension in extensions for word in ("-addext", extension)]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "1", "-subj", "/CN=" + name, "-keyout", path(name + ".key"), "-out", path(name + ".pem"),
+                    *added], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 class Echo:
     """A running kith echo. Its address is known, so it listens."""
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import threading
 
-from house import KEY, echo, fails, files, folder, kith, place, program
+from house import KEY, certify, echo, fails, files, folder, kith, place, program
 from multiprocessing.connection import Listener
 from tap import Skip, equal, run_all, test
 
@@ -131,14 +131,6 @@ def tls_by_key():
         prints(b"'x'\n", server.address, "--tls", "--authkey-file", path("key"), "x")
         fails(1, "TLS", "send", server.address, "--tls", "--authkey-file", path("other"), "x")
         fails(1, "time", "send", server.address, "--timeout", "0.1", "--authkey-file", path("key"), "x")
-
-
-def certify(path, name, *extensions):
-    """Makes NAME.pem and NAME.key."""
-    added = [word for extension in extensions for word in ("-addext", extension)]
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-days", "1", "-subj", "/CN=" + name, "-keyout", path(name + ".key"), "-out", path(name + ".pem"),
-                    *added], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 @test

@@ -394,6 +394,11 @@ static void options_that_contradict_each_other_are_refused(void **state)
     kith_tls_options tls = { .key = certificate_path("client", ".key") };
     assert_code(listen_with((struct side){ NULL, NULL }, 0), 0);
     assert_explained(connect_with((struct side){ &tls, NULL }, KITH_SECONDS(20)), -EINVAL);
+    const char *const hosts[] = { "", ".", ".example" }; /* OpenSSL would take them for all, or many */
+    for (int i = 0; i < 3; i++) {
+        tls = (kith_tls_options){ .host = hosts[i] };
+        assert_explained(connect_with((struct side){ &tls, NULL }, KITH_SECONDS(20)), -EINVAL);
+    }
 }
 
 /* ---- a key instead ---- */
@@ -656,6 +661,27 @@ static void a_close_is_a_goodbye(void **state)
     expect_failure(server, KITH_EEOF);
 }
 
+static void a_lost_connection_is_made_anew(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    const kith_client_options how = { .authkey = KEY, .authkey_size = strlen(KEY), .tls = &by_key, .reconnect = 1 };
+    assert_code(listen_with((struct side){ &by_key, KEY }, 0), 0);
+    assert_int_equal(pthread_create(&thread, NULL, receive_client, NULL), 0);
+    assert_code(kith_connect(&client, kith_listener_address(listener), &how, KITH_SECONDS(20)), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    they_talk();
+    kith_connection_free(server);
+    server = NULL;
+    expect_failure(client, KITH_EEOF);
+    assert_int_equal(pthread_create(&thread, NULL, receive_client, NULL), 0);
+    send_text(client, "there again");
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_code(accepted, 0);
+    expect_text(server, "there again");
+    they_talk();
+}
+
 static int connect_and_die(void)
 {
     EXPECT(connect_with((struct side){ &by_key, KEY }, KITH_SECONDS(20)) == 0);
@@ -755,6 +781,7 @@ int main(void)
         TEST(what_has_no_room_is_not_sent_at_all),
         TEST(descriptors_do_not_go_through_tls),
         TEST(a_close_is_a_goodbye),
+        TEST(a_lost_connection_is_made_anew),
         TEST(a_death_is_none),
         TEST(a_child_neither_uses_nor_ends_it),
     };
