@@ -1,6 +1,6 @@
 /* kith/codec.h, JSON. What Python says to the same texts is asked in tests/interop. */
-#include "allocations.h"
 #include "cmocka_kith.h"
+#include "shortage.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -322,11 +322,11 @@ static void failures_of_memory_come_back_as_codes(void **state)
         kith_bytes written = { NULL, 0 };
         kith_arena *fresh;
         assert_code(kith_arena_new(&fresh), 0);
-        allocations_refuse(n);
+        shortage_begin(n);
         int code = kith_json_read(fresh, &value, text, strlen(text));
         if (code == 0)
             code = kith_json_write(value, &written, 0);
-        struck = allocations_relent();
+        struck = shortage_end();
         kith_bytes_free(&written);
         kith_arena_free(fresh);
         assert_code(code, struck ? -ENOMEM : 0);
