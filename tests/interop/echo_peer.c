@@ -40,7 +40,8 @@ static int must(int code, const char *what)
     if (code >= 0)
         return code;
     printf("%.*s: %s %s\n", (int)strcspn(what, "("), what, kith_error_name(code), kith_error_detail());
-    exit(1);
+    fflush(stdout);
+    _exit(1); /* what is still held is no leak */
 }
 
 #define MUST(call) must(call, #call)
