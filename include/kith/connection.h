@@ -302,7 +302,9 @@ typedef struct kith_listener_options {
     size_t authkey_size; /**< in bytes */
     /** Refuses the old form of authentication, a bare HMAC-MD5, which is all that Python 3.11 and older speak. */
     int refuse_md5;
-    int backlog;                    /**< connections that wait for kith_listener_accept; 0: 128 */
+    /** How many connections may wait until kith_listener_accept sees them; 0: 4,096. The system may allow fewer
+     *  (net.core.somaxconn). On TCP, one that finds no room tries again only after a second. */
+    int backlog;
     kith_timeout handshake_timeout; /**< how long a client may take to prove itself; 0: 10 s */
     unsigned max_handshakes;        /**< how many may be doing so at a time; 0: 256. One more makes the oldest go */
     const kith_tls_options *tls;    /**< TLS over TCP; NULL: none */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEFAULT_BACKLOG = 128, DEFAULT_MAX_HANDSHAKES = 256, DEFAULT_MODE = 0600 };
+enum { DEFAULT_BACKLOG = 4096, DEFAULT_MAX_HANDSHAKES = 256, DEFAULT_MODE = 0600 };
 #define DEFAULT_PATIENCE KITH_SECONDS(10)
 
 static int no_listener(void)
