@@ -10,10 +10,10 @@
  * One thread of one process at a time may send on a connection, and one receive; sending and receiving may go on side
  * by side. Processes that inherited an end may use it by turns.
  *
- * What kith_connect and kith_listener_accept make belongs to their process: short messages that have come are taken from
- * the socket many at a time, as long as the process has not forked since, nor asked for kith_connection_fd. When such a
- * connection is handed to a child after something was received, what was taken goes with it: the parent is to leave it
- * to the child then.
+ * What kith_connect and kith_listener_accept make belongs to their process: short messages that have come are taken
+ * from the socket many at a time, as long as the process has not forked since, nor asked for kith_connection_fd. When
+ * such a connection is handed to a child after something was received, what was taken goes with it: the parent is to
+ * leave it to the child then.
  *
  * A child made by kith_process_start has the ends that kith_process_options.connections names, and no others: so the
  * other side sees the end of a pipe when the process that was meant to have it is gone, and not when the last stranger
@@ -42,8 +42,8 @@ typedef struct kith_connection kith_connection;
 /** Options of a pipe; all zero is the default. */
 typedef struct kith_pipe_options {
     int one_way; /**< the first end only receives and the second only sends */
-    /** Each end is received from by one process only, and watched by kith_connection_poll and kith_wait only: then short
-     *  messages that have come are taken many at a time, which is quicker. kith_connection_fd ends it. */
+    /** Each end is received from by one process only, and watched by kith_connection_poll and kith_wait only: then
+     *  short messages that have come are taken many at a time, which is quicker. kith_connection_fd ends it. */
     int read_ahead;
 } kith_pipe_options;
 
@@ -94,11 +94,11 @@ KITH_API KITH_MUST_USE int kith_connection_send(kith_connection *connection, con
  *  @param message     receives the message; the caller frees it with kith_bytes_free
  *  @param timeout     how long to wait for the whole message
  *  @return 0; -ETIMEDOUT when it was not there in time; KITH_EEOF when the other side has closed and all is received;
- *          KITH_ETRUNCATED when it closed or died in the middle of a message, or, over TCP, the connection was reset, so
- *          that nobody knows what is missing; KITH_ELIMIT: see kith_connection_set_max_message; -EBADF when this end only sends; -EBADMSG
- *          when what came is no frame, now and ever after; -ENOMSG when a descriptor comes next: it is still there, for
- *          kith_connection_recv_fd; KITH_ECLOSED and -EINVAL as for kith_connection_send; -EINTR when a signal handler
- *          ran while waiting (what has come is kept); -ENOMEM when the message's memory can't be
+ *          KITH_ETRUNCATED when it closed or died in the middle of a message, or, over TCP, the connection was reset,
+ *          so that nobody knows what is missing; KITH_ELIMIT: see kith_connection_set_max_message; -EBADF when this end
+ *          only sends; -EBADMSG when what came is no frame, now and ever after; -ENOMSG when a descriptor comes next:
+ *          it is still there, for kith_connection_recv_fd; KITH_ECLOSED and -EINVAL as for kith_connection_send; -EINTR
+ *          when a signal handler ran while waiting (what has come is kept); -ENOMEM when the message's memory can't be
  *          allocated (it can be received again, once there is memory) */
 KITH_API KITH_MUST_USE int kith_connection_recv(kith_connection *connection, kith_bytes *message, kith_timeout timeout);
 
@@ -168,9 +168,9 @@ KITH_API KITH_MUST_USE int kith_connection_recv_fd(kith_connection *connection, 
 KITH_API KITH_MUST_USE int kith_connection_poll(kith_connection *connection, kith_timeout timeout);
 
 /** The file descriptor, for poll, select and epoll: readable when kith_connection_poll would return 1. It stays the
- *  connection's: do not read, write or close it. Ask for it before you receive: where messages are read ahead, that ends
- *  here, but what was taken already is to be received first. With TLS a part of what came may have been read from it at
- *  any time: use kith_wait, or receive with KITH_NOWAIT until that says -ETIMEDOUT before you poll.
+ *  connection's: do not read, write or close it. Ask for it before you receive: where messages are read ahead, that
+ *  ends here, but what was taken already is to be received first. With TLS a part of what came may have been read from
+ *  it at any time: use kith_wait, or receive with KITH_NOWAIT until that says -ETIMEDOUT before you poll.
  *  @return the descriptor; KITH_ECLOSED, also while the connection is lost and to be made anew; -EINVAL when connection
  *          is NULL */
 KITH_API int kith_connection_fd(const kith_connection *connection);
@@ -263,8 +263,8 @@ typedef struct kith_client_options {
     int retry;
     /** When the connection is lost, the call that finds it says so (-EPIPE, KITH_EEOF, KITH_ETRUNCATED), once; the next
      *  send or receive first connects anew, trying again with growing pauses within its own timeout. What the other
-     *  side had not received before the loss is lost, and not sent again. Such a connection is for one thread at a time,
-     *  which either sends or receives. */
+     *  side had not received before the loss is lost, and not sent again. Such a connection is for one thread at a
+     *  time, which either sends or receives. */
     int reconnect;
     uint64_t max_message; /**< as kith_connection_set_max_message */
 } kith_client_options;

@@ -1,5 +1,5 @@
-/* kith_wait: every thing that can be waited for has a descriptor that tells when it is ready; of a connection, a part of
- * what came may lie in this process already. So first they are asked, and then the system is asked for all. */
+/* kith_wait: every thing that can be waited for has a descriptor that tells when it is ready; of a connection, a part
+ * of what came may lie in this process already. So connections are asked first, and then the system for all. */
 #include "base/deadline.h"
 #include "connection/connection.h"
 #include "os/poll.h"

@@ -21,8 +21,8 @@ struct os_poll_one {
 };
 
 /** Waits until at least one is ready.
- *  @return how many have become so; 0 when none was in time; -EINTR; -ENOMEM; -EINVAL when they are more than this process may
- *          have open */
+ *  @return how many have become so; 0 when none was in time; -EINTR; -ENOMEM; -EINVAL when they are more than this
+ *          process may have open */
 int os_poll_many(struct os_poll_one *ones, size_t count, int64_t deadline);
 
 #endif
