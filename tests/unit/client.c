@@ -7,7 +7,6 @@
 
 static const kith_listener_options with_key = { KEY("the key") };
 static const kith_client_options client_with_key = { KEY("the key") };
-static const char name[] = "unix:@kith-test-client";
 
 static kith_listener *listener;
 static kith_connection *client;
@@ -19,7 +18,7 @@ static int set_up_none(void **state)
     listener = NULL;
     client = server = NULL;
     caller = (struct caller){ 0 };
-    return set_up(state);
+    return set_up_name(state);
 }
 
 static int tear_down_all(void **state)
@@ -57,7 +56,7 @@ static void nobody_is_there(void **state)
     expect_no_connection("unix:/tmp/kith-test-nobody", NULL, KITH_FOREVER, -ENOENT);
     expect_no_connection("unix:/etc/passwd/socket", NULL, KITH_FOREVER, -ENOENT);
     expect_no_connection("unix:/etc/passwd", NULL, KITH_FOREVER, -ECONNREFUSED);
-    expect_no_connection(name, NULL, KITH_FOREVER, -ECONNREFUSED);
+    expect_no_connection(own_name, NULL, KITH_FOREVER, -ECONNREFUSED);
     expect_no_connection(port, NULL, KITH_FOREVER, -ECONNREFUSED);
     expect_no_connection(port, NULL, KITH_NOWAIT, -ECONNREFUSED);
 }
@@ -81,10 +80,10 @@ static void what_is_no_address_is_refused(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         expect_no_connection(wrong[i], NULL, KITH_FOREVER, -EINVAL);
     expect_no_connection(NULL, NULL, KITH_FOREVER, -EINVAL);
-    expect_no_connection(name, NULL, -2, -EINVAL);
-    expect_no_connection(name, &(kith_client_options){ .authkey_size = 4 }, KITH_FOREVER, -EINVAL);
-    expect_no_connection(name, &(kith_client_options){ .tls = &(kith_tls_options){ 0 } }, KITH_FOREVER, -ENOTSUP);
-    assert_explained(kith_connect(NULL, name, NULL, KITH_FOREVER), -EINVAL);
+    expect_no_connection(own_name, NULL, -2, -EINVAL);
+    expect_no_connection(own_name, &(kith_client_options){ .authkey_size = 4 }, KITH_FOREVER, -EINVAL);
+    expect_no_connection(own_name, &(kith_client_options){ .tls = &(kith_tls_options){ 0 } }, KITH_FOREVER, -ENOTSUP);
+    assert_explained(kith_connect(NULL, own_name, NULL, KITH_FOREVER), -EINVAL);
 }
 
 static void a_name_with_several_addresses_is_tried_at_each(void **state)
@@ -103,8 +102,8 @@ static void a_client_without_a_key_is_not_waited_for(void **state)
 {
     (void)state;
     kith_bytes message;
-    listener = listen_at(name, &with_key);
-    assert_code(kith_connect(&client, name, NULL, KITH_NOWAIT), 0);
+    listener = listen_at(own_name, &with_key);
+    assert_code(kith_connect(&client, own_name, NULL, KITH_NOWAIT), 0);
     while (stats_of(listener).handshakes == 0)
         serve(listener);
     assert_code(kith_connection_recv(client, &message, LONG), 0);
@@ -128,11 +127,11 @@ static void the_socket_blocks_for_whoever_gets_it(void **state)
 static void a_listener_that_says_nothing_costs_the_timeout(void **state)
 {
     (void)state;
-    int strange = strange_listener(name, 8);
-    expect_no_connection(name, &client_with_key, KITH_MS(10), -ETIMEDOUT);
-    expect_no_connection(name, &client_with_key, KITH_NOWAIT, -ETIMEDOUT);
+    int strange = strange_listener(own_name, 8);
+    expect_no_connection(own_name, &client_with_key, KITH_MS(10), -ETIMEDOUT);
+    expect_no_connection(own_name, &client_with_key, KITH_NOWAIT, -ETIMEDOUT);
     alarms_on(alarm_ignored, SA_RESTART);
-    int code = kith_connect(&client, name, &client_with_key, KITH_FOREVER);
+    int code = kith_connect(&client, own_name, &client_with_key, KITH_FOREVER);
     alarms_off();
     assert_explained(code, -EINTR);
     close(strange);
@@ -142,15 +141,15 @@ static void so_does_one_whose_backlog_is_full(void **state)
 {
     (void)state;
     int waiting[2];
-    int strange = strange_listener(name, 0);
-    waiting[0] = try_stranger(name); /* the one that a backlog of 0 takes */
-    expect_no_connection(name, NULL, KITH_NOWAIT, -ETIMEDOUT);
-    expect_no_connection(name, NULL, KITH_MS(10), -ETIMEDOUT);
+    int strange = strange_listener(own_name, 0);
+    waiting[0] = try_stranger(own_name); /* the one that a backlog of 0 takes */
+    expect_no_connection(own_name, NULL, KITH_NOWAIT, -ETIMEDOUT);
+    expect_no_connection(own_name, NULL, KITH_MS(10), -ETIMEDOUT);
     alarms_on(alarm_ignored, SA_RESTART);
-    int code = kith_connect(&client, name, NULL, KITH_FOREVER);
+    int code = kith_connect(&client, own_name, NULL, KITH_FOREVER);
     alarms_off();
     assert_explained(code, -EINTR);
-    call(&caller, name, NULL);
+    call(&caller, own_name, NULL);
     waiting[1] = strange_accept(strange);
     assert_code(called(&caller), 0);
     close(waiting[0]);
@@ -163,8 +162,8 @@ static void so_does_one_whose_backlog_is_full(void **state)
 static void a_client_may_come_before_its_listener(void **state)
 {
     (void)state;
-    call(&caller, name, &(kith_client_options){ KEY("the key"), .retry = 1 });
-    listener = listen_at(name, &with_key);
+    call(&caller, own_name, &(kith_client_options){ KEY("the key"), .retry = 1 });
+    listener = listen_at(own_name, &with_key);
     server = accept_one(listener);
     assert_code(called(&caller), 0);
     expect_talk(caller.connection, server);
@@ -191,10 +190,10 @@ static void trying_ends_in_time_or_by_a_signal(void **state)
 {
     (void)state;
     const kith_client_options again = { .retry = 1 };
-    expect_no_connection(name, &again, KITH_NOWAIT, -ECONNREFUSED);
-    expect_no_connection(name, &again, KITH_MS(30), -ECONNREFUSED);
+    expect_no_connection(own_name, &again, KITH_NOWAIT, -ECONNREFUSED);
+    expect_no_connection(own_name, &again, KITH_MS(30), -ECONNREFUSED);
     alarms_on(alarm_ignored, SA_RESTART);
-    int code = kith_connect(&client, name, &again, KITH_FOREVER);
+    int code = kith_connect(&client, own_name, &again, KITH_FOREVER);
     alarms_off();
     assert_explained(code, -EINTR);
 }
@@ -202,8 +201,8 @@ static void trying_ends_in_time_or_by_a_signal(void **state)
 static void a_wrong_key_is_not_tried_again(void **state)
 {
     (void)state;
-    listener = listen_at(name, &with_key);
-    call(&caller, name, &(kith_client_options){ KEY("the Key"), .retry = 1 });
+    listener = listen_at(own_name, &with_key);
+    call(&caller, own_name, &(kith_client_options){ KEY("the Key"), .retry = 1 });
     while (stats_of(listener).refused == 0)
         serve(listener);
     assert_code(called(&caller), KITH_EAUTH);
@@ -230,7 +229,7 @@ static void a_lost_connection_is_told_once_and_made_anew(void **state)
 {
     (void)state;
     kith_bytes message;
-    listener = listen_at(name, &with_key);
+    listener = listen_at(own_name, &with_key);
     meet(listener, &that_comes_back, &client, &server);
     expect_talk(client, server);
     lose_the_server();
@@ -246,7 +245,7 @@ static void also_when_its_listener_was_away(void **state)
 {
     (void)state;
     kith_bytes message;
-    listener = listen_at(name, &with_key);
+    listener = listen_at(own_name, &with_key);
     meet(listener, &that_comes_back, &client, &server);
     kith_listener_free(listener);
     listener = NULL;
@@ -255,7 +254,7 @@ static void also_when_its_listener_was_away(void **state)
     assert_explained(kith_connection_send(client, "nobody", 6, KITH_MS(10)), -ECONNREFUSED);
     assert_explained(kith_connection_recv(client, &message, KITH_NOWAIT), -ECONNREFUSED);
     assert_int_equal(pthread_create(&caller.thread, NULL, send_in_thread, (void *)"somebody"), 0);
-    listener = listen_at(name, &with_key);
+    listener = listen_at(own_name, &with_key);
     server = accept_one(listener);
     assert_code(called(&caller), 0);
     expect_text(server, "somebody");
@@ -266,11 +265,11 @@ static void it_proves_itself_each_time(void **state)
 {
     (void)state;
     kith_bytes message;
-    listener = listen_at(name, &with_key);
+    listener = listen_at(own_name, &with_key);
     meet(listener, &that_comes_back, &client, &server);
     kith_listener_free(listener);
     lose_the_server();
-    listener = listen_at(name, &(kith_listener_options){ KEY("the Key") });
+    listener = listen_at(own_name, &(kith_listener_options){ KEY("the Key") });
     assert_explained(kith_connection_recv(client, &message, LONG), KITH_EEOF);
     assert_int_equal(pthread_create(&caller.thread, NULL, send_in_thread, (void *)"to whom"), 0);
     while (stats_of(listener).refused == 0)
@@ -285,12 +284,12 @@ static int connect_at_the_limit(void)
 {
     struct rlimit limit;
     int failures = 0, code;
-    int strange = strange_listener(name, 8);
+    int strange = strange_listener(own_name, 8);
     EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     limit.rlim_cur = 0;
     for (;; failures++, limit.rlim_cur++) {
         EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-        code = kith_connect(&client, name, NULL, KITH_FOREVER);
+        code = kith_connect(&client, own_name, NULL, KITH_FOREVER);
         if (code == 0)
             break;
         EXPECT(code == -EMFILE && !client);
@@ -312,8 +311,8 @@ static void no_child_has_the_socket_of_a_client_that_connects(void **state)
 {
     (void)state;
     unsigned char message[600];
-    int strange = strange_listener(name, 8);
-    call(&caller, name, &client_with_key);
+    int strange = strange_listener(own_name, 8);
+    call(&caller, own_name, &client_with_key);
     int socket = strange_accept(strange);
     kith_process *child = start(say_and_wait, NULL, NULL);
     assert_int_equal(hear(), 'h');

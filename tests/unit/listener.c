@@ -13,7 +13,7 @@ static kith_listener *listener;
 static int set_up_none(void **state)
 {
     listener = NULL;
-    return set_up(state);
+    return set_up_name(state);
 }
 
 static int tear_down_listener(void **state)
@@ -85,13 +85,13 @@ static void an_abstract_name_is_taken_as_long_as_its_listener_lives(void **state
 {
     (void)state;
     kith_listener *other = NULL;
-    listener = listen_at("unix:@kith-test-listener", NULL);
-    assert_string_equal(kith_listener_address(listener), "unix:@kith-test-listener");
-    assert_explained(kith_listener_new(&other, "unix:@kith-test-listener", NULL), -EADDRINUSE);
+    listener = listen_at(own_name, NULL);
+    assert_string_equal(kith_listener_address(listener), own_name);
+    assert_explained(kith_listener_new(&other, own_name, NULL), -EADDRINUSE);
     assert_null(other);
     expect_meeting(NULL);
     kith_listener_free(listener);
-    listener = listen_at("unix:@kith-test-listener", NULL);
+    listener = listen_at(own_name, NULL);
 }
 
 static void a_port_is_taken_as_long_as_its_listener_lives(void **state)
@@ -167,17 +167,17 @@ static void options_that_contradict_each_other_are_refused(void **state)
         kith_listener_options options;
         int code;
     } wrong[] = {
-        { "unix:@kith-test-wrong", { .authkey_size = 1 }, -EINVAL },
-        { "unix:@kith-test-wrong", { .authkey = "", .authkey_size = SIZE_MAX }, -EINVAL },
-        { "unix:@kith-test-wrong", { .backlog = -1 }, -EINVAL },
-        { "unix:@kith-test-wrong", { .handshake_timeout = -2 }, -EINVAL },
-        { "unix:@kith-test-wrong", { .mode = 0600 }, -EINVAL },
+        { own_name, { .authkey_size = 1 }, -EINVAL },
+        { own_name, { .authkey = "", .authkey_size = SIZE_MAX }, -EINVAL },
+        { own_name, { .backlog = -1 }, -EINVAL },
+        { own_name, { .handshake_timeout = -2 }, -EINVAL },
+        { own_name, { .mode = 0600 }, -EINVAL },
         { "tcp:127.0.0.1:0", { .mode = 0600 }, -EINVAL },
         { "unix:kith-test-wrong", { .mode = 01000 }, -EINVAL },
         { "tcp:127.0.0.1:0", { .allowed_users = users, .allowed_user_count = 1 }, -EINVAL },
-        { "unix:@kith-test-wrong", { .allowed_users = users }, -EINVAL },
-        { "unix:@kith-test-wrong", { .allowed_user_count = 1 }, -EINVAL },
-        { "unix:@kith-test-wrong", { .tls = &tls }, -ENOTSUP },
+        { own_name, { .allowed_users = users }, -EINVAL },
+        { own_name, { .allowed_user_count = 1 }, -EINVAL },
+        { own_name, { .tls = &tls }, -ENOTSUP },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_explained(kith_listener_new(&listener, wrong[i].address, &wrong[i].options), wrong[i].code);
@@ -205,7 +205,7 @@ static void clients_prove_themselves_side_by_side(void **state)
     enum { COUNT = 40 };
     struct caller callers[COUNT];
     kith_connection *servers[COUNT];
-    listener = listen_at("unix:@kith-test-listener", &with_key);
+    listener = listen_at(own_name, &with_key);
     for (int i = 0; i < COUNT; i++)
         call(&callers[i], kith_listener_address(listener), &client_with_key);
     for (int i = 0; i < COUNT; i++)
@@ -240,7 +240,7 @@ static void a_listener_says_how_long_messages_may_be(void **state)
     (void)state;
     kith_connection *client, *server;
     kith_bytes message;
-    listener = listen_at("unix:@kith-test-listener", &(kith_listener_options){ .max_message = 10 });
+    listener = listen_at(own_name, &(kith_listener_options){ .max_message = 10 });
     meet(listener, &(kith_client_options){ .max_message = 5 }, &client, &server);
     send_text(client, "ten bytes.");
     expect_text(server, "ten bytes.");
@@ -258,7 +258,7 @@ static void waiting_ends_in_time_or_by_a_signal(void **state)
 {
     (void)state;
     kith_connection *connection = NULL;
-    listener = listen_at("unix:@kith-test-listener", &with_key);
+    listener = listen_at(own_name, &with_key);
     assert_explained(kith_listener_accept(listener, &connection, KITH_NOWAIT), -ETIMEDOUT);
     assert_explained(kith_listener_accept(listener, &connection, KITH_MS(5)), -ETIMEDOUT);
     assert_explained(kith_listener_accept(listener, &connection, -2), -EINVAL);
@@ -321,7 +321,7 @@ static void a_closed_listener_takes_nobody_in(void **state)
 {
     (void)state;
     kith_connection *connection;
-    listener = listen_at("unix:@kith-test-listener", &with_key);
+    listener = listen_at(own_name, &with_key);
     int waiting = stranger(listener);
     int proving = stranger(listener);
     while (stats_of(listener).handshakes < 2)
@@ -340,9 +340,9 @@ static void a_closed_listener_takes_nobody_in(void **state)
     close(unheard);
     assert_explained(kith_listener_accept(listener, &connection, KITH_NOWAIT), KITH_ECLOSED);
     assert_explained(kith_listener_fd(listener), KITH_ECLOSED);
-    assert_string_equal(kith_listener_address(listener), "unix:@kith-test-listener");
+    assert_string_equal(kith_listener_address(listener), own_name);
     assert_int_equal(stats_of(listener).accepted, 0);
-    assert_int_equal(try_stranger("unix:@kith-test-listener"), -1);
+    assert_int_equal(try_stranger(own_name), -1);
 }
 
 static void connections_outlive_their_listener(void **state)
@@ -375,7 +375,7 @@ static void a_child_closes_what_it_inherited(void **state)
 {
     (void)state;
     unsigned char message[600];
-    listener = listen_at("unix:@kith-test-listener", &with_key);
+    listener = listen_at(own_name, &with_key);
     int client = stranger(listener);
     while (stats_of(listener).handshakes < 1)
         serve(listener);
@@ -411,7 +411,7 @@ static void a_forked_copy_is_of_no_use_and_does_no_harm(void **state)
 {
     (void)state;
     unsigned char message[600];
-    listener = listen_at("unix:@kith-test-listener", &with_key);
+    listener = listen_at(own_name, &with_key);
     int client = stranger(listener);
     while (stats_of(listener).handshakes < 1)
         serve(listener);
@@ -427,7 +427,7 @@ static void a_forked_copy_is_of_no_use_and_does_no_harm(void **state)
     close(client);
     expect_meeting(&client_with_key);
     kith_listener_close(listener);
-    assert_int_equal(try_stranger("unix:@kith-test-listener"), -1); /* though a copy lives */
+    assert_int_equal(try_stranger(own_name), -1); /* though a copy lives */
     let_go();
     assert_int_equal(apart_wait(keeper), 0);
 }
@@ -469,7 +469,7 @@ static void bad_arguments_are_refused(void **state)
     (void)state;
     kith_connection *connection;
     kith_listener_stats stats;
-    listener = listen_at("unix:@kith-test-listener", NULL);
+    listener = listen_at(own_name, NULL);
     assert_explained(kith_listener_accept(NULL, &connection, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_listener_accept(listener, NULL, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_listener_fd(NULL), -EINVAL);

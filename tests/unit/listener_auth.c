@@ -24,7 +24,7 @@ static struct caller *caller;
 
 static int set_up_listener(void **state)
 {
-    if (set_up(state) < 0)
+    if (set_up_name(state) < 0)
         return -1;
     listener = NULL;
     socket_of_stranger = strange = -1;
@@ -147,7 +147,7 @@ static void serve_until_heard(void)
 static struct message come(const kith_listener_options *options)
 {
     if (!listener)
-        listener = listen_at("unix:@kith-test-auth", options);
+        listener = listen_at(own_name, options);
     close(socket_of_stranger);
     socket_of_stranger = stranger(listener);
     serve_until_heard();
@@ -422,16 +422,14 @@ static void an_empty_key_is_a_key(void **state)
 
 /* ---- a client at a strange listener ---- */
 
-static const char strange_address[] = "unix:@kith-test-strange";
-
 /** A client comes, with these options. */
 static void be_called(const kith_client_options *options)
 {
     if (strange < 0)
-        strange = strange_listener(strange_address, 8);
+        strange = strange_listener(own_name, 8);
     close(socket_of_stranger);
     kith_connection_free(caller->connection);
-    call(caller, strange_address, options);
+    call(caller, own_name, options);
     socket_of_stranger = strange_accept(strange);
 }
 

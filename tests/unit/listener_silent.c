@@ -16,7 +16,7 @@ static int set_up_silence(void **state)
     listener = NULL;
     for (int i = 0; i < SILENT; i++)
         silent[i] = -1;
-    return set_up(state);
+    return set_up_name(state);
 }
 
 static int tear_down_silence(void **state)
@@ -74,7 +74,7 @@ static void also_when_all_come_before_anybody_listens_to_them(void **state)
 {
     (void)state;
     enum { COUNT = 100 };
-    listener = listen_at("unix:@kith-test-silent", &(kith_listener_options){ KEY("the key"), .max_handshakes = 10 });
+    listener = listen_at(own_name, &(kith_listener_options){ KEY("the key"), .max_handshakes = 10 });
     for (int i = 0; i < COUNT; i++)
         silent[i] = stranger(listener);
     expect_meeting();
@@ -86,8 +86,7 @@ static void the_oldest_make_room(void **state)
     (void)state;
     enum { PLACES = 10 };
     unsigned char message[600];
-    listener =
-        listen_at("unix:@kith-test-silent", &(kith_listener_options){ KEY("the key"), .max_handshakes = PLACES });
+    listener = listen_at(own_name, &(kith_listener_options){ KEY("the key"), .max_handshakes = PLACES });
     come_silently(PLACES + 5);
     serve_until_seen(PLACES + 5);
     assert_int_equal(stats_of(listener).handshakes, PLACES);
@@ -151,8 +150,8 @@ static int serve_at_the_limit(void)
 {
     struct rlimit limit;
     kith_connection *client = NULL;
-    EXPECT(kith_listener_new(&listener, "unix:@kith-test-limit",
-                             &(kith_listener_options){ KEY("the key"), .max_handshakes = 1000 }) == 0);
+    EXPECT(kith_listener_new(&listener, own_name, &(kith_listener_options){ KEY("the key"), .max_handshakes = 1000 }) ==
+           0);
     EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     say('l');
     wait_to_go(); /* until they all have come */
@@ -175,10 +174,10 @@ static void the_limit_of_descriptors_makes_room_too(void **state)
     pid_t server = apart_start(serve_at_the_limit);
     assert_int_equal(hear(), 'l');
     for (int i = 0; i < LIMIT_COUNT; i++) {
-        silent[i] = try_stranger("unix:@kith-test-limit");
+        silent[i] = try_stranger(own_name);
         assert_true(silent[i] >= 0);
     }
-    call(&caller, "unix:@kith-test-limit", &client_with_key);
+    call(&caller, own_name, &client_with_key);
     let_go();
     assert_int_equal(apart_wait(server), 0);
     assert_code(called(&caller), 0);
@@ -190,8 +189,8 @@ static int accept_without_room(void)
 {
     struct rlimit limit, before;
     kith_connection *connection = NULL;
-    EXPECT(kith_listener_new(&listener, "unix:@kith-test-limit", NULL) == 0);
-    int client = try_stranger("unix:@kith-test-limit");
+    EXPECT(kith_listener_new(&listener, own_name, NULL) == 0);
+    int client = try_stranger(own_name);
     EXPECT(client >= 0);
     EXPECT(getrlimit(RLIMIT_NOFILE, &before) == 0);
     limit = before;

@@ -17,7 +17,7 @@ static int set_up_folder(void **state)
 {
     listener = NULL;
     snprintf(folder, sizeof folder, "/tmp/kith-test-XXXXXX");
-    if (set_up(state) < 0 || !mkdtemp(folder))
+    if (set_up_name(state) < 0 || !mkdtemp(folder))
         return -1;
     snprintf(path, sizeof path, "%s/socket", folder);
     snprintf(address, sizeof address, "unix:%s", path);
@@ -287,8 +287,7 @@ static void others_hear_not_a_word(void **state)
     hear_the_end(client);
     close(client);
     kith_listener_free(listener);
-    listener =
-        listen_at("unix:@kith-test-users", &(kith_listener_options){ .allowed_users = users, .allowed_user_count = 2 });
+    listener = listen_at(own_name, &(kith_listener_options){ .allowed_users = users, .allowed_user_count = 2 });
     client = stranger(listener);
     while (stats_of(listener).refused < 1)
         serve(listener);

@@ -14,6 +14,15 @@
 #define LONG KITH_MS(PATIENCE)
 #define KEY(text) .authkey = (text), .authkey_size = sizeof(text) - 1
 
+/** An address of this process alone: the same tests may run elsewhere on the machine at the same time. */
+static char own_name[40];
+
+static inline int set_up_name(void **state)
+{
+    snprintf(own_name, sizeof own_name, "unix:@kith-test-%d", (int)getpid());
+    return set_up(state);
+}
+
 /* ---- listeners ---- */
 
 static inline kith_listener *listen_at(const char *address, const kith_listener_options *options)
