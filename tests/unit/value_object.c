@@ -113,7 +113,7 @@ static void what_has_no_steps_is_refused(void **state)
     assert_explained(kith_object_add_step(object, KITH_STEP_SET_ITEM, NULL, item), -EINVAL);
     assert_explained(kith_object_add_step(object, KITH_STEP_APPEND, item, item), -EINVAL);
     assert_explained(kith_object_add_step(object, (kith_object_step)0, NULL, item), -EINVAL);
-    assert_explained(kith_object_add_step(object, (kith_object_step)5, NULL, item), -EINVAL);
+    assert_explained(kith_object_add_step(object, (kith_object_step)6, NULL, item), -EINVAL);
     assert_int_equal(kith_object_step_count(object), 0);
 }
 
