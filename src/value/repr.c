@@ -255,6 +255,7 @@ static void put_before_step(struct writing *writing, const struct object *object
         [KITH_STEP_APPEND] = ".append(",
         [KITH_STEP_SET_ITEM] = ".__setitem__(",
         [KITH_STEP_ADD] = ".add(",
+        [KITH_STEP_CALL] = ".then(", /* in which the object stands as ... */
     };
     if (step > 0 || object->form != KITH_OBJECT_GLOBAL)
         put(writing, ")");
@@ -266,12 +267,13 @@ static void put_before_step(struct writing *writing, const struct object *object
 static void put_before_object_part(struct writing *writing, const struct object *object, size_t index)
 {
     size_t step = index > 2 ? (index - 3) / 2 : 0;
+    bool unpacked = object->callable && kith_value_kind(object->args) != KITH_TUPLE; /* by Python: *args */
     if (index == 0)
         put_form(writing, object);
     else if (index == 1 && object->form != KITH_OBJECT_GLOBAL)
-        put(writing, "(");
+        put(writing, unpacked ? "(*" : "(");
     else if (index == 2 && object->kwargs)
-        put(writing, kith_value_length(object->args) > 0 ? ", **" : "**");
+        put(writing, unpacked || kith_value_length(object->args) > 0 ? ", **" : "**");
     else if (index > 2 && index % 2)
         put_before_step(writing, object, step);
     else if (index > 2 && object->steps[step].key)

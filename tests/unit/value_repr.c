@@ -189,6 +189,11 @@ static void objects_look_like_what_makes_them(void **state)
     assert_code(kith_object_add_step(object, KITH_STEP_STATE, NULL, kith_value_pack(arena, "{s:v}", "self", object)),
                 0);
     assert_repr(object, "datetime.date().append(1).add((2,)).__setitem__('k', 3).__setstate__({'self': ...})");
+    kith_value *set = kith_object_call(arena, date, none);
+    kith_value *setter =
+        kith_object_call(arena, kith_object_global(arena, "a", "set"), kith_value_pack(arena, "(v,i)", set, 1));
+    assert_code(kith_object_add_step(set, KITH_STEP_CALL, NULL, setter), 0);
+    assert_repr(set, "datetime.date().then(a.set(..., 1))");
     kith_value *patched = kith_object_global(arena, "a", "b");
     assert_code(kith_object_add_step(patched, KITH_STEP_STATE, NULL, integer(1)), 0);
     assert_repr(patched, "a.b.__setstate__(1)");
