@@ -223,7 +223,8 @@ KITH_API int kith_value_equal(const kith_value *one, const kith_value *other);
 KITH_API kith_value *kith_value_copy(kith_arena *arena, const kith_value *value);
 
 /** Writes a value as Python's repr does: {'name': 'kith', 'sizes': [1, 2.5, None]}. An object looks like
- *  datetime.date(b'\x07\xe6\x01\x02'), what holds itself shows [...] there.
+ *  datetime.date(b'\x07\xe6\x01\x02'), with its steps behind: collections.deque().append(1); what holds itself shows
+ *  [...] there. An int of more than 16,384 bits is in hexadecimal.
  *  @param text  receives UTF-8 with a NUL byte behind it, which size does not count; free it with kith_bytes_free
  *  @param max   the longest text in bytes; a longer one is cut and ends with "...". 0: no bound
  *  @return 0; -ENOMEM; KITH_ELIMIT when it is nested too deep; -EINVAL when value or text is NULL */

@@ -24,6 +24,11 @@ struct arena_adopted {
     void *memory;
 };
 
+static size_t round_up(size_t size)
+{
+    return (size + (ARENA_ALIGNMENT - 1)) & ~(size_t)(ARENA_ALIGNMENT - 1);
+}
+
 void *arena_fail(kith_arena *arena, int code, const char *format, ...)
 {
     char sentence[256];
@@ -69,7 +74,7 @@ void *arena_take_slowly(kith_arena *arena, size_t size)
 {
     if (size > PTRDIFF_MAX - sizeof(struct arena_block) - ARENA_ALIGNMENT)
         return arena_fail(arena, -ENOMEM, "%zu bytes are more than any memory", size);
-    size_t piece = (size + (ARENA_ALIGNMENT - 1)) & ~(size_t)(ARENA_ALIGNMENT - 1);
+    size_t piece = round_up(size);
     size_t whole = block_size(arena, piece);
     if (whole == 0)
         return arena_fail(arena, KITH_ELIMIT, "the values take more than the %zu bytes that are allowed", arena->limit);
@@ -93,8 +98,8 @@ void *arena_take_slowly(kith_arena *arena, size_t size)
 
 void *arena_grow(kith_arena *arena, void *old, size_t old_size, size_t size)
 {
-    size_t rounded = (old_size + (ARENA_ALIGNMENT - 1)) & ~(size_t)(ARENA_ALIGNMENT - 1);
-    if (old && (char *)old + rounded == arena->next && size <= rounded + (size_t)(arena->end - arena->next)) {
+    if (old && (char *)old + round_up(old_size) == arena->next &&
+        round_up(size) <= (size_t)(arena->end - (char *)old)) {
         arena->next = old;
         return arena_take(arena, size);
     }

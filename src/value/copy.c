@@ -90,7 +90,7 @@ static kith_value *copy_object(kith_arena *arena, const struct object *object)
     made->steps = object->count ? arena_take(arena, object->count * sizeof *made->steps) : NULL;
     made->count = made->capacity = object->count;
     if (!made->module != !object->module || !made->name != !object->name || !made->data != !object->data ||
-        !made->steps != !object->steps)
+        (object->count && !made->steps))
         return NULL;
     for (size_t i = 0; i < object->count; i++)
         made->steps[i] = (struct step){ .kind = object->steps[i].kind };

@@ -56,6 +56,8 @@ static int same_objects(const struct object *one, const struct object *other, ui
     if (one->form != other->form || one->count != other->count || !same_name(one->module, other->module) ||
         !same_name(one->name, other->name) || !one->data != !other->data)
         return DIFFERENT;
+    if (!steps_take(steps, one->count))
+        return steps_exceeded();
     for (size_t i = 0; i < one->count; i++) {
         if (one->steps[i].kind != other->steps[i].kind)
             return DIFFERENT;

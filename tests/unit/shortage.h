@@ -15,7 +15,15 @@ static struct {
     long pieces; /* taken and not given back */
 } shortage;
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SHORTAGE_IS_IMPOSSIBLE
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SHORTAGE_IS_IMPOSSIBLE
+#endif
+#endif
+
+#ifndef SHORTAGE_IS_IMPOSSIBLE
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
