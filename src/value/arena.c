@@ -24,11 +24,6 @@ struct arena_adopted {
     void *memory;
 };
 
-static size_t round_up(size_t size)
-{
-    return (size + (ARENA_ALIGNMENT - 1)) & ~(size_t)(ARENA_ALIGNMENT - 1);
-}
-
 void *arena_fail(kith_arena *arena, int code, const char *format, ...)
 {
     char sentence[256];
@@ -52,6 +47,7 @@ static void use(kith_arena *arena, struct arena_block *block)
     arena->blocks = block;
     arena->next = block->memory;
     arena->end = (char *)block + block->size;
+    arena_forbid(block->memory, block->size - sizeof *block);
 }
 
 /** How large a block to make for a piece of memory: with room for more where the limit allows it.
@@ -72,9 +68,9 @@ static size_t block_size(const kith_arena *arena, size_t piece)
 
 void *arena_take_slowly(kith_arena *arena, size_t size)
 {
-    if (size > PTRDIFF_MAX - sizeof(struct arena_block) - ARENA_ALIGNMENT)
+    if (size > PTRDIFF_MAX - sizeof(struct arena_block) - ARENA_ALIGNMENT - ARENA_GUARD)
         return arena_fail(arena, -ENOMEM, "%zu bytes are more than any memory", size);
-    size_t piece = round_up(size);
+    size_t piece = arena_round(size);
     size_t whole = block_size(arena, piece);
     if (whole == 0)
         return arena_fail(arena, KITH_ELIMIT, "the values take more than the %zu bytes that are allowed", arena->limit);
@@ -92,14 +88,13 @@ void *arena_take_slowly(kith_arena *arena, size_t size)
         return block->memory;
     }
     use(arena, block);
-    arena->next += piece;
-    return block->memory;
+    return arena_take(arena, size);
 }
 
 void *arena_grow(kith_arena *arena, void *old, size_t old_size, size_t size)
 {
-    if (old && (char *)old + round_up(old_size) == arena->next &&
-        round_up(size) <= (size_t)(arena->end - (char *)old)) {
+    if (old && (char *)old + arena_round(old_size) == arena->next &&
+        arena_round(size) <= (size_t)(arena->end - (char *)old)) {
         arena->next = old;
         return arena_take(arena, size);
     }

@@ -9,6 +9,27 @@
 
 #define ARENA_ALIGNMENT 8
 
+/* With AddressSanitizer each piece has a guard behind it, and nobody may touch what is free, or was ended by a reset. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_IS_GUARDED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_IS_GUARDED
+#endif
+#endif
+
+#ifdef ARENA_IS_GUARDED
+#define ARENA_GUARD ARENA_ALIGNMENT
+void __asan_poison_memory_region(const volatile void *memory, size_t size);
+void __asan_unpoison_memory_region(const volatile void *memory, size_t size);
+#define arena_forbid(memory, size) __asan_poison_memory_region((memory), (size))
+#define arena_allow(memory, size) __asan_unpoison_memory_region((memory), (size))
+#else
+#define ARENA_GUARD 0
+#define arena_forbid(memory, size) ((void)(memory), (void)(size))
+#define arena_allow(memory, size) ((void)(memory), (void)(size))
+#endif
+
 struct kith_arena {
     char *next; /* the free part of the block in use */
     char *end;
@@ -24,6 +45,12 @@ struct kith_arena {
     int last;                      /* the last one, for who has but a NULL to tell from */
 };
 
+/** What a piece takes of its block. */
+static inline size_t arena_round(size_t size)
+{
+    return ((size + (ARENA_ALIGNMENT - 1)) & ~(size_t)(ARENA_ALIGNMENT - 1)) + ARENA_GUARD;
+}
+
 /** The slow way of arena_take: another block. */
 void *arena_take_slowly(kith_arena *arena, size_t size);
 
@@ -32,12 +59,23 @@ void *arena_take_slowly(kith_arena *arena, size_t size);
  *          so, the error only the first one */
 static inline void *arena_take(kith_arena *arena, size_t size)
 {
-    size_t rounded = (size + (ARENA_ALIGNMENT - 1)) & ~(size_t)(ARENA_ALIGNMENT - 1);
+    size_t rounded = arena_round(size);
     if (rounded > (size_t)(arena->end - arena->next))
         return arena_take_slowly(arena, size);
     void *memory = arena->next;
     arena->next += rounded;
+    arena_allow(memory, size);
     return memory;
+}
+
+/** What is free in the block in use, for who does not know yet how much it will be: it may be written to, and the next
+ *  arena_take of up to capacity bytes gives it. @return where; NULL when capacity is 0 */
+static inline void *arena_room(kith_arena *arena, size_t *capacity)
+{
+    size_t left = (size_t)(arena->end - arena->next) & ~(size_t)(ARENA_ALIGNMENT - 1);
+    *capacity = left > ARENA_GUARD ? left - ARENA_GUARD : 0;
+    arena_allow(arena->next, *capacity);
+    return *capacity ? arena->next : NULL;
 }
 
 /** Copies bytes into the arena, with a NUL byte behind them. @return as arena_take */

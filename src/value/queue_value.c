@@ -34,8 +34,8 @@ static kith_timeout time_until(deadline until)
  *  @return as kith_queue_get; -ENOMEM: it stays in the queue */
 static int get_message(kith_queue *queue, kith_arena *arena, const void **data, size_t *size, deadline until)
 {
-    size_t capacity = (size_t)(arena->end - arena->next) & ~(size_t)(ARENA_ALIGNMENT - 1);
-    void *room = arena->next;
+    size_t capacity;
+    void *room = arena_room(arena, &capacity);
     int code = kith_queue_get(queue, room, capacity, size, time_until(until));
     if (code == 0 && *size > 0)
         room = arena_take(arena, *size); /* where it lies */

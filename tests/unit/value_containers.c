@@ -245,8 +245,8 @@ static void a_missing_part_is_refused(void **state)
     assert_code(kith_value_add(set, NULL), -EINVAL);
     assert_repr(dict, "{}");
     assert_repr(set, "set()");
-    kith_value *items[] = { integer(1), NULL };
     kith_arena_reset(arena);
+    kith_value *items[] = { integer(1), NULL };
     assert_refused(kith_value_frozenset(arena, items, 2), -EINVAL);
     assert_refused(kith_value_frozenset(arena, NULL, 2), -EINVAL);
 }
