@@ -1,15 +1,19 @@
-/* bench/peers/kith_pipe.c: kith's one-way pipe: framed messages over a Unix stream socket. It allocates each message
- * that it receives; that is its way and is measured with it. As it is, and reading ahead, as connections do that are
- * one process's own. */
+/* bench/peers/kith_pipe.c: kith's connections: framed messages over a Unix stream socket. Each message that is received
+ * is allocated; that is their way and is measured with it. A one-way pipe; one that reads ahead; and what a client and a
+ * listener make between processes that are no relatives. */
 #include "reason.h"
 #include "transport.h"
 
 #include <kith/connection.h>
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct channel {
     size_t size;
+    char address[40];        /* of what is no pipe */
+    kith_listener *listener; /* the getter's */
     kith_connection *receiver;
     kith_connection *sender;
     kith_bytes last; /* the message got before, the getter's until it gets the next */
@@ -20,15 +24,24 @@ static int because_kith(const char *what, int code)
     return because(FAILED, "%s: %s %s", what, kith_strerror(code), kith_error_detail());
 }
 
-static int open_with(void **result, const struct workload *workload, const kith_pipe_options *options)
+static int new_channel(struct channel **channel, const struct workload *workload)
 {
     if (workload->putters > 1 || workload->getters > 1)
         return because(CANNOT, "one process sends on an end, and one receives");
-    struct channel *channel = calloc(1, sizeof *channel);
-    if (!channel)
+    *channel = calloc(1, sizeof **channel);
+    if (!*channel)
         return because(FAILED, "no memory");
-    channel->size = workload->size;
-    int code = kith_pipe(&channel->receiver, &channel->sender, options);
+    (*channel)->size = workload->size;
+    return 0;
+}
+
+static int open_with(void **result, const struct workload *workload, const kith_pipe_options *options)
+{
+    struct channel *channel;
+    int code = new_channel(&channel, workload);
+    if (code < 0)
+        return code;
+    code = kith_pipe(&channel->receiver, &channel->sender, options);
     if (code < 0) {
         free(channel);
         return because_kith("kith_pipe", code);
@@ -66,6 +79,41 @@ static ssize_t pipe_get(void *opened, void *buffer, const void **message)
     return (ssize_t)channel->last.size;
 }
 
+/* ---- between processes that are no relatives ---- */
+
+static int socket_open(void **result, const struct workload *workload)
+{
+    static unsigned opened; /* for a name of its own each */
+    struct channel *channel;
+    int code = new_channel(&channel, workload);
+    if (code < 0)
+        return code;
+    snprintf(channel->address, sizeof channel->address, "unix:@kith-bench-%d-%u", (int)getpid(), opened++);
+    *result = channel;
+    return 0;
+}
+
+/** The getter listens, and accepts when it first gets; the putter, which joins later, connects. */
+static int socket_join(void *opened, enum role role, unsigned index)
+{
+    (void)index;
+    struct channel *channel = opened;
+    int code = role == ROLE_GETTER ? kith_listener_new(&channel->listener, channel->address, NULL)
+                                   : kith_connect(&channel->sender, channel->address, NULL, KITH_FOREVER);
+    return code < 0 ? because_kith(channel->address, code) : 0;
+}
+
+static ssize_t socket_get(void *opened, void *buffer, const void **message)
+{
+    struct channel *channel = opened;
+    if (!channel->receiver) {
+        int code = kith_listener_accept(channel->listener, &channel->receiver, KITH_FOREVER);
+        if (code < 0)
+            return because_kith("kith_listener_accept", code);
+    }
+    return pipe_get(opened, buffer, message);
+}
+
 static void pipe_close(void *opened)
 {
     struct channel *channel = opened;
@@ -87,5 +135,14 @@ const struct transport kith_pipe_ahead_transport = {
     .open = ahead_open,
     .put = pipe_put,
     .get = pipe_get,
+    .close = pipe_close,
+};
+
+const struct transport kith_socket_transport = {
+    .version = kith_version,
+    .open = socket_open,
+    .join = socket_join,
+    .put = pipe_put,
+    .get = socket_get,
     .close = pipe_close,
 };
