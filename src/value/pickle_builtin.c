@@ -1,6 +1,6 @@
 /* Calls that stand for plain values. Protocols below 4 have no word for a set, those below 3 none for bytes, and those
- * below 5 none for a bytearray, so the pickle says: call set with this list. What such a call makes is known, and has no
- * identity but its own, so it can be made here. Where the arguments are not those that a pickler writes, the call is
+ * below 5 none for a bytearray, so the pickle says: call set with this list. What such a call makes is known, and has
+ * no identity but its own, so it can be made here. Where the arguments are not those that a pickler writes, the call is
  * left as it is. */
 #include "value/pickle.h"
 

@@ -1,5 +1,5 @@
-/* The names that changed from Python 2 to Python 3: of modules, and of what is in them. Up to protocol 2 pickles have the
- * old ones. The facts are those of Lib/_compat_pickle.py, which every Python 3 applies. */
+/* The names that changed from Python 2 to Python 3: of modules, and of what is in them. Up to protocol 2 pickles have
+ * the old ones. The facts are those of Lib/_compat_pickle.py, which every Python 3 applies. */
 #include "value/pickle.h"
 
 /* Some are translated one way only: where several old names have become one, and where a new name has none of its own

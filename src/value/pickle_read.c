@@ -1,8 +1,8 @@
 /* Reading pickles: the machine with a stack and a memo that a pickle is a program for, without what would run anything.
  * Where Python imports and calls, an object is made that says so.
  *
- * It does not recurse, and each opcode takes time and memory in proportion to what it has in the pickle, or else to what
- * it takes from the arena, which has a limit. So the whole is in proportion to the pickle. */
+ * It does not recurse, and each opcode takes time and memory in proportion to what it has in the pickle, or else to
+ * what it takes from the arena, which has a limit. So the whole is in proportion to the pickle. */
 #include "value/pickle.h"
 
 #include "base/error.h"
@@ -454,8 +454,8 @@ static int read_few(struct reader *reader, fill_with *fill, size_t count)
     return fill(reader, items, count);
 }
 
-/** LIST and DICT: what they make is filled with what is above the mark. It is pushed to where the mark was, which leaves
- *  the items where they are. */
+/** LIST and DICT: what they make is filled with what is above the mark. It is pushed to where the mark was, which
+ *  leaves the items where they are. */
 static int read_filled(struct reader *reader, kith_value *made, fill_with *fill)
 {
     size_t count;

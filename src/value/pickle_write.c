@@ -5,13 +5,13 @@
  * The memo. CPython remembers nearly all that it writes; here only what the pickle refers to once more is put into the
  * memo: what is marked as shared (value.h). That makes the pickle shorter, and quicker to write and to read.
  *
- * What holds itself. A list is remembered before its items are written, so an item that leads back to it finds it there.
- * A tuple can't be: it is made when all its items are. If they lead back to it, it is written once more inside, where
- * the way ends at whatever on it was remembered; and that inner one is the tuple. When the outer one's items are done it
- * turns out that the tuple exists already, so what was made of them is dropped, and the tuple fetched. So it goes for
- * all that is made of its parts ("late"): tuples, frozensets, objects of their arguments, and sets where the protocol
- * has no word for them. The parts that both have must be the same ones: while something late that may lead back to
- * itself is being written, all is remembered, whatever its marks say. */
+ * What holds itself. A list is remembered before its items are written, so an item that leads back to it finds it
+ * there. A tuple can't be: it is made when all its items are. If they lead back to it, it is written once more inside,
+ * where the way ends at whatever on it was remembered; and that inner one is the tuple. When the outer one's items are
+ * done it turns out that the tuple exists already, so what was made of them is dropped, and the tuple fetched. So it
+ * goes for all that is made of its parts ("late"): tuples, frozensets, objects of their arguments, and sets where the
+ * protocol has no word for them. The parts that both have must be the same ones: while something late that may lead
+ * back to itself is being written, all is remembered, whatever its marks say. */
 #include "value/pickle.h"
 
 #include "base/error.h"

@@ -1,6 +1,5 @@
-/* Pickles that are no pickles, or are made to do harm: each is refused with a reason, and within limits. And what happens
- * when there is no memory. */
-#include "allocations.h"
+/* Pickles that are no pickles, or are made to do harm: each is refused with a reason, and within limits. And what
+ * happens when there is no memory. */
 #include "pickles.h"
 
 #include <stdio.h>
