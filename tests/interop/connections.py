@@ -330,6 +330,7 @@ def strict():
     with PythonServer(authkey=KEY) as server:
         printed = code_of(connect(server.address, "echo", 5, key=KEY, strict=True))
         equal(printed, "5 bytes are back" if modern else "KITH_EAUTH")
+        equal(type(server.ending()), EOFError)
 
 
 if modern:
@@ -544,7 +545,7 @@ def descriptors_from_kith():
 
 def run_here():
     """The tests above, in this Python."""
-    faulthandler.dump_traceback_later(250, exit=True)  # tells where it hangs
+    faulthandler.dump_traceback_later(1000 if long_form else 250, exit=True)  # tells where it hangs
     run_all()
 
 
