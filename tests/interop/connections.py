@@ -378,6 +378,19 @@ def python_ends_in_the_middle():
 
 
 @test
+def kith_comes_back():
+    """a client of kith's that is to reconnect tells of the end once, and proves itself to Listener anew"""
+
+    def echo_one(connection):
+        connection.send_bytes(connection.recv_bytes())
+
+    for kind in "unix path", "IPv4":
+        with PythonServer(KINDS[kind](), serve=echo_one, authkey=KEY) as server:
+            equal(connect(server.address, "again", 5, 6, 7, key=KEY, reconnect=True).splitlines(),
+                  ["5 bytes are back", "KITH_EEOF", "6 bytes are back", "KITH_EEOF", "7 bytes are back", "KITH_EEOF"])
+
+
+@test
 def kith_ends_in_the_middle():
     """kith ends in the middle of a message: Python's OSError; between two: EOFError"""
     for kind in "unix path", "IPv4":

@@ -5,11 +5,12 @@
  *         Prints how a connection ended, unless it was a plain end. The line "stats" on stdin has it print the
  *         listener's statistics; the end of stdin ends it.
  *     echo_peer connect [OPTION...] ADDRESS ACTION [ARGUMENT...]
- *         connects, and does what the table of actions says. When a call fails it prints the code and its detail, and
+ *         connects, and does one of the actions that are told below. When a call fails it prints the code and its detail, and
  *         ends with status 1.
  *
  * Options: --key TEXT, --strict (refuse the bare MD5), --values (the server takes messages for values), --max BYTES (the
- * longest message), --handshakes COUNT and --patience MILLISECONDS (of the listener). */
+ * longest message), --reconnect (the client), --handshakes COUNT (of the listener), --patience MILLISECONDS (for a
+ * handshake, on either side). */
 #include <kith/kith.h>
 
 #include <errno.h>
@@ -29,6 +30,7 @@ static struct {
     const char *key;
     int strict;
     int values;
+    int reconnect;
     uint64_t max_message;
     unsigned max_handshakes;
     kith_timeout handshake_timeout;
@@ -187,6 +189,7 @@ static kith_connection *dial(void)
                       &(kith_client_options){ .authkey = settings.key,
                                               .authkey_size = settings.key ? strlen(settings.key) : 0,
                                               .refuse_md5 = settings.strict,
+                                              .reconnect = settings.reconnect,
                                               .max_message = settings.max_message },
                       settings.timeout),
          "kith_connect");
@@ -236,6 +239,19 @@ static int receive(char **arguments)
     MUST(kith_connection_recv(connection, &message, PATIENCE));
     printf("%zu bytes came\n", message.size);
     kith_bytes_free(&message);
+    kith_connection_free(connection);
+    return 0;
+}
+
+/* SIZE...: as echo, where the server ends the connection after each message. */
+static int again(char **sizes)
+{
+    kith_connection *connection = dial();
+    kith_bytes message;
+    for (; *sizes; sizes++) {
+        echo_size(connection, strtoul(*sizes, NULL, 10));
+        printf("%s\n", kith_error_name(kith_connection_recv(connection, &message, PATIENCE)));
+    }
     kith_connection_free(connection);
     return 0;
 }
@@ -371,8 +387,8 @@ static const struct {
     int arguments; /* at least */
     int (*run)(char **arguments);
 } actions[] = {
-    { "echo", 1, echo }, { "receive", 0, receive },       { "flood", 1, flood },       { "values", 0, values },
-    { "many", 1, many }, { "descriptor", 0, descriptor }, { "parallel", 1, parallel },
+    { "echo", 1, echo },     { "again", 1, again },           { "receive", 0, receive }, { "flood", 1, flood },
+    { "values", 0, values }, { "descriptor", 0, descriptor }, { "many", 1, many },       { "parallel", 1, parallel },
 };
 
 static int usage(void)
@@ -385,13 +401,19 @@ static int usage(void)
 static int take_option(char **arguments)
 {
     const char *name = arguments[0], *value = arguments[1];
-    if (strcmp(name, "--strict") == 0) {
-        settings.strict = 1;
-        return 1;
-    }
-    if (strcmp(name, "--values") == 0) {
-        settings.values = 1;
-        return 1;
+    static const struct {
+        const char *name;
+        int *set;
+    } flags[] = {
+        { "--strict", &settings.strict },
+        { "--values", &settings.values },
+        { "--reconnect", &settings.reconnect },
+    };
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        if (strcmp(name, flags[i].name) == 0) {
+            *flags[i].set = 1;
+            return 1;
+        }
     }
     if (!value)
         return 0;
