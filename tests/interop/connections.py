@@ -268,6 +268,32 @@ def keys_of_python_clients():
 
 
 @test
+def impostors():
+    """who does not look at kith's proof, and has none himself, is refused by either side"""
+    with Server(key=KEY) as server:
+        for response in bytes(16), b"{sha256}" + bytes(32):
+            with client(server.address) as connection:
+                equal(connection.recv_bytes()[:11], b"#CHALLENGE#")
+                connection.send_bytes(response)
+                equal(connection.recv_bytes(), b"#FAILURE#")
+                equal(type(raises(connection.recv_bytes)), EOFError)
+        equal((server.stats()["accepted"], server.stats()["refused"]), (0, 2))
+
+    def pretend(connection):
+        connection.send_bytes(b"#CHALLENGE#" + bytes(20))
+        connection.recv_bytes()
+        connection.send_bytes(b"#WELCOME#")
+        equal(connection.recv_bytes()[:11], b"#CHALLENGE#")
+        connection.send_bytes(bytes(16))
+        equal(connection.recv_bytes(), b"#FAILURE#")
+        connection.recv_bytes()
+
+    with PythonServer(serve=pretend) as server:
+        equal(code_of(connect(server.address, "echo", 5, key=KEY)), "KITH_EAUTH")
+        equal(type(server.ending()), EOFError)
+
+
+@test
 def no_key_at_kith():
     """a Client with a key waits for a challenge as long as the listener without one lives, and no longer"""
     server = Server()
