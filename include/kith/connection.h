@@ -57,7 +57,8 @@ KITH_API KITH_MUST_USE int kith_pipe(kith_connection **first, kith_connection **
                                      const kith_pipe_options *options);
 
 /** Makes a connection of a connected stream socket: one that was handed over (kith_connection_fd there,
- *  kith_connection_recv_fd here), or comes from elsewhere. Nobody is asked to prove anything.
+ *  kith_connection_recv_fd here), or comes from elsewhere. Nobody is asked to prove anything. Handles that were made of
+ *  one socket separately must not receive by turns: what one has looked at, it takes to be still there.
  *  @param connection  receives it; free it with kith_connection_free
  *  @param fd          the socket; it stays the caller's, the connection has one of its own
  *  @return 0; -EINVAL when connection is NULL, or fd is no connected stream socket; -EBADF when it is not open;

@@ -347,6 +347,43 @@ static void who_asks_for_the_descriptor_can_poll_it(void **state)
     assert_false(readable(fd, 0));
 }
 
+/* Receives one of three messages. @return whether the others were left in the socket */
+static bool leaves_the_others(bool forks)
+{
+    kith_listener *listener;
+    kith_connection *client, *server;
+    kith_bytes message;
+    char address[64];
+    snprintf(address, sizeof address, "unix:@kith-test-into-%d", (int)getpid());
+    assert_code(kith_listener_new(&listener, address, NULL), 0);
+    assert_code(kith_connect(&client, address, NULL, KITH_FOREVER), 0);
+    assert_code(kith_listener_accept(listener, &server, KITH_FOREVER), 0);
+    if (forks)
+        assert_int_equal(run(return_it, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        assert_code(kith_connection_send(client, "x", 1, KITH_NOWAIT), 0);
+    assert_code(kith_connection_recv(server, &message, KITH_FOREVER), 0);
+    kith_bytes_free(&message);
+    bool left = readable(kith_connection_fd(server), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(kith_connection_poll(server, KITH_NOWAIT), 1);
+        assert_code(kith_connection_recv(server, &message, KITH_NOWAIT), 0);
+        kith_bytes_free(&message);
+    }
+    assert_int_equal(kith_connection_poll(server, KITH_NOWAIT), 0);
+    kith_connection_free(client);
+    kith_connection_free(server);
+    kith_listener_free(listener);
+    return left;
+}
+
+static void what_connects_is_read_ahead_until_a_fork(void **state)
+{
+    (void)state;
+    assert_false(leaves_the_others(false));
+    assert_true(leaves_the_others(true));
+}
+
 static void bad_arguments_are_refused(void **state)
 {
     (void)state;
@@ -395,6 +432,7 @@ int main(void)
         AHEAD_TEST(what_was_taken_goes_with_the_end),
         PIPE_TEST(who_asks_for_the_descriptor_can_poll_it),
         AHEAD_TEST(who_asks_for_the_descriptor_can_poll_it),
+        TEST(what_connects_is_read_ahead_until_a_fork),
         PIPE_TEST(bad_arguments_are_refused),
     };
     return cmocka_run_group_tests(tests, start_first, NULL);
