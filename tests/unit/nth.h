@@ -73,7 +73,7 @@ static inline int nth_watch(void)
         NTH_WATCHED(SYS_pidfd_open),
         NTH_WATCHED(SYS_eventfd2),
         NTH_WATCHED(SYS_socketpair),
-        NTH_WATCHED(SYS_sendmsg),
+        NTH_WATCHED(SYS_sendto),
         NTH_WATCHED(SYS_recvfrom),
         NTH_WATCHED(SYS_ppoll),
         NTH_WATCHED(SYS_waitid),
