@@ -95,9 +95,4 @@ int connection_await(const kith_connection *connection, enum os_poll_for what, d
 /** Whether something can be received that the socket does not tell of. */
 bool connection_pending(const kith_connection *connection);
 
-/** What comes next, between two messages. Nothing is taken yet, and of a message the header is read. For bare channels.
- *  @return for a message, how many bytes of its header there are, 1 to FRAME_HEADER_MIN; -ENOMSG for a descriptor;
- *          -EAGAIN when nothing is there; KITH_EEOF; KITH_ETRUNCATED; another negative errno */
-int connection_look(kith_connection *connection);
-
 #endif

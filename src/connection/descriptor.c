@@ -1,5 +1,6 @@
 /* Descriptors among the messages. */
 #include "connection/send.h"
+#include "connection/take.h"
 #include "os/socket.h"
 
 static int check_family(const kith_connection *connection)
@@ -33,8 +34,7 @@ static int receive_descriptor(kith_connection *connection, int *fd)
 {
     if (connection->unusable)
         return connection->unusable;
-    int next =
-        connection->header_have > 0 || connection->ahead.at < connection->ahead.have ? 1 : connection_look(connection);
+    int next = connection->header_have > 0 || connection->ahead.at < connection->ahead.have ? 1 : take_look(connection);
     if (next != -ENOMSG)
         return next > 0 ? -ENOMSG : next;
     int code = os_socket_receive_descriptor(connection->channel.socket, fd);
