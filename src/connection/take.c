@@ -134,18 +134,16 @@ static bool may_take_many(const kith_connection *connection)
 /* Takes all frames that we have seen. @return 0; -ENOMEM: nothing is taken; another negative code */
 static int take_many(kith_connection *connection)
 {
-    struct channel *channel = &connection->channel;
-    struct outlook *outlook = &connection->outlook;
+    const struct outlook *outlook = &connection->outlook;
     struct ahead *ahead = &connection->ahead;
     size_t size = 0;
     if (!ahead->bytes && !(ahead->bytes = malloc(OUTLOOK_BYTES)))
         return -ENOMEM;
     for (unsigned i = outlook->next; i < outlook->count; i++)
         size += outlook->sizes[i];
-    ptrdiff_t got = channel->carrier->receive(channel, ahead->bytes, size);
-    if (got <= 0)
-        return got == 0 ? KITH_ETRUNCATED : (int)got;
-    outlook_forget(outlook);
+    ptrdiff_t got = receive_piece(connection, ahead->bytes, size);
+    if (got < 0)
+        return (int)got;
     ahead->at = 0;
     ahead->have = (size_t)got;
     return 0;
@@ -170,13 +168,10 @@ static int take_from_ahead(kith_connection *connection)
  * than two pieces, and than two calls. */
 static int take_one(kith_connection *connection)
 {
-    struct channel *channel = &connection->channel;
     unsigned char bytes[OUTLOOK_FRAME_MAX];
     size_t known = outlook_next(&connection->outlook), size = 0;
     size_t wanted = connection->size <= sizeof bytes - FRAME_HEADER_MIN ? connection->size : 0;
-    ptrdiff_t got = channel->carrier->receive(channel, bytes, FRAME_HEADER_MIN + wanted);
-    if (got == 0)
-        return KITH_ETRUNCATED;
+    ptrdiff_t got = receive(connection, bytes, FRAME_HEADER_MIN + wanted);
     if (got < 0)
         return (int)got;
     if (known)
@@ -184,7 +179,8 @@ static int take_one(kith_connection *connection)
     else
         outlook_forget(&connection->outlook);
     if (got < FRAME_HEADER_MIN || frame_decode(bytes, FRAME_HEADER_MIN, &size) != 0 || size != connection->size)
-        return disturbed(connection, bytes);
+        return disturbed(connection, bytes, (size_t)got);
+    memcpy(connection->header, bytes, FRAME_HEADER_MIN);
     connection->header_have = FRAME_HEADER_MIN;
     connection->have = (size_t)got - FRAME_HEADER_MIN;
     memcpy(connection->data, bytes + FRAME_HEADER_MIN, connection->have);
@@ -215,9 +211,20 @@ static int take_some(kith_connection *connection)
     return 0;
 }
 
+/* Memory for a frame that somebody else took before us may be too small for the one behind it. */
+static void drop_small_memory(kith_connection *connection)
+{
+    if (connection->header_have > 0 || connection->lent || connection->capacity >= connection->size)
+        return;
+    free(connection->data);
+    connection->data = NULL;
+    connection->capacity = 0;
+}
+
 int take_data(kith_connection *connection)
 {
     int code = 0;
+    drop_small_memory(connection);
     while (code == 0 && (connection->header_have == 0 || connection->have < connection->size || !connection->data)) {
         if (!connection->data || (connection->have == connection->capacity && connection->have < connection->size))
             code = grow(connection);

@@ -319,6 +319,19 @@ static void processes_receive_by_turns(void **state)
     finish(child, 0);
 }
 
+static void what_a_stranger_took_is_missed(void **state)
+{
+    (void)state;
+    char frame[10];
+    send_text("first");
+    send_text("second");
+    send_text("3");
+    expect_text("first"); /* and has seen the others */
+    assert_int_equal(read(kith_connection_fd(other), frame, sizeof frame), sizeof frame);
+    expect_failure(-EBADMSG);
+    expect_failure(-EBADMSG);
+}
+
 static int receive_from_3_on(void *count)
 {
     for (int i = 3; i < *(int *)count; i++)
@@ -428,6 +441,7 @@ int main(void)
         PIPE_TEST(short_and_long_ones_mix),
         AHEAD_TEST(short_and_long_ones_mix),
         PIPE_TEST(processes_receive_by_turns),
+        PIPE_TEST(what_a_stranger_took_is_missed),
         PIPE_TEST(what_was_taken_goes_with_the_end),
         AHEAD_TEST(what_was_taken_goes_with_the_end),
         PIPE_TEST(who_asks_for_the_descriptor_can_poll_it),
