@@ -294,6 +294,22 @@ static void a_call_for_its_effect_is_a_step(void **state)
     }
 }
 
+static void a_call_for_its_effect_is_copied_and_added(void **state)
+{
+    (void)state;
+    kith_value *object =
+        kith_object_new(arena, kith_object_global(arena, "m", "C"), kith_value_tuple(arena, NULL, 0), NULL);
+    kith_value *args = kith_value_tuple(arena, (kith_value *[]){ object, integer(5) }, 2);
+    kith_value *call = kith_object_call(arena, kith_object_global(arena, "m", "set_state"), args);
+    assert_code(kith_object_add_step(object, KITH_STEP_CALL, NULL, call), 0);
+    static const char wanted[] = "\x80\x03"
+                                 "cm\nC\n)\x81q\x00"
+                                 "cm\nset_state\nh\x00K\x05\x86R0.";
+    assert_pickle(object, 3, wanted);
+    assert_pickle(kith_value_copy(arena, object), 3, wanted);
+    assert_repr(kith_value_at(args, 1), "5");
+}
+
 static void other_values_that_are_dropped_are_no_steps(void **state)
 {
     (void)state;
@@ -535,6 +551,7 @@ int main(void)
         VALUE_TEST(a_pickle_that_would_run_a_command_is_data),
         VALUE_TEST(steps_keep_their_order),
         VALUE_TEST(a_call_for_its_effect_is_a_step),
+        VALUE_TEST(a_call_for_its_effect_is_copied_and_added),
         VALUE_TEST(other_values_that_are_dropped_are_no_steps),
         VALUE_TEST(what_has_no_state_takes_none),
         VALUE_TEST(calls_of_builtins_are_plain_values),
