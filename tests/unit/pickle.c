@@ -322,6 +322,17 @@ static void other_values_that_are_dropped_are_no_steps(void **state)
     assert_int_equal(kith_object_step_count(unpickled(PICKLE("cm\nC\n)\x81\x94h\x00\x85"
                                                              "0."))),
                      0);
+    /* It is kept elsewhere, or was a step already: it is fetched and dropped, and nobody called again. */
+    assert_int_equal(kith_object_step_count(unpickled(PICKLE("cm\nC\n)\x81q\x00"
+                                                             "cm\nf\nh\x00\x85Rq\x01\x85"
+                                                             "0h\x01"
+                                                             "0."))),
+                     0);
+    assert_int_equal(kith_object_step_count(unpickled(PICKLE("cm\nC\n)\x81q\x00"
+                                                             "cm\nf\nh\x00\x85Rq\x01"
+                                                             "0h\x01"
+                                                             "0."))),
+                     1);
 }
 
 static void what_has_no_state_takes_none(void **state)

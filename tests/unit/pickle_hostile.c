@@ -420,6 +420,22 @@ static void nesting_counts_as_it_is_in_the_end(void **state)
     free(made.bytes);
 }
 
+/** What was found to be deep enough at first may be met again further down. */
+static void nesting_counts_by_the_longest_way(void **state)
+{
+    (void)state;
+    struct made made = { 0 };
+    more(&made, 1, ")", 1);
+    more(&made, 599, "\x85", 1);
+    more(&made, 1, PICKLE("q\x00h\x00"));
+    more(&made, 600, "\x85", 1);
+    more(&made, 1, PICKLE("\x86."));
+    assert_explained(read_made(&made, NULL), KITH_ELIMIT);
+    assert_explained(read_made(&made, &(kith_pickle_read_options){ .max_depth = 1200 }), KITH_ELIMIT);
+    assert_code(read_made(&made, &(kith_pickle_read_options){ .max_depth = 1201 }), 0);
+    free(made.bytes);
+}
+
 /** Each tuple has the one before it twice: as many ways lead through them as no walk ever ends. */
 static void many_ways_are_walked_once(void **state)
 {
@@ -505,8 +521,10 @@ static void much_is_not_made_of_little(void **state)
     memset(text, 'z', sizeof text);
     for (size_t i = 0; i < sizeof tricks / sizeof *tricks; i++) {
         struct made made = { 0 };
-        more(&made, 1, PICKLE("]("));
-        more(&made, LONG, "N", 1);
+        more(&made, 1,
+             PICKLE("Vz\nq\x0a"
+                    "0]("));
+        more(&made, LONG, PICKLE("h\x0a"));
         more(&made, 1,
              PICKLE("eq\x00"
                     "0cbuiltins\nset\nq\x01"
@@ -637,6 +655,7 @@ int main(void)
         VALUE_TEST(opcodes_in_any_order),
         VALUE_TEST(nesting_has_a_limit),
         VALUE_TEST(nesting_counts_as_it_is_in_the_end),
+        VALUE_TEST(nesting_counts_by_the_longest_way),
         VALUE_TEST(many_ways_are_walked_once),
         VALUE_TEST(what_holds_itself_has_an_end),
         VALUE_TEST(values_are_counted),
