@@ -274,12 +274,20 @@ static int equal_sets(const struct table *one, const struct table *other, uint64
     return 1;
 }
 
+/** How many bytes a number is kept in beside its node. */
+static size_t size_beside(const kith_value *number)
+{
+    return number->marks & VALUE_BIG ? number->bytes.size : 0;
+}
+
 int key_equal(const kith_value *one, const kith_value *other, uint64_t *steps)
 {
     if (one == other)
         return 1;
-    if (number_is(one) && number_is(other))
-        return number_equal(one, other);
+    if (number_is(one) && number_is(other)) {
+        bool enough = steps_take(steps, (size_beside(one) + size_beside(other)) / 64);
+        return enough ? number_equal(one, other) : steps_exceeded();
+    }
     if (one->kind != other->kind)
         return 0;
     if (!steps_take(steps, 1))

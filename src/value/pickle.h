@@ -13,6 +13,7 @@ enum {
     PICKLE_PROTOCOL_MAX = 5,
     PICKLE_PROTOCOL_DEFAULT = 4,
     PICKLE_BATCH = 1000,       /* how many items one APPENDS, SETITEMS or ADDITEMS takes, as CPython has it */
+    PICKLE_NAME_MAX = 1000,    /* bytes of a module's or class's name, which may be looked at again and again */
     PICKLE_DIGITS_MAX = 20000, /* of an int written in decimal: to read it takes their square */
 };
 

@@ -23,12 +23,19 @@ static int push_object(struct reader *reader, kith_object_form form, kith_value 
     return reader_push_container(reader, value);
 }
 
+/** Whether it is text without NUL bytes. */
+static bool is_name(const char *text, size_t size)
+{
+    return !memchr(text, '\0', size) && (pickle_is_ascii(text, size) || utf8_is_text(text, size));
+}
+
 /** @param module, name  in the arena, with NUL bytes behind them */
 static int push_global(struct reader *reader, const char *module, size_t module_size, const char *name,
                        size_t name_size)
 {
-    if (strlen(module) != module_size || strlen(name) != name_size || !utf8_is_text(module, module_size) ||
-        !utf8_is_text(name, name_size))
+    if (module_size > PICKLE_NAME_MAX || name_size > PICKLE_NAME_MAX)
+        return error_fail(KITH_ELIMIT, "the name of a class or function has more than %d bytes", PICKLE_NAME_MAX);
+    if (!is_name(module, module_size) || !is_name(name, name_size))
         return reader_fail(reader, "the name of a class or function is no text");
     if (reader->protocol < 3)
         pickle_names_to_3(&module, &name);

@@ -503,7 +503,8 @@ static void much_is_not_made_of_little(void **state)
 {
     (void)state;
     enum { LONG = 60000, TIMES = 60000 };
-    /* In the memo: 0 a list of equal items, 4 and 9 texts that differ in the end, 7 bytes, 8 a dict with the key 9. */
+    /* In the memo: 0 a list of equal items; 4 and 9 texts that differ in the end, 11 and 12 ints; 7 bytes; 8 a dict with
+     * the keys 9 and 11. */
     static const struct {
         const char *again;
         size_t size;
@@ -514,6 +515,7 @@ static void much_is_not_made_of_little(void **state)
         { PICKLE("h\x03h\x04h\x05\x86R0"), KITH_ELIMIT }, /* encode(text, 'latin1') */
         { PICKLE("h\x06h\x07\x85R0"), KITH_ELIMIT },      /* bytearray(bytes) */
         { PICKLE("h\x08h\x04Ns0"), KITH_ELIMIT },         /* the text is compared with the key */
+        { PICKLE("h\x08h\x0cNs0"), KITH_ELIMIT },         /* the long int, too */
         { PICKLE("h\x08h\x09Ns0"), 0 },                   /* it is the key */
         { PICKLE("h\x08h\x04\x85Ns0"), 0 },               /* tuples of the same */
     };
@@ -544,9 +546,32 @@ static void much_is_not_made_of_little(void **state)
                     "0}q\x08X\x60\xea\x00\x00"));
         more(&made, 1, text, LONG - 1);
         more(&made, 1, PICKLE("aq\x09Ns0"));
+        more(&made, 1, PICKLE("h\x08\x8b\x60\xea\x00\x00"));
+        more(&made, 1, text, LONG - 1);
+        more(&made, 1, PICKLE("bq\x0bNs0\x8b\x60\xea\x00\x00"));
+        more(&made, 1, text, LONG - 1);
+        more(&made, 1,
+             PICKLE("cq\x0c"
+                    "0"));
         more(&made, TIMES, tricks[i].again, tricks[i].size);
         more(&made, 1, PICKLE("N."));
         assert_code(read_made(&made, NULL), tricks[i].code);
+        free(made.bytes);
+    }
+}
+
+static void names_have_a_limit(void **state)
+{
+    (void)state;
+    for (size_t size = 1000; size <= 1001; size++) {
+        struct made made = { 0 };
+        more(&made, 1, "cm\n", 3);
+        more(&made, size, "n", 1);
+        more(&made, 1, "\n.", 2);
+        if (size == 1000)
+            assert_code(read_made(&made, NULL), 0);
+        else
+            assert_explained(read_made(&made, NULL), KITH_ELIMIT);
         free(made.bytes);
     }
 }
@@ -662,6 +687,7 @@ int main(void)
         VALUE_TEST(memory_is_limited),
         VALUE_TEST(much_is_not_made_of_little),
         VALUE_TEST(digits_have_a_limit),
+        VALUE_TEST(names_have_a_limit),
         VALUE_TEST(names_may_be_all_dots),
         VALUE_TEST(no_memory_at_any_time),
     };
