@@ -315,7 +315,7 @@ typedef enum kith_object_step {
     KITH_STEP_APPEND,    /**< an item is appended */
     KITH_STEP_SET_ITEM,  /**< object[key] = item */
     KITH_STEP_ADD,       /**< an item is added */
-    KITH_STEP_CALL       /**< a call changes the object: the item is the call, an object whose first argument is this one.
+    KITH_STEP_CALL       /**< a call changes the object: the item is the call, whose first argument is this object.
                             So a class's "state_setter" is told */
 } kith_object_step;
 

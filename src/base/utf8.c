@@ -39,3 +39,17 @@ bool utf8_is_text(const void *bytes, size_t size)
     }
     return true;
 }
+
+char *utf8_put(char *out, uint32_t character)
+{
+    if (character < 0x80) {
+        *out++ = (char)character;
+        return out;
+    }
+    int more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
+    static const unsigned char first[] = { 0, 0xc0, 0xe0, 0xf0 };
+    *out++ = (char)(first[more] | character >> (6 * more));
+    while (more-- > 0)
+        *out++ = (char)(0x80 | (character >> (6 * more) & 0x3f));
+    return out;
+}

@@ -230,21 +230,6 @@ static int32_t read_unicode(struct reader *reader)
     return 0x10000 + (first - 0xd800) * 0x400 + (second - 0xdc00);
 }
 
-/** Writes a character in UTF-8. @return behind it */
-static char *put_character(char *to, int32_t character)
-{
-    if (character < 0x80) {
-        *to++ = (char)character;
-        return to;
-    }
-    int more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-    static const unsigned char first[] = { 0, 0xc0, 0xe0, 0xf0 };
-    *to++ = (char)(first[more] | character >> (6 * more));
-    while (more-- > 0)
-        *to++ = (char)(0x80 | (character >> (6 * more) & 0x3f));
-    return to;
-}
-
 /** Reads what comes behind a backslash. @return the character; -1: no such thing */
 static int32_t read_escape(struct reader *reader)
 {
@@ -278,7 +263,7 @@ static int read_escaped(struct reader *reader, const char *close, kith_value **v
             int32_t character = read_escape(reader);
             if (character < 0)
                 return malformed(reader, "no escape ends like this");
-            to = put_character(to, character);
+            to = utf8_put(to, (uint32_t)character);
         }
     }
     *to = '\0';

@@ -125,8 +125,8 @@ int reader_push_tuple(struct reader *reader, kith_value *const *items, size_t co
 
 /* ---- opcodes ----
  *
- * Each does what Lib/pickletools.py says of it. Where there are several of a kind, width is how many bytes tell a length
- * or a number. They return 0; KITH_EMALFORMED, KITH_ELIMIT, -ENOMEM. */
+ * Each does what Lib/pickletools.py says of it. Where there are several of a kind, width is how many bytes tell a
+ * length or a number. They return 0; KITH_EMALFORMED, KITH_ELIMIT, -ENOMEM. */
 
 /* Plain values. */
 int read_small_int(struct reader *reader, size_t width);

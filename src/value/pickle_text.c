@@ -1,4 +1,5 @@
 /* What protocol 0 writes as lines of text: numbers in decimal, strings with escapes. */
+#include "base/utf8.h"
 #include "value/pickle.h"
 
 #include <openssl/bn.h>
@@ -231,21 +232,6 @@ int pickle_text_string(kith_arena *arena, const char *line, size_t size, kith_va
     }
     *out = '\0';
     return made(arena, old_string_in_place(arena, text, (size_t)(out - text)), value);
-}
-
-/** Writes a character in UTF-8, surrogates like others. @return behind it */
-static char *utf8_put(char *out, uint32_t character)
-{
-    if (character < 0x80) {
-        *out++ = (char)character;
-        return out;
-    }
-    int more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-    static const unsigned char first[] = { 0, 0xc0, 0xe0, 0xf0 };
-    *out++ = (char)(first[more] | character >> (6 * more));
-    while (more-- > 0)
-        *out++ = (char)(0x80 | (character >> (6 * more) & 0x3f));
-    return out;
 }
 
 int pickle_text_unicode(kith_arena *arena, const char *line, size_t size, kith_value **value, const char **fault)

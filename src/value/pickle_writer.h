@@ -1,4 +1,5 @@
-/* What the parts of the pickle writer have in common: bytes to put, the memo, and each other. All return 0 or a code. */
+/* What the parts of the pickle writer have in common: bytes to put, the memo, and each other. All return 0 or a
+ * code. */
 #ifndef KITH_SRC_VALUE_PICKLE_WRITER_H
 #define KITH_SRC_VALUE_PICKLE_WRITER_H
 

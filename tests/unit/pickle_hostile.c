@@ -503,8 +503,8 @@ static void much_is_not_made_of_little(void **state)
 {
     (void)state;
     enum { LONG = 60000, TIMES = 60000 };
-    /* In the memo: 0 a list of equal items; 4 and 9 texts that differ in the end, 11 and 12 ints; 7 bytes; 8 a dict with
-     * the keys 9 and 11. */
+    /* In the memo: 0 a list of equal items; 4 and 9 texts that differ in the end, 11 and 12 ints; 7 bytes; 8 a dict
+     * with the keys 9 and 11. */
     static const struct {
         const char *again;
         size_t size;
