@@ -315,8 +315,8 @@ typedef enum kith_object_step {
     KITH_STEP_APPEND,    /**< an item is appended */
     KITH_STEP_SET_ITEM,  /**< object[key] = item */
     KITH_STEP_ADD,       /**< an item is added */
-    KITH_STEP_CALL       /**< a call changes the object: the item is the call, whose first argument is this object.
-                            So a class's "state_setter" is told */
+    KITH_STEP_CALL       /**< a call changes the object: the item is the call, an object whose first argument is this
+                            one. So a class's "state_setter" is told */
 } kith_object_step;
 
 /** Adds a step to an object. @param key  for KITH_STEP_SET_ITEM, else NULL
