@@ -83,6 +83,9 @@ static void strings(void **state)
         { PICKLE("\x8c\x0a"
                  "12345678\xc3\xa4."),
           "'12345678ä'" },
+        { PICKLE("\x8c\x12\xc3\xa4"
+                 "1234567890123456."),
+          "'ä1234567890123456'" },
         { PICKLE("Vz\\u20ac\xe4\\\n."), "'z€ä\\\\'" },
         { PICKLE("V\\U0001f600\\\\u0041\\\\\n."), "'😀\\\\\\\\u0041\\\\\\\\'" },
         { PICKLE("V\\ud83d\\ude00\n."), "'\\ud83d\\ude00'" },
@@ -428,6 +431,12 @@ static void protocol_2_has_the_names_of_python_2(void **state)
     assert_pickle(kith_object_global(arena, "copyreg", "C"), 2,
                   "\x80\x02"
                   "ccopy_reg\nC\n.");
+    assert_pickle(kith_object_global(arena, "builtins", "KeyError"), 2,
+                  "\x80\x02"
+                  "cexceptions\nKeyError\n.");
+    assert_pickle(kith_object_global(arena, "multiprocessing.context", "TimeoutError"), 2,
+                  "\x80\x02"
+                  "cmultiprocessing\nTimeoutError\n.");
     assert_pickle(kith_object_global(arena, "builtins", "TimeoutError"), 2,
                   "\x80\x02"
                   "cexceptions\nOSError\n.");

@@ -579,6 +579,14 @@ static void names_have_a_limit(void **state)
 static void digits_have_a_limit(void **state)
 {
     (void)state;
+    for (size_t count = 400; count <= 401; count++) {
+        struct made made = { 0 };
+        more(&made, 1, "F", 1);
+        more(&made, count, "0", 1);
+        more(&made, 1, "\n.", 2);
+        assert_code(read_made(&made, NULL), count == 400 ? 0 : KITH_EMALFORMED);
+        free(made.bytes);
+    }
     for (size_t count = 20000; count <= 20001; count++) {
         struct made made = { 0 };
         more(&made, 1, "L-", 2);
