@@ -1,6 +1,7 @@
 /* Receiving. It can stop anywhere and go on later: what has come is kept in the handle. */
 #include "connection/take.h"
 #include "os/poll.h"
+#include "os/socket.h"
 
 #include <stdlib.h>
 #include <string.h>
