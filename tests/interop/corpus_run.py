@@ -32,7 +32,7 @@ def run(program, protocol):
         fault = judge(value, answer)
         if fault:
             wrong.append("%s, written in %d: %s" % (name, wanted, fault))
-    return {"protocol": protocol, "cases": len(cases), "wrong": wrong}
+    return {"protocol": protocol, "cases": len(cases), "numpy": corpus.numpy is not None, "wrong": wrong}
 
 
 def judge(value, answer):

@@ -18,9 +18,10 @@ import corpus
 import pythons
 import shapes
 from codec_peer import ask
-from tap import equal, run, run_all, test
+from tap import Skip, equal, run, run_all, test
 
 program = sys.argv[1]
+found = pythons.find()
 
 # ---- the corpus, by each Python in each protocol ----
 
@@ -43,9 +44,16 @@ def corpus_test(version, python, protocol):
     test(of_one_protocol)
 
 
-for version, python in pythons.find():
+for version, python in found:
     for protocol in range(6):
         corpus_test(version, python, protocol)
+
+
+@test
+def numpy_arrays():
+    """numpy arrays were in the corpus of one Python at least."""
+    if not any(went(python)[5]["numpy"] for _, python in found):
+        raise Skip("no Python here has numpy; KITH_PYTHONS may name one that has")
 
 # ---- what is not run ----
 

@@ -1,5 +1,6 @@
 /* kith/codec.h: values in queues. */
 #include "queues.h"
+#include "shortage.h"
 
 enum { PUTTERS = 3, GETTERS = 2, EACH = 300 };
 
@@ -172,6 +173,28 @@ static void time_and_bounds_are_those_of_the_queue(void **state)
     assert_explained(kith_queue_get_value(queue, arena, &value, KITH_FOREVER), KITH_ECLOSED);
 }
 
+static void without_memory_nothing_is_put_and_nothing_lost(void **state)
+{
+    (void)state;
+    static const char zeros[100000];
+    kith_value *value = kith_value_bytes_borrowed(arena, zeros, sizeof zeros), *got = NULL;
+    make(0, 0);
+    shortage_begin(1);
+    int code = kith_queue_put_value(queue, value, KITH_NOWAIT);
+    if (!shortage_end())
+        skip();
+    assert_explained(code, -ENOMEM);
+    assert_int_equal(kith_queue_qsize(queue), 0);
+    assert_code(kith_queue_put_value(queue, value, KITH_NOWAIT), 0);
+    shortage_begin(1);
+    code = kith_queue_get_value(queue, arena, &got, KITH_NOWAIT);
+    assert_true(shortage_end());
+    assert_explained(code, -ENOMEM);
+    assert_null(got);
+    assert_int_equal(kith_queue_qsize(queue), 1);
+    assert_int_equal(kith_value_equal(get_value(), value), 1);
+}
+
 static void bad_input_is_explained(void **state)
 {
     (void)state;
@@ -295,6 +318,7 @@ int main(void)
         TEST(long_bytes_are_not_copied),
         TEST(what_is_no_pickle_is_taken_and_told),
         TEST(time_and_bounds_are_those_of_the_queue),
+        TEST(without_memory_nothing_is_put_and_nothing_lost),
         TEST(bad_input_is_explained),
         TEST(many_processes_put_and_get),
         TEST(what_a_dead_putter_has_put_is_whole),
