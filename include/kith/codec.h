@@ -80,15 +80,17 @@ KITH_API KITH_MUST_USE int kith_pickle_write(const kith_value *value, kith_bytes
 
 /** Reads a JSON text: null, true and false, numbers (with a point or an exponent a float, else an int), strings, arrays
  *  (lists), objects (dicts; of equal names the last one counts).
+ *  For the time of the call, Jansson's tree of the text takes memory in proportion to its size, beside the values.
  *  @param text  size bytes of UTF-8
- *  @return 0; KITH_EMALFORMED with line and column in the detail when it is no JSON, also when something follows,
- *          or half a surrogate pair stands alone; KITH_ELIMIT when it is nested deeper than 1,000; -ERANGE for an int
- *          that is neither of int64_t nor of uint64_t, or a float beyond double; -ENOMEM; -EINVAL as for
+ *  @return 0; KITH_EMALFORMED when it is no JSON, with line and column in the detail (of a NUL byte the offset; of
+ *          several values with commas, how many they are), also when something follows, half a surrogate pair stands
+ *          alone, or a name has a NUL in it (\u0000; a str may); KITH_ELIMIT when it is nested deeper than 1,000;
+ *          -ERANGE for an int that is none of int64_t, or a float beyond double; -ENOMEM; -EINVAL as for
  *          kith_pickle_read */
 KITH_API KITH_MUST_USE int kith_json_read(kith_arena *arena, kith_value **value, const void *text, size_t size);
 
-/** Writes a value as JSON: what kith_json_read reads, and a tuple as an array. Keys that are ints, floats, bools and
- *  None become strings, as Python's json does it.
+/** Writes a value as JSON: what kith_json_read makes, ints up to those of uint64_t, and a tuple as an array. Keys that
+ *  are ints, floats, bools and None become strings, as Python's json does it.
  *  @param text    receives UTF-8 with a NUL byte behind it, which size does not count; free it with kith_bytes_free
  *  @param indent  how far to indent each level, 0 to 31; 0: all in one line
  *  @return 0; KITH_ETYPE when it holds what JSON has no word for (bytes, sets, objects, other keys, texts with lone

@@ -24,7 +24,7 @@ KITH_EMALFORMED = -10010
 floats = [0.0, -0.0, 0.1, 1.0, -1.5, 1e15, 1e16, 1e22, 1e23, 123456789012345680.0, 5e-324, 2.2250738585072014e-308,
           1e-4, 1e-5, sys.float_info.max, 2.0**-1074, 2.0**53, 9007199254740993.0, 1 / 3, 2 / 3, 1e100, 1.1e-7]
 values = [
-    None, True, False, "", [], {}, [[]], {"": {}}, 0, -1, 2**64 - 1, -2**63, "text",
+    None, True, False, "", [], {}, [[]], {"": {}}, 0, -1, 2**63 - 1, -2**63, "text",
     ["ä", "你好", "\U0001f600", "\0", "\x7f"],
     "".join(map(chr, range(0x20))) + "\"\\/\u2028\uffff", {"z": 1, "a": [2, {"m": None}], "ä\"": True}, floats,
     [[[[1], 2], 3], 4], "x" * 100000, list(range(1000)), {str(number): number for number in range(1000)},
@@ -82,15 +82,15 @@ def other_values():
 def read_strictly(text):
     """What Python reads where it sticks to the RFC; ValueError where that is no JSON.
 
-    Returns the value, and the codes for what is JSON but more than kith takes: ints and floats beyond their range, lone
-    surrogates."""
+    Returns the value, and the codes for what is JSON but more than kith takes: ints and floats beyond their range, NUL
+    in a name, lone surrogates."""
     beyond = []
 
     def refuse(name):
         raise ValueError(name)
 
     def integer(digits):
-        if not -2**63 <= int(digits) < 2**64:
+        if not -2**63 <= int(digits) < 2**63:
             beyond.append(-errno.ERANGE)
         return int(digits)
 
@@ -99,7 +99,12 @@ def read_strictly(text):
             beyond.append(-errno.ERANGE)
         return float(digits)
 
-    value = json.loads(text.decode(), parse_constant=refuse, parse_int=integer, parse_float=real)
+    def look(pairs):
+        beyond.extend(KITH_EMALFORMED for name, _ in pairs if "\0" in name)
+        return dict(pairs)
+
+    value = json.loads(text.decode(), parse_constant=refuse, parse_int=integer, parse_float=real,
+                       object_pairs_hook=look)
     if any(0xd800 <= ord(character) < 0xe000 for character in json.dumps(value, ensure_ascii=False)):
         beyond.append(KITH_EMALFORMED)
     return value, beyond

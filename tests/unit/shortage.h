@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 static struct {
-    unsigned left; /* how many pieces there are before one is refused; 0: none is refused */
+    unsigned left;  /* how many pieces there are before one is refused; 0: none is refused */
+    unsigned after; /* what left becomes then: 1 has all be refused that follow */
     bool struck;
     long pieces; /* taken and not given back */
 } shortage;
@@ -34,6 +35,7 @@ static inline bool shortage_strikes(void)
 {
     if (shortage.left == 0 || --shortage.left > 0)
         return false;
+    shortage.left = shortage.after;
     shortage.struck = true;
     errno = ENOMEM;
     return true;
@@ -77,7 +79,15 @@ static inline void shortage_begin(unsigned n)
 {
     shortage.pieces = 0;
     shortage.struck = false;
+    shortage.after = 0;
     shortage.left = n;
+}
+
+/** Refuses the nth piece and all that follow. */
+static inline void shortage_begin_for_good(unsigned n)
+{
+    shortage_begin(n);
+    shortage.after = 1;
 }
 
 /** Refuses no more. @return whether one was refused */
