@@ -4,8 +4,8 @@
 
 help:
 	@echo 'make demo      the main job: digests /usr/include and /usr/share with several processes'
-	@echo 'make check     all tests and lints; ends with the line "N passed, N failed"'
-	@echo 'make torture   kills processes at 10,000 instants and after every instruction; searches the models; soaks'
+	@echo 'make check     all tests and lints; ends with the line "N passed, N failed"; LONG=1: fuzzes, too, for minutes'
+	@echo 'make torture   kills at 10,000 instants and after every instruction; searches the models; soaks; fuzzes'
 	@echo 'make bench     the same workloads on kith and on its peers; BENCH=--quick, or other options of bench/run.py'
 	@echo 'make build     the library and the examples, into build/'
 	@echo 'make install   the library, its headers and kith.pc (DESTDIR is heeded)'
@@ -21,7 +21,7 @@ demo: build
 
 check:
 	@tools/setup check
-	@tools/check
+	@tools/check $(if $(LONG),--long)
 
 torture:
 	@tools/setup torture
