@@ -23,13 +23,13 @@
 /* The bits of the first byte. */
 enum { CLIENT = 1, HELPED = 2, NO_MD5 = 4, ANSWER_MD5 = 8 };
 
-enum { SAID_MAX = 4096, FRAME_MAX = 256, HEADER = 4, TRIES = 100 };
+enum { SAID_MAX = 4096, FRAME_MAX = 256, HEADER = 4, LONG_HEADER = 12, TRIES = 100 };
 
 static const char key[] = "key of the fuzzer";
 static const char challenge_mark[] = "#CHALLENGE#";
 static const char welcome[] = "#WELCOME#";
 
-enum { MARK = sizeof challenge_mark - 1, WELCOME = sizeof welcome - 1, KEY = sizeof key - 1 };
+enum { MARK = sizeof challenge_mark - 1, KEY = sizeof key - 1 };
 
 /* ---- raw sockets, and frames on them ---- */
 
@@ -92,30 +92,55 @@ static int hear_frame(int fd, uint8_t frame[FRAME_MAX])
     return !header[0] && !header[1] && size <= FRAME_MAX && hear(fd, frame, (size_t)size) ? size : -1;
 }
 
-/* @return the length of the frame at the beginning of what is said, which begins with a mark; -1 when there is none */
-static int frame_of(const uint8_t *said, size_t size, const char *mark)
+static uint64_t number_at(const uint8_t *bytes, size_t count)
 {
-    size_t length = strlen(mark);
-    if (size < HEADER || said[0] || said[1])
+    uint64_t number = 0;
+    for (size_t i = 0; i < count; i++)
+        number = number << 8 | bytes[i];
+    return number;
+}
+
+/* What is said, from some point on. */
+struct speech {
+    const uint8_t *said;
+    size_t size;
+};
+
+/* Takes a frame off the beginning. @return its length, and where it is in body; -1 when there is none */
+static int next_frame(struct speech *speech, const uint8_t **body)
+{
+    size_t header = HEADER;
+    if (speech->size < header)
         return -1;
-    size_t body = (size_t)(said[2] << 8 | said[3]);
-    return body <= FRAME_MAX && body <= size - HEADER && body >= length && memcmp(said + HEADER, mark, length) == 0
-               ? (int)body
-               : -1;
+    uint64_t length = number_at(speech->said, header);
+    if (length == UINT32_MAX) { /* the long form may be had for a short frame, too */
+        header = LONG_HEADER;
+        if (speech->size < header)
+            return -1;
+        length = number_at(speech->said + HEADER, LONG_HEADER - HEADER);
+    }
+    if (length > FRAME_MAX || length > speech->size - header)
+        return -1;
+    *body = speech->said + header;
+    speech->said += header + length;
+    speech->size -= header + length;
+    return (int)length;
+}
+
+static bool next_begins_with(struct speech *speech, const char *mark)
+{
+    const uint8_t *body;
+    int size = next_frame(speech, &body);
+    return size >= (int)strlen(mark) && memcmp(body, mark, strlen(mark)) == 0;
 }
 
 /* Whether this begins with a challenge and a welcome. @param rest  receives how much is said behind them */
 static bool is_half(const uint8_t *said, size_t size, size_t *rest)
 {
-    int challenge = frame_of(said, size, challenge_mark);
-    if (challenge < 0)
-        return false;
-    said += HEADER + challenge;
-    size -= HEADER + (size_t)challenge;
-    if (frame_of(said, size, welcome) != WELCOME)
-        return false;
-    *rest = size - HEADER - WELCOME;
-    return true;
+    struct speech speech = { said, size };
+    bool half = next_begins_with(&speech, challenge_mark) && next_begins_with(&speech, welcome);
+    *rest = speech.size;
+    return half;
 }
 
 /* Answers the challenge that comes next, as who has the key. @return whether one came */
