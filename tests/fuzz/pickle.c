@@ -173,6 +173,7 @@ static void copy(const struct known *known)
     kith_arena_free(arena);
 }
 
+/* What JSON can say can be read again, but for two things that the writer knows, and the reader does not. */
 static void write_json(const kith_value *value)
 {
     kith_bytes text = { 0 };
@@ -182,7 +183,9 @@ static void write_json(const kith_value *value)
         return;
     kith_arena *arena = new_arena();
     kith_value *again = NULL;
-    REQUIRE_CODE(kith_json_read(arena, &again, text.data, text.size), 0);
+    code = kith_json_read(arena, &again, text.data, text.size);
+    REQUIRE_CODE(code, 0, -ERANGE /* an int of uint64_t */, KITH_EMALFORMED);
+    REQUIRE(code != KITH_EMALFORMED || strstr(text.data, "\\u0000") /* in a name */);
     kith_arena_free(arena);
     kith_bytes_free(&text);
 }
@@ -194,7 +197,8 @@ static void do_all(const kith_value *value, size_t longest)
     copy(&known);
     for (int protocol = PROTOCOL_MIN; protocol <= PROTOCOL_MAX; protocol++)
         require_round_trip(&known, protocol, longest);
-    write_json(value);
+    if (!(known.traits & TOO_LARGE))
+        write_json(value); /* without what is shared: that may take a gigabyte */
     kith_bytes_free(&known.text);
 }
 
