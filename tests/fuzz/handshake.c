@@ -129,7 +129,7 @@ static int next_frame(struct speech *speech, const uint8_t **body)
 
 static bool next_begins_with(struct speech *speech, const char *mark)
 {
-    const uint8_t *body;
+    const uint8_t *body = NULL;
     int size = next_frame(speech, &body);
     return size >= (int)strlen(mark) && memcmp(body, mark, strlen(mark)) == 0;
 }
