@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROTOCOL_MIN = 2, PROTOCOL_MAX = 5, REPR_MAX = 1024, WALK_MAX = 2000 };
+enum { PROTOCOL_MIN = 2, PROTOCOL_MAX = 5, REPR_MAX = 1024, WALK_MAX = 2000, BUFFERS_MAX = 64 };
 
 /* For what kith has written itself: its size is bounded already. */
 static const kith_pickle_read_options own = { .max_depth = 1000000, .max_bytes = 1 << 28 };
@@ -190,6 +190,71 @@ static void write_json(const kith_value *value)
     kith_bytes_free(&text);
 }
 
+/* ---- buffers beside the pickle ---- */
+
+struct gathered {
+    kith_buffer buffers[BUFFERS_MAX];
+    size_t count;
+};
+
+static int gather(void *context, const kith_value *buffer)
+{
+    struct gathered *gathered = context;
+    if (gathered->count == BUFFERS_MAX)
+        return -ENOBUFS;
+    kith_buffer *next = &gathered->buffers[gathered->count++];
+    REQUIRE_CODE(kith_value_as_bytes(buffer, &next->data, &next->size), 0);
+    return 0;
+}
+
+/* Reads it with some buffers, writes it with its buffers left out, and reads it with these. */
+static void go_out_of_band(const uint8_t *data, size_t size)
+{
+    static const kith_buffer given[] = { { "first", 5 }, { NULL, 0 }, { "third", 5 } };
+    const kith_pickle_read_options with_given = { .buffers = given, .buffer_count = 3, .borrow = size & 1 };
+    struct gathered gathered = { .count = 0 };
+    const kith_pickle_write_options leave_out = { .protocol = 5, .on_buffer = gather, .context = &gathered };
+    kith_arena *arena = new_arena();
+    kith_value *value = NULL;
+    kith_bytes pickle = { 0 };
+    int code = kith_pickle_read(arena, &value, data, size, &with_given);
+    REQUIRE_CODE(code, 0, KITH_EMALFORMED, KITH_ELIMIT);
+    if (code == 0) {
+        code = kith_pickle_write(value, &pickle, &leave_out);
+        REQUIRE_CODE(code, 0, KITH_ELIMIT, -ENOBUFS);
+    }
+    if (code == 0) {
+        struct known known = { value, TOO_LARGE, show(value) };
+        kith_pickle_read_options reading = own;
+        reading.buffers = gathered.buffers;
+        reading.buffer_count = gathered.count;
+        kith_value *again = NULL;
+        REQUIRE_CODE(kith_pickle_read(arena, &again, pickle.data, pickle.size, &reading), 0);
+        require_same(&known, again);
+        kith_bytes_free(&known.text);
+    }
+    kith_bytes_free(&pickle);
+    kith_arena_free(arena);
+}
+
+/* ---- an input ---- */
+
+/* With limits that most inputs exceed. */
+static void read_within_limits(const uint8_t *data, size_t size)
+{
+    const kith_pickle_read_options options = {
+        .max_depth = 1 + size % 8,
+        .max_values = 1 + size % 32,
+        .max_bytes = 2048 + 8 * size,
+        .borrow = size & 1,
+    };
+    kith_arena *arena = new_arena();
+    kith_value *value = NULL;
+    REQUIRE_CODE(kith_pickle_read(arena, &value, data, size, &options), 0, KITH_EMALFORMED, KITH_ELIMIT);
+    REQUIRE(kith_arena_size(arena) <= options.max_bytes);
+    kith_arena_free(arena);
+}
+
 static void do_all(const kith_value *value, size_t longest)
 {
     int steps = WALK_MAX;
@@ -212,8 +277,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     REQUIRE(kith_arena_size(arena) <= 128 * size + 65536);
     REQUIRE(fuzz_memory_peak() <= 512 * size + 262144);
     REQUIRE((code == 0) == (value != NULL));
-    if (value)
+    if (value) {
         do_all(value, 64 * size + 1024);
+        read_within_limits(data, size);
+    }
+    if (memchr(data, 0x97, size)) /* NEXT_BUFFER, as a rule */
+        go_out_of_band(data, size);
     kith_arena_free(arena);
     return 0;
 }
