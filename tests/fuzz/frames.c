@@ -1,11 +1,11 @@
 /* Fuzzes the receiving end of a connection: what comes in which pieces, which calls receive it, and whether descriptors
  * come along, is taken from the input.
  *
- * The first byte of the input chooses a longest message, the next seven are the steps, in turn, some rounds or until all
- * is sent, and the rest is what is sent. Of a step, the lowest three bits say what it does, and the others how much.
- * Then what is left is sent, and all is received. What must hold, whatever the bytes: each message that is received is
- * the one that stands at its place in what was sent; each refusal is true; no descriptor is left over; memory is in
- * proportion to what has come. */
+ * The first byte of the input chooses the kind of connection and a longest message; the next seven are the steps, in
+ * turn, some rounds or until all is sent; the rest is what is sent. Of a step, the lowest three bits say what it does,
+ * and the others how much. Then what is left is sent, and all is received. What must hold, whatever the bytes: each
+ * message that is received is the one that stands at its place in what was sent; each refusal is true; no descriptor is
+ * left over; memory is in proportion to what has come. */
 #include "fuzz.h"
 
 #include <kith/connection.h>
@@ -16,6 +16,9 @@
 #include <unistd.h>
 
 enum { STEPS = 7, HEAD = 1 + STEPS, ROUNDS = 5, HEADER = 4, LONG_HEADER = 12 };
+
+/* The lowest bits of the first byte. */
+enum { BOUNDED = 1, READ_AHEAD = 2 };
 
 struct stream {
     const uint8_t *bytes;
@@ -245,19 +248,36 @@ static void finish(struct stream *stream)
     REQUIRE(receive(stream)); /* the end stays the end */
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* A connection that takes what is meant for it and no more, and the other end of its socket. */
+static void open_socket(struct stream *stream)
 {
     int pair[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    REQUIRE_CODE(kith_connection_from_fd(&stream->connection, pair[0]), 0);
+    close(pair[0]);
+    stream->raw = pair[1];
+}
+
+/* A connection that reads ahead, and the same. */
+static void open_pipe(struct stream *stream)
+{
+    kith_connection *other;
+    const kith_pipe_options options = { .read_ahead = 1 };
+    REQUIRE_CODE(kith_pipe(&stream->connection, &other, &options), 0);
+    stream->raw = dup(kith_connection_fd(other));
+    kith_connection_free(other);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     if (size < HEAD)
         return 0;
     fuzz_watch_memory();
     int probe = dup(0);
     close(probe);
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
-    struct stream stream = { .bytes = data + HEAD, .size = size - HEAD, .raw = pair[1] };
-    REQUIRE_CODE(kith_connection_from_fd(&stream.connection, pair[0]), 0);
-    close(pair[0]);
-    stream.max = data[0] & 1 ? data[0] >> 1 : 0;
+    struct stream stream = { .bytes = data + HEAD, .size = size - HEAD };
+    (data[0] & READ_AHEAD ? open_pipe : open_socket)(&stream);
+    stream.max = data[0] & BOUNDED ? data[0] >> 2 : 0;
     REQUIRE_CODE(kith_connection_set_max_message(stream.connection, stream.max), 0);
     bool over = false;
     for (int i = 0; !over && i < ROUNDS * STEPS && stream.sent < stream.size; i++)
@@ -267,7 +287,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         finish(&stream);
     kith_connection_free(stream.connection);
-    close(pair[1]);
+    close(stream.raw);
     int again = dup(0);
     close(again);
     REQUIRE(again == probe);

@@ -281,6 +281,7 @@ def long_frame(data):
     return struct.pack("!iQ", -1, len(data)) + data
 
 
+BOUNDED, READ_AHEAD = 1, 2
 RECV, RECV_INTO, RECV_VALUE, RECV_FD, POLL, SEND_FEW, SEND_MANY, SEND_WITH_FD = range(8)
 
 
@@ -319,7 +320,13 @@ def make_frames():
         for name, data in messages.items():
             write("frames", "%s_%s" % (manner, name), b"\0" + bytes(steps) + data)
     for name in ("some", "large", "long_form", "announced"):
-        write("frames", "bounded_" + name, bytes([17]) + bytes(manners["pieces"]) + messages[name])
+        write("frames", "bounded_" + name, bytes([BOUNDED | 8 << 2]) + bytes(manners["pieces"]) + messages[name])
+    for manner, steps in manners.items():
+        for name in ("some", "pickles", "negative", "cut", "byte_with_fd"):
+            write("frames", "ahead_%s_%s" % (manner, name), bytes([READ_AHEAD]) + bytes(steps) + messages[name] * 3)
+    many = b"".join(frame(b"x" * size) for size in range(40))
+    write("frames", "ahead_many", bytes([READ_AHEAD]) + bytes(manners["whole"]) + many)
+    write("frames", "ahead_bounded", bytes([READ_AHEAD | BOUNDED | 20 << 2]) + bytes(manners["whole"]) + many)
     write_dictionary("frames", [struct.pack("!i", number) for number in (0, 1, 5, 100, -1, -2, 2**31 - 1, -2**31)] +
                      [struct.pack("!iQ", -1, number) for number in (0, 5, 2**31, 2**62, 2**63 - 1, 2**63, 2**64 - 1)] +
                      [b"\x80\x04N."])

@@ -136,9 +136,9 @@ static kith_value *write_and_read(const kith_value *value, int protocol, size_t 
     return again;
 }
 
-/* Whether something else may come back, which then stays as it is. Protocol 2 has Python 2's names, and not for all that
- * Python 3 has; below 4 there are no names with dots, so they are looked up part by part. Buffers that are not in the
- * pickle are counted, and some may be counted that no value has. */
+/* Whether something else may come back, which then stays as it is. Protocol 2 has Python 2's names, and not for all
+ * that Python 3 has; below 4 there are no names with dots, so they are looked up part by part. Buffers that are not in
+ * the pickle are counted, and some may be counted that no value has. */
 static bool may_change(int traits, int protocol)
 {
     return traits & (TOO_LARGE | (protocol < 4 ? OBJECT : BUFFER_ELSEWHERE));
