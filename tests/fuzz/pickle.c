@@ -99,6 +99,12 @@ static kith_bytes show(const kith_value *value)
     return text;
 }
 
+static struct known know(const kith_value *value)
+{
+    int steps = WALK_MAX;
+    return (struct known){ value, traits_of(value, false, &steps), show(value) };
+}
+
 /* Another one that must look the same, and be equal if anything like it can be. What has very many parts (or seems so:
  * where few are shared many times) is not compared: that may take long, which it may. */
 static void require_same(const struct known *known, const kith_value *other)
@@ -147,11 +153,10 @@ static bool may_change(int traits, int protocol)
 static void require_round_trip(const struct known *known, int protocol, size_t longest)
 {
     kith_arena *arena = new_arena();
-    struct known changed = { .traits = known->traits };
+    struct known changed = { .value = NULL };
     const kith_value *again = write_and_read(known->value, protocol, longest, arena);
     if (again && may_change(known->traits, protocol)) {
-        changed.value = again;
-        changed.text = show(again);
+        changed = know(again);
         known = &changed;
         again = write_and_read(changed.value, protocol, longest, arena);
         REQUIRE(again);
@@ -224,7 +229,7 @@ static void go_out_of_band(const uint8_t *data, size_t size)
         REQUIRE_CODE(code, 0, KITH_ELIMIT, -ENOBUFS);
     }
     if (code == 0) {
-        struct known known = { value, TOO_LARGE, show(value) };
+        struct known known = know(value);
         kith_pickle_read_options reading = own;
         reading.buffers = gathered.buffers;
         reading.buffer_count = gathered.count;
@@ -257,8 +262,7 @@ static void read_within_limits(const uint8_t *data, size_t size)
 
 static void do_all(const kith_value *value, size_t longest)
 {
-    int steps = WALK_MAX;
-    struct known known = { value, traits_of(value, false, &steps), show(value) };
+    struct known known = know(value);
     copy(&known);
     for (int protocol = PROTOCOL_MIN; protocol <= PROTOCOL_MAX; protocol++)
         require_round_trip(&known, protocol, longest);
