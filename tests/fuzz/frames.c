@@ -33,14 +33,6 @@ struct stream {
 
 /* ---- what should come ---- */
 
-static uint64_t number_at(const uint8_t *bytes, size_t count)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < count; i++)
-        number = number << 8 | bytes[i];
-    return number;
-}
-
 enum next { NEXT_NOTHING, NEXT_PART, NEXT_MESSAGE, NEXT_TOO_LONG, NEXT_NONSENSE };
 
 /* What comes next in what was sent. @param header, length  receive its measure where it is a message or too long */
@@ -53,12 +45,12 @@ static enum next next_of(const struct stream *stream, size_t *header, uint64_t *
     if (there < HEADER)
         return NEXT_PART;
     *header = HEADER;
-    *length = number_at(bytes, HEADER);
+    *length = fuzz_number_at(bytes, HEADER);
     if (*length == UINT32_MAX) {
         if (there < LONG_HEADER)
             return NEXT_PART;
         *header = LONG_HEADER;
-        *length = number_at(bytes + HEADER, LONG_HEADER - HEADER);
+        *length = fuzz_number_at(bytes + HEADER, LONG_HEADER - HEADER);
         if (*length > PTRDIFF_MAX)
             return NEXT_NONSENSE;
     } else if (*length > INT32_MAX) {
@@ -138,9 +130,8 @@ static bool receive_value(struct stream *stream)
 {
     size_t header;
     uint64_t length;
-    kith_arena *arena;
+    kith_arena *arena = fuzz_arena();
     kith_value *value = NULL;
-    REQUIRE_CODE(kith_arena_new(&arena), 0);
     int code = kith_connection_recv_value(stream->connection, arena, &value, KITH_NOWAIT);
     REQUIRE((code == 0) == (value != NULL));
     kith_arena_free(arena);

@@ -1,4 +1,4 @@
-/* How a fuzzer ends when it has found something, and how it watches memory. */
+/* How a fuzzer ends when it has found something, how it watches memory, and small things that several need. */
 #include "fuzz.h"
 
 #include <stdatomic.h>
@@ -20,6 +20,21 @@ void fuzz_require_code(const char *file, int line, const char *what, int code, c
     }
     fprintf(stderr, "%s is %d, %s\n", what, code, kith_error_name(code));
     fuzz_fail(file, line, "the code is one of those that may be");
+}
+
+kith_arena *fuzz_arena(void)
+{
+    kith_arena *arena;
+    REQUIRE_CODE(kith_arena_new(&arena), 0);
+    return arena;
+}
+
+uint64_t fuzz_number_at(const uint8_t *bytes, size_t count)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < count; i++)
+        number = number << 8 | bytes[i];
+    return number;
 }
 
 /* ---- memory, as AddressSanitizer tells it: sanitizer/allocator_interface.h ---- */

@@ -6,7 +6,7 @@
 #ifndef KITH_TESTS_FUZZ_FUZZ_H
 #define KITH_TESTS_FUZZ_FUZZ_H
 
-#include <kith/base.h>
+#include <kith/value.h>
 
 #include <errno.h>
 #include <stdbool.h>
@@ -25,6 +25,12 @@ _Noreturn void fuzz_fail(const char *file, int line, const char *what);
     fuzz_require_code(__FILE__, __LINE__, #code, code, (const int[]){ __VA_ARGS__ }, \
                       sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int))
 void fuzz_require_code(const char *file, int line, const char *what, int code, const int *allowed, size_t count);
+
+/** A new arena, always. */
+kith_arena *fuzz_arena(void);
+
+/** Reads a number as frames have it, the most significant byte first. */
+uint64_t fuzz_number_at(const uint8_t *bytes, size_t count);
 
 /** Starts to watch what the program has from malloc. Only AddressSanitizer can tell: without it there is no peak. */
 void fuzz_watch_memory(void);

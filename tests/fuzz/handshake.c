@@ -97,14 +97,6 @@ static int hear_frame(int fd, uint8_t frame[FRAME_MAX])
     return !header[0] && !header[1] && size <= FRAME_MAX && hear(fd, frame, (size_t)size) ? size : -1;
 }
 
-static uint64_t number_at(const uint8_t *bytes, size_t count)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < count; i++)
-        number = number << 8 | bytes[i];
-    return number;
-}
-
 /* What is said, from some point on. */
 struct speech {
     const uint8_t *said;
@@ -117,12 +109,12 @@ static int next_frame(struct speech *speech, const uint8_t **body)
     size_t header = HEADER;
     if (speech->size < header)
         return -1;
-    uint64_t length = number_at(speech->said, header);
+    uint64_t length = fuzz_number_at(speech->said, header);
     if (length == UINT32_MAX) { /* the long form may be had for a short frame, too */
         header = LONG_HEADER;
         if (speech->size < header)
             return -1;
-        length = number_at(speech->said + HEADER, LONG_HEADER - HEADER);
+        length = fuzz_number_at(speech->said + HEADER, LONG_HEADER - HEADER);
     }
     if (length > FRAME_MAX || length > speech->size - header)
         return -1;

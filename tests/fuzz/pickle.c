@@ -16,13 +16,6 @@ enum { PROTOCOL_MIN = 2, PROTOCOL_MAX = 5, REPR_MAX = 1024, WALK_MAX = 2000, BUF
 /* For what kith has written itself: its size is bounded already. */
 static const kith_pickle_read_options own = { .max_depth = 1000000, .max_bytes = 1 << 28 };
 
-static kith_arena *new_arena(void)
-{
-    kith_arena *arena;
-    REQUIRE_CODE(kith_arena_new(&arena), 0);
-    return arena;
-}
-
 /* ---- what a value holds ---- */
 
 /* What is never equal to its copy, what is not always written as it was read, and what has its buffers numbered anew. */
@@ -152,7 +145,7 @@ static bool may_change(int traits, int protocol)
 
 static void require_round_trip(const struct known *known, int protocol, size_t longest)
 {
-    kith_arena *arena = new_arena();
+    kith_arena *arena = fuzz_arena();
     struct known changed = { .value = NULL };
     const kith_value *again = write_and_read(known->value, protocol, longest, arena);
     if (again && may_change(known->traits, protocol)) {
@@ -169,7 +162,7 @@ static void require_round_trip(const struct known *known, int protocol, size_t l
 
 static void copy(const struct known *known)
 {
-    kith_arena *arena = new_arena();
+    kith_arena *arena = fuzz_arena();
     kith_value *copied = kith_value_copy(arena, known->value);
     if (copied)
         require_same(known, copied);
@@ -186,7 +179,7 @@ static void write_json(const kith_value *value)
     REQUIRE_CODE(code, 0, KITH_ETYPE, -ERANGE, KITH_ELIMIT);
     if (code < 0)
         return;
-    kith_arena *arena = new_arena();
+    kith_arena *arena = fuzz_arena();
     kith_value *again = NULL;
     code = kith_json_read(arena, &again, text.data, text.size);
     REQUIRE_CODE(code, 0, -ERANGE /* an int of uint64_t */, KITH_EMALFORMED);
@@ -219,7 +212,7 @@ static void go_out_of_band(const uint8_t *data, size_t size)
     const kith_pickle_read_options with_given = { .buffers = given, .buffer_count = 3, .borrow = size & 1 };
     struct gathered gathered = { .count = 0 };
     const kith_pickle_write_options leave_out = { .protocol = 5, .on_buffer = gather, .context = &gathered };
-    kith_arena *arena = new_arena();
+    kith_arena *arena = fuzz_arena();
     kith_value *value = NULL;
     kith_bytes pickle = { 0 };
     int code = kith_pickle_read(arena, &value, data, size, &with_given);
@@ -253,7 +246,7 @@ static void read_within_limits(const uint8_t *data, size_t size)
         .max_bytes = 2048 + 8 * size,
         .borrow = size & 1,
     };
-    kith_arena *arena = new_arena();
+    kith_arena *arena = fuzz_arena();
     kith_value *value = NULL;
     REQUIRE_CODE(kith_pickle_read(arena, &value, data, size, &options), 0, KITH_EMALFORMED, KITH_ELIMIT);
     REQUIRE(kith_arena_size(arena) <= options.max_bytes);
@@ -274,7 +267,7 @@ static void do_all(const kith_value *value, size_t longest)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_watch_memory();
-    kith_arena *arena = new_arena();
+    kith_arena *arena = fuzz_arena();
     kith_value *value = NULL;
     int code = kith_pickle_read(arena, &value, data, size, NULL);
     REQUIRE_CODE(code, 0, KITH_EMALFORMED, KITH_ELIMIT);

@@ -6,7 +6,6 @@
 
 #include <kith/codec.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 /* A letter wants two arguments at most. Each is room for anything that is stored, and as it comes a text, which a key
@@ -40,9 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t length = strnlen((const char *)data, size);
     if (length == size || length > LETTERS_MAX)
         return 0;
-    kith_arena *arena;
+    kith_arena *arena = fuzz_arena();
     kith_value *value = NULL;
-    REQUIRE_CODE(kith_arena_new(&arena), 0);
     if (kith_pickle_read(arena, &value, data + length + 1, size - length - 1, NULL) == 0)
         unpack(value, (const char *)data);
     kith_arena_free(arena);
