@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kith_value *value = NULL;
     int code = kith_json_read(arena, &value, data, size);
     REQUIRE_CODE(code, 0, KITH_EMALFORMED, KITH_ELIMIT, -ERANGE);
-    REQUIRE(fuzz_memory_peak() <= 1024 * size + 262144);
+    REQUIRE(fuzz_memory_peak() <= 256 * size + 262144);
     REQUIRE((code == 0) == (value != NULL));
     if (value) {
         write_json(value, 0);

@@ -171,7 +171,7 @@ static void copy(const struct known *known)
     kith_arena_free(arena);
 }
 
-/* What JSON can say can be read again, but for two things that the writer knows, and the reader does not. */
+/* What JSON can say can be read again. */
 static void write_json(const kith_value *value)
 {
     kith_bytes text = { 0 };
@@ -181,9 +181,7 @@ static void write_json(const kith_value *value)
         return;
     kith_arena *arena = fuzz_arena();
     kith_value *again = NULL;
-    code = kith_json_read(arena, &again, text.data, text.size);
-    REQUIRE_CODE(code, 0, -ERANGE /* an int of uint64_t */, KITH_EMALFORMED);
-    REQUIRE(code != KITH_EMALFORMED || strstr(text.data, "\\u0000") /* in a name */);
+    REQUIRE_CODE(kith_json_read(arena, &again, text.data, text.size), 0);
     kith_arena_free(arena);
     kith_bytes_free(&text);
 }
