@@ -109,11 +109,10 @@ static int keep_buffer(void *context, const kith_value *buffer)
 
 static int write_text(kith_bytes *text, const char *module, const char *name, int form, int is)
 {
-    char *data = malloc(1000);
-    if (!data)
+    text->data = malloc(1000);
+    if (!text->data)
         die("no memory");
-    snprintf(data, 1000, "%s.%s form %d is %d", module, name, form, is);
-    *text = (kith_bytes){ data, strlen(data) };
+    text->size = (size_t)snprintf(text->data, 1000, "%s.%s form %d is %d", module, name, form, is);
     return 0;
 }
 
