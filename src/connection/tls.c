@@ -32,6 +32,10 @@
 /* As many records as may be encrypted with a key: RFC 8446, 5.5, has 2^24.5 for AES-GCM. */
 #define KEY_RECORDS ((uint32_t)1 << 24)
 
+/* How many times OpenSSL may read from the socket in one call. It goes on by itself as long as there is nothing for us,
+ * and new keys without end, which cost their sender little, would have it outlast every deadline. */
+#define READS_MAX 4
+
 /* The most that is kept: a flight of the handshake with long certificates. A record is far shorter. */
 #define KEPT_MAX ((size_t)256 << 10)
 
@@ -44,6 +48,7 @@ struct tls {
     struct tls_blame blame;
     bool begun;          /* hands were shaken */
     bool ready;          /* what was received from the socket may hold more */
+    unsigned reads;      /* in this call */
     bool owes;           /* the last byte that was taken is not counted yet */
     uint32_t records;    /* that were sent with this key */
     int failed;          /* the code that ended TLS; 0: none did */
@@ -93,7 +98,7 @@ static int socket_read(BIO *bio, char *buffer, int size)
 {
     struct tls *tls = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    ptrdiff_t got = os_socket_receive(tls->socket, buffer, (size_t)size);
+    ptrdiff_t got = tls->reads++ < READS_MAX ? os_socket_receive(tls->socket, buffer, (size_t)size) : -EAGAIN;
     if (got > 0)
         return (int)got;
     if (got == -EAGAIN)
@@ -128,6 +133,7 @@ static int enter(struct tls *tls)
         return error_fail(KITH_ECLOSED, "TLS keys can't be shared: only the process that made a connection with TLS "
                                         "can use it, and this is a child of that");
     pthread_mutex_lock(&tls->lock);
+    tls->reads = 0;
     ERR_clear_error();
     return 0;
 }
@@ -327,6 +333,7 @@ static ptrdiff_t receive_some(struct tls *tls, void *buffer, size_t size, enum o
 {
     if (tls->failed < 0)
         return failed_before(tls, tls->failed);
+    *wants = OS_POLL_READ;
     send_kept(tls); /* an answer of TLS's own, maybe; the next send tells what is wrong with it */
     int got = SSL_read(tls->ssl, buffer, size < INT_MAX ? (int)size : INT_MAX);
     tls->ready = got > 0 && SSL_has_pending(tls->ssl);
