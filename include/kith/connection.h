@@ -181,7 +181,7 @@ typedef struct kith_peer {
     pid_t pid;         /**< of a Unix socket: the process that connected, or listened; else 0 */
     uid_t uid;         /**< its user; of TCP (uid_t)-1 */
     gid_t gid;         /**< its group; of TCP (gid_t)-1 */
-    char address[128]; /**< as kith_connect takes it: "tcp:192.0.2.1:5000"; "" where the other side has none */
+    char address[128]; /**< as kith_connect takes it: "tcp:192.0.2.1:5000"; "" where there is none */
 } kith_peer;
 
 /** Tells who is at the other end. What a Unix socket tells is the kernel's word, of the moment when the connection was

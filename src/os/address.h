@@ -34,7 +34,8 @@ int os_address_of_name(struct os_address *address, const char *name);
  *          negated errno */
 int os_address_find(const char *host, const char *port, struct os_address *found, size_t room);
 
-/** Writes "tcp:127.0.0.1:5000", "tcp:[::1]:5000", "unix:/path", "unix:@name"; "" when the address is none. */
+/** Writes "tcp:127.0.0.1:5000", "tcp:[::1]:5000", "unix:/path", "unix:@name"; "" when the address is none, or
+ *  can't be written so. */
 void os_address_text(const struct os_address *address, char text[OS_ADDRESS_TEXT_MAX]);
 
 /** Whether it leads to this machine alone. */

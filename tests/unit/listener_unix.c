@@ -266,6 +266,47 @@ static void the_kernel_tells_who_came(void **state)
     kith_connection_free(server);
 }
 
+/* A client that has bound its socket to a name of so many bytes. */
+static void expect_peer_address(const char *name, size_t size, const char *expected)
+{
+    kith_peer peer;
+    struct sockaddr_un own = { .sun_family = AF_UNIX };
+    struct sockaddr_storage theirs;
+    socklen_t length = address_of(address, &theirs);
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(client >= 0);
+    memcpy(own.sun_path, name, size);
+    assert_int_equal(bind(client, (struct sockaddr *)&own, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size)),
+                     0);
+    assert_int_equal(connect(client, (struct sockaddr *)&theirs, length), 0);
+    kith_connection *server = accept_one(listener);
+    assert_code(kith_connection_peer(server, &peer), 0);
+    assert_string_equal(peer.address, expected);
+    kith_connection_free(server);
+    close(client);
+    if (*name)
+        unlink(name);
+}
+
+static void a_client_may_have_any_name(void **state)
+{
+    (void)state;
+    char longest[110], text[sizeof "unix:" + sizeof longest];
+    listener = listen_at(address, NULL);
+    memset(longest, 'x', sizeof longest);
+    memcpy(longest, path, strlen(path));
+    longest[strlen(path)] = '-';
+    longest[107] = longest[108] = '\0';
+    snprintf(text, sizeof text, "unix:%s", longest);
+    expect_peer_address(longest, 108, text);
+    longest[107] = 'x'; /* the system takes 108 bytes, and no 0 behind them; kith_connect does not */
+    expect_peer_address(longest, 108, "");
+    snprintf(longest, sizeof longest, "%ckith-test-%d", '\0', (int)getpid());
+    snprintf(text, sizeof text, "unix:@%s", longest + 1);
+    expect_peer_address(longest, strlen(text) - 5, text);
+    expect_peer_address(longest, strlen(text) - 4, ""); /* another name, with a 0 at its end */
+}
+
 static void allowed_users_come_in(void **state)
 {
     (void)state;
@@ -314,6 +355,7 @@ int main(void)
         UNIX_TEST(no_folder_no_listener),
         UNIX_TEST(no_child_removes_it),
         UNIX_TEST(the_kernel_tells_who_came),
+        UNIX_TEST(a_client_may_have_any_name),
         UNIX_TEST(allowed_users_come_in),
         UNIX_TEST(others_hear_not_a_word),
     };

@@ -104,17 +104,22 @@ static struct os_address unmapped(const struct os_address *address)
     return plain;
 }
 
+/* A path of 108 bytes, which has no 0 at its end, and an abstract name with a 0 in it can't be written: what would be
+ * written is another name. */
 static void text_of_unix(const struct os_address *address, char text[OS_ADDRESS_TEXT_MAX])
 {
     struct sockaddr_un name;
     memcpy(&name, address->bytes, sizeof name);
-    size_t length = address->size - offsetof(struct sockaddr_un, sun_path);
-    if (length == 0)
+    size_t size = address->size - offsetof(struct sockaddr_un, sun_path);
+    size_t room = size < sizeof name.sun_path ? size : sizeof name.sun_path;
+    bool is_abstract = room > 0 && !name.sun_path[0];
+    const char *first = name.sun_path + is_abstract;
+    size_t length = strnlen(first, room - is_abstract);
+    bool is_whole = is_abstract ? length == room - 1 : length <= OS_ADDRESS_NAME_MAX;
+    if (room == 0 || !is_whole)
         text[0] = 0;
-    else if (name.sun_path[0])
-        snprintf(text, OS_ADDRESS_TEXT_MAX, "unix:%.*s", (int)length, name.sun_path);
     else
-        snprintf(text, OS_ADDRESS_TEXT_MAX, "unix:@%.*s", (int)(length - 1), name.sun_path + 1);
+        snprintf(text, OS_ADDRESS_TEXT_MAX, "unix:%s%.*s", is_abstract ? "@" : "", (int)length, first);
 }
 
 static void text_of_tcp(const struct os_address *address, char text[OS_ADDRESS_TEXT_MAX])
