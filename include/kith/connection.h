@@ -277,6 +277,8 @@ typedef struct kith_client_options {
  *  should have had one, its first receive gets a message that begins with "#CHALLENGE#", and then it is KITH_EEOF. A
  *  client with a key waits for a listener that has none until the timeout ends, or the first message comes.
  *
+ *  Connecting beyond this machine (TCP to other addresses than loopback) without TLS puts a warning into the log.
+ *
  *  @param connection  receives it; free it with kith_connection_free
  *  @param address     see above
  *  @param options     NULL for the defaults

@@ -91,3 +91,13 @@ int address_find(const struct address *address, struct os_address found[ADDRESS_
         return error_fail(count, "the address of \"%.100s\" was not found: %s", address->host, kith_strerror(count));
     return count;
 }
+
+void address_warn_of_others(const struct os_address *at, const char *who)
+{
+    char text[OS_ADDRESS_TEXT_MAX];
+    if (os_address_is_loopback(at))
+        return;
+    os_address_text(at, text);
+    kith_log(KITH_LOG_WARNING, "%s %s: what goes beyond this machine can be read and changed on its way; use TLS", who,
+             text);
+}

@@ -30,4 +30,9 @@ int address_parse(struct address *address, const char *text, bool listens);
  *  @return how many, 1 to ADDRESS_TRIED_MAX; -EHOSTUNREACH or another negated errno, with its detail */
 int address_find(const struct address *address, struct os_address found[ADDRESS_TRIED_MAX]);
 
+/** Puts a warning into the log when what is said without TLS goes beyond this machine.
+ *  @param who  says so: "listener", "connection to"
+ *  @param at   where */
+void address_warn_of_others(const struct os_address *at, const char *who);
+
 #endif

@@ -155,6 +155,8 @@ static int try_one(const struct client *client, const struct os_address *address
         code = explain_connect(client, code);
     } else {
         *reached = true;
+        if (!client->tls)
+            address_warn_of_others(address, "connection to");
         code = shake_hands(&call, client, until);
     }
     end(&call, connection, code);

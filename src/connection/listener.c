@@ -216,11 +216,8 @@ static int find_text(kith_listener *listener)
     if (code < 0)
         return explain(listener, code);
     os_address_text(&own, listener->text);
-    if (!os_address_is_loopback(&own) && !listener->tls)
-        kith_log(KITH_LOG_WARNING,
-                 "listener %s: what goes beyond this machine can be read and changed on its way; "
-                 "use TLS",
-                 listener->text);
+    if (!listener->tls)
+        address_warn_of_others(&own, "listener");
     return 0;
 }
 

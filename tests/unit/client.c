@@ -124,6 +124,27 @@ static void the_socket_blocks_for_whoever_gets_it(void **state)
 
 /* ---- how long ---- */
 
+static void what_goes_beyond_this_machine_without_tls_is_warned_of(void **state)
+{
+    (void)state;
+    char text[600], address[40];
+    kith_connection *local = NULL;
+    listener = listen_at("tcp:0.0.0.0:0", NULL);
+    snprintf(address, sizeof address, "tcp:127.0.0.1%s", strrchr(kith_listener_address(listener), ':'));
+    log_begin();
+    int local_code = kith_connect(&local, address, NULL, LONG);
+    bool silent = !readable(said[0], 0);
+    int open_code = kith_connect(&client, kith_listener_address(listener), NULL, LONG);
+    log_end();
+    kith_connection_free(local);
+    assert_code(local_code, 0);
+    assert_code(open_code, 0);
+    assert_true(silent);
+    log_read(text, sizeof text);
+    assert_non_null(strstr(text, "WARNING"));
+    assert_non_null(strstr(text, "TLS"));
+}
+
 static void a_listener_that_says_nothing_costs_the_timeout(void **state)
 {
     (void)state;
@@ -337,6 +358,7 @@ int main(void)
         CLIENT_TEST(a_name_with_several_addresses_is_tried_at_each),
         CLIENT_TEST(a_client_without_a_key_is_not_waited_for),
         CLIENT_TEST(the_socket_blocks_for_whoever_gets_it),
+        CLIENT_TEST(what_goes_beyond_this_machine_without_tls_is_warned_of),
         CLIENT_TEST(a_listener_that_says_nothing_costs_the_timeout),
         CLIENT_TEST(so_does_one_whose_backlog_is_full),
         CLIENT_TEST(a_client_may_come_before_its_listener),

@@ -23,6 +23,34 @@ static inline int set_up_name(void **state)
     return set_up(state);
 }
 
+/* ---- the log ---- */
+
+static int stderr_before;
+
+/** From now on what the log says is kept. Not to be followed by an assertion, which would write to the same place. */
+static inline void log_begin(void)
+{
+    stderr_before = dup(STDERR_FILENO);
+    dup2(said[1], STDERR_FILENO);
+    kith_log_to_stderr(KITH_LOG_WARNING);
+}
+
+/** Until now. What it said is in said[0], less than a pipe holds. */
+static inline void log_end(void)
+{
+    kith_log_to_stderr(KITH_LOG_NONE);
+    dup2(stderr_before, STDERR_FILENO);
+    close(stderr_before);
+}
+
+static inline void log_read(char *text, size_t size)
+{
+    assert_true(readable(said[0], 0));
+    ssize_t got = read(said[0], text, size - 1);
+    assert_true(got > 0);
+    text[got] = '\0';
+}
+
 /* ---- listeners ---- */
 
 static inline kith_listener *listen_at(const char *address, const kith_listener_options *options)
