@@ -37,10 +37,8 @@ static int receive_descriptor(kith_connection *connection, int *fd)
     int next = connection->header_have > 0 || connection->ahead.at < connection->ahead.have ? 1 : take_look(connection);
     if (next != -ENOMSG)
         return next > 0 ? -ENOMSG : next;
-    int code = os_socket_receive_descriptor(connection->channel.socket, fd);
-    if (code != -EMFILE)
-        outlook_forget(&connection->outlook);
-    return code;
+    outlook_forget(&connection->outlook);
+    return os_socket_receive_descriptor(connection->channel.socket, fd);
 }
 
 static int explain(int code)

@@ -8,8 +8,8 @@
  *
  * Processes may receive by turns on an end that they have inherited. What one has seen is void when another has taken
  * something since. A counter in memory that is shared by all descendants of the process that first made a connection
- * tells of that. Connections share the counters, too, when there are many: then somebody looks once more than he need
- * have.
+ * tells of that; who takes something counts before, for he may be killed in the middle. Connections share the counters,
+ * too, when there are many: then somebody looks once more than he need have.
  *
  * An end that one process alone receives from may do more: take all that it has seen, at once, and hand out one after
  * the other. Whole frames only, and no descriptor: so what lies in the socket still begins with a frame.
@@ -31,7 +31,7 @@ struct outlook {
     unsigned count;
     bool far;                /* the last message was short: it pays to look at many */
     uint64_t turn;           /* what *turns was when the rest of sizes was true */
-    _Atomic uint64_t *turns; /* written by whoever takes bytes, read by all who have this end; NULL: no memory */
+    _Atomic uint64_t *turns; /* written by who is to take bytes, read by all who have this end; NULL: no memory */
 };
 
 /** What was taken ahead of the reader: whole frames. */
@@ -50,13 +50,13 @@ void outlook_see(struct outlook *outlook, const unsigned char *bytes, size_t siz
 /** The length of the frame that comes next, with its header; 0 when that is not known. */
 static inline size_t outlook_next(const struct outlook *outlook)
 {
-    /* acquire: pairs with the release of whoever took bytes; it is for their own lock to say who comes first. */
+    /* acquire: pairs with the release of whoever takes bytes; it is for their own lock to say who comes first. */
     bool known =
         outlook->next < outlook->count && atomic_load_explicit(outlook->turns, memory_order_acquire) == outlook->turn;
     return known ? outlook->sizes[outlook->next] : 0;
 }
 
-/** Notes that just the next frame was taken. */
+/** Notes that just the next frame will be taken; outlook_forget, when it was not. */
 static inline void outlook_step(struct outlook *outlook)
 {
     outlook->next++;
@@ -69,7 +69,7 @@ static inline unsigned outlook_count(const struct outlook *outlook)
     return outlook_next(outlook) ? outlook->count - outlook->next : 0;
 }
 
-/** Notes that other bytes were taken. */
+/** Notes that other bytes will be taken. */
 static inline void outlook_forget(struct outlook *outlook)
 {
     outlook->count = 0;

@@ -5,7 +5,10 @@
 #include "refuse.h"
 
 #include <pthread.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 
 static kith_connection *mine;
 static kith_connection *theirs;
@@ -433,6 +436,59 @@ static void a_message_waits_for_memory(void **state)
     assert_int_equal(apart(receive_without_memory), 0);
 }
 
+/* ---- killed between two instructions ---- */
+
+static int receive_traced(void)
+{
+    kith_bytes message;
+    EXPECT(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0);
+    return kith_connection_recv(mine, &message, KITH_NOWAIT);
+}
+
+/* Lets a traced process go on until it has taken bytes from a socket. */
+static void run_until_taken(pid_t pid)
+{
+    struct __ptrace_syscall_info call;
+    bool takes = false;
+    for (;;) {
+        int status;
+        assert_int_equal(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSTOPPED(status));
+        assert_true(ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof call, &call) > 0);
+        if (call.op == PTRACE_SYSCALL_INFO_ENTRY)
+            takes = call.entry.nr == SYS_recvfrom && !(call.entry.args[3] & MSG_PEEK);
+        else if (takes && call.op == PTRACE_SYSCALL_INFO_EXIT && call.exit.rval > 0)
+            return;
+    }
+}
+
+/* It could tell nobody that it has taken a message, of which we had seen how long it is. */
+static void who_is_killed_with_a_message_takes_no_other_along(void **state)
+{
+    (void)state;
+    const char *const texts[] = { "1", "22", "333", "4444" };
+    kith_bytes message;
+    int status;
+    for (int i = 0; i < 4; i++)
+        assert_code(kith_connection_send(theirs, texts[i], strlen(texts[i]), KITH_NOWAIT), 0);
+    assert_code(kith_connection_recv(mine, &message, KITH_NOWAIT), 0);
+    kith_bytes_free(&message);
+    pid_t pid = apart_start(receive_traced);
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+    assert_int_equal(ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)), 0);
+    run_until_taken(pid);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(apart_wait(pid), -SIGKILL);
+    for (int i = 2; i < 4; i++) {
+        assert_code(kith_connection_recv(mine, &message, KITH_NOWAIT), 0);
+        assert_int_equal(message.size, strlen(texts[i]));
+        assert_memory_equal(message.data, texts[i], message.size);
+        kith_bytes_free(&message);
+    }
+}
+
 #define PIPE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_pipe, tear_down_pipe)
 
 int main(void)
@@ -449,6 +505,7 @@ int main(void)
         PIPE_TEST(the_end_comes_when_the_one_who_has_it_ends),
         PIPE_TEST(a_sender_that_is_killed_truncates),
         PIPE_TEST(a_plain_fork_has_all),
+        PIPE_TEST(who_is_killed_with_a_message_takes_no_other_along),
         PIPE_TEST(no_child_inherits_what_is_just_made_or_freed),
         PIPE_TEST(a_pipe_that_fails_leaves_nothing_behind),
         PIPE_TEST(a_message_waits_for_memory),
