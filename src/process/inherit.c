@@ -7,15 +7,17 @@ static struct heirloom *first;
 void inherit_add(struct heirloom *heirloom)
 {
     heirloom->next = first;
+    heirloom->link = &first;
+    if (first)
+        first->link = &heirloom->next;
     first = heirloom;
 }
 
 void inherit_remove(struct heirloom *heirloom)
 {
-    struct heirloom **link = &first;
-    while (*link != heirloom)
-        link = &(*link)->next;
-    *link = heirloom->next;
+    *heirloom->link = heirloom->next;
+    if (heirloom->next)
+        heirloom->next->link = heirloom->link;
 }
 
 bool inherit_knows(const struct kith_connection *owner)
@@ -40,13 +42,11 @@ static bool contains(struct kith_connection *const *kept, size_t count, const st
 void inherit_only(struct kith_connection *const *kept, size_t count)
 {
     forks_block();
-    struct heirloom **link = &first;
-    while (*link) {
-        struct heirloom *heirloom = *link;
-        if (contains(kept, count, heirloom->owner)) {
-            link = &heirloom->next;
-        } else {
-            *link = heirloom->next;
+    struct heirloom *next;
+    for (struct heirloom *heirloom = first; heirloom; heirloom = next) {
+        next = heirloom->next;
+        if (!contains(kept, count, heirloom->owner)) {
+            inherit_remove(heirloom);
             heirloom->drop(heirloom->owner);
         }
     }

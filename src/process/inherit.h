@@ -12,6 +12,7 @@ struct heirloom {
     void *owner;               /* the object; kith_process_options may name it when it is a kith_connection */
     void (*drop)(void *owner); /* closes it in a child that it is not for */
     struct heirloom *next;
+    struct heirloom **link; /* what points to this one: a server may have many, and close the oldest first */
 };
 
 /** Writes an object down. Under forks_block, in one go with opening what is not to be inherited: else a fork in between
