@@ -223,7 +223,9 @@ KITH_API KITH_MUST_USE int kith_wait(kith_waitable *items, size_t count, kith_ti
  *      unix:/run/kith/jobs      a Unix socket with a path (which may be relative)
  *      unix:@jobs               a Unix socket in Linux's abstract namespace: it has no file, and goes with its listener
  *      tcp:HOST:PORT            TCP: a name, an IPv4 address, or an IPv6 address in brackets. A listener's HOST may be
- *                               empty for all addresses of this machine; its PORT may be 0 for one that is free
+ *                               empty for all addresses of this machine; its PORT may be 0 for one that is free.
+ *                               A name may have several addresses: a client tries each, a listener takes the
+ *                               first that it can have, IPv4's before IPv6's, for Python's clients know no others
  *
  * A path may have 107 bytes. Names are looked up by the system's resolver, which knows no timeout of ours. */
 

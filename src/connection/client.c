@@ -149,7 +149,7 @@ static int try_one(const struct client *client, const struct os_address *address
     struct call call;
     int code = begin(&call, address);
     if (code < 0)
-        return explain_connect(client, code);
+        return explain_connect(client, code == -EAFNOSUPPORT ? -ENETUNREACH : code);
     code = os_socket_connect(call.socket, address, connect_until);
     if (code < 0) {
         code = explain_connect(client, code);

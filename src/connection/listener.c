@@ -190,6 +190,16 @@ static int explain(const kith_listener *listener, int code)
     }
 }
 
+/* Puts a name's addresses of IPv4 first: Python's clients know no others. */
+static void prefer_ipv4(struct os_address *found, int count)
+{
+    struct os_address others[ADDRESS_TRIED_MAX];
+    int first = 0, second = 0;
+    for (int i = 0; i < count; i++)
+        *(os_address_is_ipv4(&found[i]) ? &found[first++] : &others[second++]) = found[i];
+    memcpy(&found[first], others, (size_t)second * sizeof *others);
+}
+
 /* Listens at the first of the addresses that can be listened at. */
 static int listen_somewhere(kith_listener *listener, const kith_listener_options *options)
 {
@@ -197,13 +207,15 @@ static int listen_somewhere(kith_listener *listener, const kith_listener_options
     int count = address_find(&listener->address, found);
     if (count < 0) /* with its detail */
         return count == -EHOSTUNREACH ? -EADDRNOTAVAIL : count;
+    if (*listener->address.host) /* without one, IPv6 is first, and takes both */
+        prefer_ipv4(found, count);
     int code = -EADDRNOTAVAIL;
     for (int i = 0; i < count; i++) {
         code = listen_at(listener, &found[i], options);
         if (code == 0)
             return 0;
     }
-    return explain(listener, code);
+    return explain(listener, code == -EAFNOSUPPORT ? -EADDRNOTAVAIL : code);
 }
 
 /* Writes down where it listens, and warns when everybody on the way can listen, too. */

@@ -38,6 +38,9 @@ int os_address_find(const char *host, const char *port, struct os_address *found
  *  can't be written so. */
 void os_address_text(const struct os_address *address, char text[OS_ADDRESS_TEXT_MAX]);
 
+/** Whether it is one of IPv4. */
+bool os_address_is_ipv4(const struct os_address *address);
+
 /** Whether it leads to this machine alone. */
 bool os_address_is_loopback(const struct os_address *address);
 

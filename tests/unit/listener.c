@@ -1,8 +1,11 @@
 /* kith/connection.h: listeners: where they listen, whom they take in, what they tell; their descriptor, their children,
  * and their end. */
 #include "alarms.h"
+#include "refuse.h"
 #include "strangers.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <sys/resource.h>
 
 static const kith_listener_options with_key = { KEY("the key") };
@@ -50,6 +53,29 @@ static void a_name_is_looked_up(void **state)
     expect_meeting(&client_with_key);
 }
 
+static bool ipv6_comes_first;
+
+/* The library asks this one. It may know a host as most machines do: by an address of IPv6, and then one of IPv4. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list)
+{
+    int (*ask)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&ask = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (!ipv6_comes_first)
+        return ask(host, port, hints, list);
+    int code = ask("::1", port, hints, list);
+    return code ? code : ask("127.0.0.1", port, hints, &(*list)->ai_next);
+}
+
+static void a_name_means_ipv4_where_it_has_both(void **state)
+{
+    (void)state;
+    ipv6_comes_first = true;
+    int code = kith_listener_new(&listener, "tcp:localhost:0", NULL);
+    ipv6_comes_first = false;
+    assert_code(code, 0);
+    assert_memory_equal(kith_listener_address(listener), "tcp:127.0.0.1:", 14);
+}
+
 static void ipv6_is_written_in_brackets(void **state)
 {
     (void)state;
@@ -61,6 +87,28 @@ static void ipv6_is_written_in_brackets(void **state)
     assert_code(code, 0);
     assert_memory_equal(kith_listener_address(listener), "tcp:[::1]:", 10);
     expect_meeting(&client_with_key);
+}
+
+static int listen_and_connect_without_ipv6(void)
+{
+    kith_connection *connection;
+    if (refuse_when(SYS_socket, 0, AF_INET6, EAFNOSUPPORT) < 0)
+        return 77;
+    EXPECT(kith_listener_new(&listener, "tcp:[::1]:0", NULL) == -EADDRNOTAVAIL);
+    EXPECT(kith_connect(&connection, "tcp:[::1]:9", NULL, LONG) == -ENETUNREACH);
+    EXPECT(kith_listener_new(&listener, "tcp::0", NULL) == 0);
+    EXPECT(strncmp(kith_listener_address(listener), "tcp:0.0.0.0:", 12) == 0);
+    kith_listener_free(listener);
+    return 0;
+}
+
+static void a_machine_may_know_no_ipv6(void **state)
+{
+    (void)state;
+    int code = apart(listen_and_connect_without_ipv6);
+    if (code == 77)
+        skip();
+    assert_int_equal(code, 0);
 }
 
 static void no_host_means_all_addresses(void **state)
@@ -481,7 +529,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LISTENER_TEST(tcp_finds_a_free_port_and_tells_it),
         LISTENER_TEST(a_name_is_looked_up),
+        LISTENER_TEST(a_name_means_ipv4_where_it_has_both),
         LISTENER_TEST(ipv6_is_written_in_brackets),
+        LISTENER_TEST(a_machine_may_know_no_ipv6),
         LISTENER_TEST(no_host_means_all_addresses),
         LISTENER_TEST(an_abstract_name_is_taken_as_long_as_its_listener_lives),
         LISTENER_TEST(a_port_is_taken_as_long_as_its_listener_lives),

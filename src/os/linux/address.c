@@ -148,6 +148,11 @@ void os_address_text(const struct os_address *address, char text[OS_ADDRESS_TEXT
     }
 }
 
+bool os_address_is_ipv4(const struct os_address *address)
+{
+    return family(address) == AF_INET;
+}
+
 bool os_address_is_loopback(const struct os_address *address)
 {
     const struct os_address plain = unmapped(address);
