@@ -335,8 +335,8 @@ KITH_API KITH_MUST_USE int kith_listener_new(kith_listener **listener, const cha
 /** Waits for a client that has proved itself.
  *
  *  Clients prove themselves side by side, while somebody is in this call: one that is slow, silent, or wrong holds up
- *  nobody, and is dropped when it fails, or when its time is over; the log tells of it (KITH_LOG_WARNING), and
- *  kith_listener_get_stats counts. One thread at a time may be in it.
+ *  nobody, and is dropped when it fails, or when its time is over; the log tells of it (KITH_LOG_WARNING), of ten a
+ *  second singly, and kith_listener_get_stats counts. One thread at a time may be in it.
  *
  *  @param connection  receives it; free it with kith_connection_free
  *  @return 0; -ETIMEDOUT when no client had proved itself in time; KITH_ECLOSED; -EINTR when a signal handler ran while

@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* How many lines of one kind the log gets in a second: anybody can make them come, and the log may be a disk. */
+#define LINES_MAX 10
+
 /* How many turns a call gives when its time is over and clients still come. */
 #define LAST_TURNS 64
 
@@ -69,7 +72,7 @@ void listener_turn_away(kith_listener *listener, bool ours)
 
 /* ---- leaving ---- */
 
-static void dismiss(kith_listener *listener, struct guest *guest, enum outcome outcome, const char *why)
+static void tell(kith_listener *listener, const struct guest *guest, enum outcome outcome, const char *why)
 {
     static const char *const words[OUTCOMES] = {
         [OUTCOME_REFUSED] = "was refused",
@@ -77,8 +80,22 @@ static void dismiss(kith_listener *listener, struct guest *guest, enum outcome o
         [OUTCOME_EVICTED] = "had to make room",
         [OUTCOME_GONE] = "went",
     };
-    kith_log(outcome == OUTCOME_GONE ? KITH_LOG_INFO : KITH_LOG_WARNING, "listener %s: client %s %s: %s",
-             listener->text, guest->name, words[outcome], why);
+    kith_log_level level = outcome == OUTCOME_GONE ? KITH_LOG_INFO : KITH_LOG_WARNING;
+    struct told *told = &listener->told[outcome];
+    if (deadline_passed(told->until)) {
+        if (told->lines > LINES_MAX)
+            kith_log(level, "listener %s: %u more clients, each of which %s", listener->text, told->lines - LINES_MAX,
+                     words[outcome]);
+        told->lines = 0;
+        told->until = os_clock_now() + KITH_SECONDS(1);
+    }
+    if (told->lines++ < LINES_MAX)
+        kith_log(level, "listener %s: client %s %s: %s", listener->text, guest->name, words[outcome], why);
+}
+
+static void dismiss(kith_listener *listener, struct guest *guest, enum outcome outcome, const char *why)
+{
+    tell(listener, guest, outcome, why);
     count(listener, outcome);
     unwatch(listener, guest);
     forks_block();

@@ -27,6 +27,12 @@ struct guest {
 /** What can become of a client. */
 enum outcome { OUTCOME_ACCEPTED, OUTCOME_REFUSED, OUTCOME_TIMED_OUT, OUTCOME_EVICTED, OUTCOME_GONE, OUTCOMES };
 
+/** What the log was told of one outcome. */
+struct told {
+    deadline until; /* for so long, lines are counted */
+    unsigned lines; /* also those that were too many */
+};
+
 struct kith_listener {
     struct heirloom heirloom; /* written down from its making to its closing */
     unsigned generation;      /* of the process that made it; no other one may use it, nor touch events */
@@ -42,6 +48,7 @@ struct kith_listener {
     struct guest *newest;
     _Atomic unsigned guests;
     _Atomic uint64_t outcomes[OUTCOMES]; /* any thread may look at them */
+    struct told told[OUTCOMES];
 
     struct address address;                          /* as it was given */
     char text[sizeof((struct address *)NULL)->text]; /* as it was found */

@@ -99,6 +99,44 @@ static void the_oldest_make_room(void **state)
         assert_false(readable(silent[i], 0));
 }
 
+static int count_lines(const char *text, const char *with)
+{
+    int lines = 0;
+    for (const char *found = text; (found = strstr(found, with)); found++)
+        lines++;
+    return lines;
+}
+
+static void a_flood_of_them_is_none_of_lines_in_the_log(void **state)
+{
+    (void)state;
+    char text[60000];
+    listener = listen_at(own_name, &(kith_listener_options){ KEY("the key"), .max_handshakes = 1 });
+    for (int i = 0; i < SILENT; i++)
+        silent[i] = stranger(listener);
+    log_begin();
+    serve_until_seen(SILENT);
+    log_end();
+    log_read(text, sizeof text);
+    assert_true(count_lines(text, "had to make room") >= 10);
+    assert_true(count_lines(text, "had to make room") < SILENT / 2);
+    close(silent[0]);
+    silent[0] = -1;
+    do { /* of the others it tells later */
+        usleep(50000);
+        int late = stranger(listener);
+        unsigned long before = seen();
+        log_begin();
+        serve_until_seen(before + 1);
+        log_end();
+        if (readable(said[0], 0))
+            log_read(text, sizeof text);
+        if (silent[0] >= 0)
+            close(silent[0]); /* it had to make room */
+        silent[0] = late;
+    } while (!strstr(text, "more clients, each of which had to make room"));
+}
+
 static void all_are_dropped_when_their_time_is_over(void **state)
 {
     (void)state;
@@ -221,6 +259,7 @@ int main(void)
         SILENT_TEST(a_good_client_is_served_among_hundreds_of_silent_ones),
         SILENT_TEST(also_when_all_come_before_anybody_listens_to_them),
         SILENT_TEST(the_oldest_make_room),
+        SILENT_TEST(a_flood_of_them_is_none_of_lines_in_the_log),
         SILENT_TEST(all_are_dropped_when_their_time_is_over),
         SILENT_TEST(the_descriptor_tells_of_time_that_is_over),
         SILENT_TEST(who_says_a_byte_now_and_then_is_dropped_as_well),
