@@ -15,6 +15,10 @@
  * such a connection is handed to a child after something was received, what was taken goes with it: the parent is to
  * leave it to the child then.
  *
+ * When the other side dies, the end comes, or KITH_ETRUNCATED. When its machine or the network goes without a word,
+ * nothing comes: over TCP, kith_connect's and kith_listener_accept's connections then end after two minutes of silence
+ * (SO_KEEPALIVE), as if they had been reset.
+ *
  * A child made by kith_process_start has the ends that kith_process_options.connections names, and no others: so the
  * other side sees the end of a pipe when the process that was meant to have it is gone, and not when the last stranger
  * is. Other programs that are executed inherit none.
@@ -265,8 +269,8 @@ typedef struct kith_client_options {
      *  -ECONNREFUSED still. */
     int retry;
     /** When the connection is lost, the call that finds it says so (-EPIPE, KITH_EEOF, KITH_ETRUNCATED), once; the next
-     *  send or receive first connects anew, trying again with growing pauses within its own timeout. What the other
-     *  side had not received before the loss is lost, and not sent again. Such a connection is for one thread at a
+     *  send or receive first connects anew, trying again with growing pauses within its own timeout. What either side
+     *  had not received before the loss is lost, and not sent again. Such a connection is for one thread at a
      *  time, which either sends or receives. */
     int reconnect;
     uint64_t max_message; /**< as kith_connection_set_max_message */

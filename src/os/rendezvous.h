@@ -6,7 +6,8 @@
 
 #include <stdint.h>
 
-/** Makes a socket for addresses of this kind; one of TCP sends small messages at once.
+/** Makes a socket for addresses of this kind; one of TCP sends small messages at once, and finds out within two minutes
+ *  that the other side's machine is gone.
  *  @return it; -EMFILE, -ENFILE, -ENOMEM; -EAFNOSUPPORT where the system has no such addresses; another negated
  *          errno */
 int os_socket_new(const struct os_address *address);

@@ -3,6 +3,7 @@
 #include "alarms.h"
 #include "strangers.h"
 
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 static const kith_listener_options with_key = { KEY("the key") };
@@ -123,6 +124,22 @@ static void the_socket_blocks_for_whoever_gets_it(void **state)
 }
 
 /* ---- how long ---- */
+
+static void both_sides_of_tcp_ask_whether_the_other_is_there(void **state)
+{
+    (void)state;
+    listener = listen_at("tcp:127.0.0.1:0", &with_key);
+    meet(listener, &client_with_key, &client, &server);
+    const kith_connection *const sides[] = { client, server };
+    for (int i = 0; i < 2; i++) {
+        int on = 0, idle = 0;
+        socklen_t size = sizeof on;
+        assert_int_equal(getsockopt(kith_connection_fd(sides[i]), SOL_SOCKET, SO_KEEPALIVE, &on, &size), 0);
+        assert_int_equal(getsockopt(kith_connection_fd(sides[i]), IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size), 0);
+        assert_int_equal(on, 1);
+        assert_int_equal(idle, 60);
+    }
+}
 
 static void what_goes_beyond_this_machine_without_tls_is_warned_of(void **state)
 {
@@ -358,6 +375,7 @@ int main(void)
         CLIENT_TEST(a_name_with_several_addresses_is_tried_at_each),
         CLIENT_TEST(a_client_without_a_key_is_not_waited_for),
         CLIENT_TEST(the_socket_blocks_for_whoever_gets_it),
+        CLIENT_TEST(both_sides_of_tcp_ask_whether_the_other_is_there),
         CLIENT_TEST(what_goes_beyond_this_machine_without_tls_is_warned_of),
         CLIENT_TEST(a_listener_that_says_nothing_costs_the_timeout),
         CLIENT_TEST(so_does_one_whose_backlog_is_full),

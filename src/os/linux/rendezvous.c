@@ -40,11 +40,23 @@ static void set(int socket, int level, int option, int value)
     setsockopt(socket, level, option, &value, sizeof value);
 }
 
+/* Has the system ask the other side whether it is still there: a minute after its last word, and then every ten seconds,
+ * six times. What a listener accepts has its options. */
+static void keep_alive(int socket)
+{
+    set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(socket, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+    set(socket, IPPROTO_TCP, TCP_KEEPINTVL, 10);
+    set(socket, IPPROTO_TCP, TCP_KEEPCNT, 6);
+}
+
 int os_socket_new(const struct os_address *address)
 {
     int made = or_error(socket(any(address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (made >= 0 && is_tcp(address))
+    if (made >= 0 && is_tcp(address)) {
         set(made, IPPROTO_TCP, TCP_NODELAY, 1);
+        keep_alive(made);
+    }
     return made;
 }
 
