@@ -268,10 +268,10 @@ typedef struct kith_client_options {
     /** While nobody listens there (yet), try again with growing pauses until the timeout ends; then it is -ENOENT or
      *  -ECONNREFUSED still. */
     int retry;
-    /** When the connection is lost, the call that finds it says so (-EPIPE, KITH_EEOF, KITH_ETRUNCATED), once; the next
-     *  send or receive first connects anew, trying again with growing pauses within its own timeout. What either side
-     *  had not received before the loss is lost, and not sent again. Such a connection is for one thread at a
-     *  time, which either sends or receives. */
+    /** When the connection is lost, the call that finds it says so (-EPIPE, KITH_EEOF, KITH_ETRUNCATED, KITH_ETLS),
+     *  once; the next send or receive first connects anew, trying again with growing pauses within its own timeout.
+     *  What either side had not received before the loss is lost, and not sent again. Such a connection is for one
+     *  thread at a time, which either sends or receives. */
     int reconnect;
     uint64_t max_message; /**< as kith_connection_set_max_message */
 } kith_client_options;

@@ -14,9 +14,9 @@
 
 /** How a connection that was lost is made anew.
  *
- *  The call that finds the loss (-EPIPE, KITH_EEOF, KITH_ETRUNCATED, or a message that it cut short itself) tells of
- *  it, and closes the channel; what had come of a message is gone. The next send, receive or poll calls renew first,
- *  and then does its work with what is left of its timeout. Such a connection is for one thread at a time. */
+ *  The call that finds the loss (-EPIPE, KITH_EEOF, KITH_ETRUNCATED, KITH_ETLS, or a message that it cut short itself)
+ *  tells of it, and closes the channel; what had come of a message is gone. The next send, receive or poll calls renew
+ *  first, and then does its work with what is left of its timeout. Such a connection is for one thread at a time. */
 struct renewal {
     /** Opens the connection again, by connection_open, and says on it what must be said, by the usual calls: a loss
      *  does not call it within itself. It waits no longer than the deadline.

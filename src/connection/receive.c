@@ -321,7 +321,7 @@ static int explain(const kith_connection *connection, int code)
 static int fail(kith_connection *connection, int code)
 {
     code = explain(connection, code);
-    if (code == KITH_EEOF || code == KITH_ETRUNCATED)
+    if (code == KITH_EEOF || code == KITH_ETRUNCATED || code == KITH_ETLS)
         connection_lose(connection);
     return code;
 }

@@ -661,6 +661,19 @@ static void a_close_is_a_goodbye(void **state)
     expect_failure(server, KITH_EEOF);
 }
 
+static void expect_renewal(const char *text)
+{
+    pthread_t thread;
+    kith_connection_free(server);
+    server = NULL;
+    assert_int_equal(pthread_create(&thread, NULL, receive_client, NULL), 0);
+    send_text(client, text);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_code(accepted, 0);
+    expect_text(server, text);
+    they_talk();
+}
+
 static void a_lost_connection_is_made_anew(void **state)
 {
     (void)state;
@@ -671,15 +684,12 @@ static void a_lost_connection_is_made_anew(void **state)
     assert_code(kith_connect(&client, kith_listener_address(listener), &how, KITH_SECONDS(20)), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     they_talk();
-    kith_connection_free(server);
-    server = NULL;
+    assert_code(kith_connection_close(server), 0);
     expect_failure(client, KITH_EEOF);
-    assert_int_equal(pthread_create(&thread, NULL, receive_client, NULL), 0);
-    send_text(client, "there again");
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_code(accepted, 0);
-    expect_text(server, "there again");
-    they_talk();
+    expect_renewal("there again");
+    assert_int_equal(send(kith_connection_fd(server), "what is no TLS", 14, MSG_NOSIGNAL), 14);
+    expect_failure(client, KITH_ETLS);
+    expect_renewal("and again");
 }
 
 static int connect_and_die(void)
