@@ -217,7 +217,8 @@ typedef struct kith_waitable {
 /** Waits until at least one of many is ready.
  *  @param items    count of them; ready is written in each
  *  @param count    0 only waits
- *  @return how many are ready; 0 when none was in time; -EINVAL when items is NULL, or one names nothing or two things;
+ *  @return how many are ready; 0 when none was in time; -EINVAL when items is NULL, or one names nothing or two things,
+ *          or they are more than the descriptors that this process may have;
  *          KITH_ECLOSED or -EBADF when one is closed, with its index in the detail; -ECHILD as kith_process_sentinel;
  *          -EINTR when a signal handler ran while waiting; -EMFILE, -ENOMEM */
 KITH_API KITH_MUST_USE int kith_wait(kith_waitable *items, size_t count, kith_timeout timeout);
@@ -294,7 +295,8 @@ typedef struct kith_client_options {
  *          file may not be used; KITH_EAUTH when the keys differ, or the listener has none; KITH_EMALFORMED when the
  *          other side does not speak this protocol; KITH_ETLS when TLS fails; KITH_EEOF or -ECONNRESET when the other
  *          side ends it in between (a listener whose patience is over, or a crash); -ETIMEDOUT; -EINTR; -EMFILE,
- *          -ENFILE, -ENOMEM; -ENOTSUP for TLS on a Unix socket */
+ *          -ENFILE, -ENOMEM; -EADDRNOTAVAIL when this machine has no port left to connect from; -ENOTSUP for TLS on a
+ *          Unix socket; another negated errno when the system has a reason of its own, as a firewall's -EPERM */
 KITH_API KITH_MUST_USE int kith_connect(kith_connection **connection, const char *address,
                                         const kith_client_options *options, kith_timeout timeout);
 

@@ -40,8 +40,8 @@ static void set(int socket, int level, int option, int value)
     setsockopt(socket, level, option, &value, sizeof value);
 }
 
-/* Has the system ask the other side whether it is still there: a minute after its last word, and then every ten seconds,
- * six times. What a listener accepts has its options. */
+/* Has the system ask the other side whether it is still there: a minute after its last word, and then every ten
+ * seconds, six times. What a listener accepts has its options. */
 static void keep_alive(int socket)
 {
     set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
