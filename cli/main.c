@@ -2,10 +2,12 @@
 #include "command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command *const commands[] = { &command_echo, &command_send };
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -108,8 +110,19 @@ static int help(const char *name)
     return command ? command_help(command) : unknown(name);
 }
 
+/* When stdin, stdout or stderr is closed, the next descriptor that is opened, a connection maybe, would be taken for
+ * it. So its place is filled, with what can't be read or written as that one is. */
+static void fill_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
 int main(int count, char **arguments)
 {
+    fill_standard();
     const char *name = count > 1 ? arguments[1] : NULL;
     if (!name) {
         print_usage(stderr);

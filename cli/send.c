@@ -102,6 +102,8 @@ static int print_value(kith_arena *arena, enum form form, const kith_bytes *answ
     kith_value *value;
     kith_bytes text;
     int code = kith_pickle_read(arena, &value, answer->data, answer->size, NULL);
+    if (code == KITH_EMALFORMED)
+        return command_fail(&command_send, "the answer is no pickle (see --bytes): %s", kith_error_detail());
     if (code == 0)
         code = form == JSON ? kith_json_write(value, &text, 0) : kith_value_repr(value, &text, 0);
     if (code < 0)
@@ -113,6 +115,24 @@ static int print_value(kith_arena *arena, enum form form, const kith_bytes *answ
 
 /* ---- a message and its answer ---- */
 
+/* A listener with an authkey challenges before it answers anything. (An echo server says what it was told.) */
+static bool is_challenge(const struct options *options, const kith_bytes *payload, const kith_bytes *answer)
+{
+    static const char mark[] = "#CHALLENGE#";
+    const size_t size = sizeof mark - 1;
+    if (options->access.authkey || answer->size < size || memcmp(answer->data, mark, size) != 0)
+        return false;
+    return payload->size < size || memcmp(payload->data, mark, size) != 0;
+}
+
+static int print_answer(kith_arena *arena, const struct options *options, const kith_bytes *payload,
+                        const kith_bytes *answer)
+{
+    if (is_challenge(options, payload, answer))
+        return command_fail(&command_send, "the listener wants an authkey: give it with --authkey-file");
+    return options->form == BYTES ? write_out(answer, "") : print_value(arena, options->form, answer);
+}
+
 static int exchange(kith_connection *connection, kith_arena *arena, const struct options *options,
                     const kith_bytes *payload)
 {
@@ -122,9 +142,11 @@ static int exchange(kith_connection *connection, kith_arena *arena, const struct
         code = kith_connection_recv(connection, &answer, options->timeout);
     if (code == -ETIMEDOUT)
         return command_fail(&command_send, "no answer in time: see --timeout");
+    if (code == KITH_EEOF)
+        return command_fail(&command_send, "the other side has closed without an answer");
     if (code < 0)
         return command_fail_code(&command_send, code);
-    int status = options->form == BYTES ? write_out(&answer, "") : print_value(arena, options->form, &answer);
+    int status = print_answer(arena, options, payload, &answer);
     kith_bytes_free(&answer);
     return status;
 }
@@ -136,6 +158,8 @@ static int send_message(kith_connection *connection, kith_arena *arena, const st
     if (options->form == BYTES)
         return exchange(connection, arena, options, message);
     int code = encode(arena, options->form, message, &payload);
+    if (code == KITH_EMALFORMED)
+        return command_fail(&command_send, "the message is no JSON: %s", kith_error_detail());
     if (code < 0)
         return command_fail_code(&command_send, code);
     int status = exchange(connection, arena, options, &payload);

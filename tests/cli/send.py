@@ -80,7 +80,7 @@ def json():
         text = '{"a": [1, 2.5, null, true, "ü"]}'
         prints(text.encode() + b"\n", server.address, "--json", text)
         prints(b'"x"\n[]\n', "--json", server.address, '"x"', "-", stdin=b"[]\n")
-        fails(1, "line", "send", server.address, "--json", "{")
+        fails(1, "no JSON: line", "send", server.address, "--json", "{")
         fails(1, "", "send", server.address, "--json", "")
     with answering(lambda connection, message: connection.send({1, 2})) as address:
         fails(1, "set", "send", "--json", address, "1")
@@ -95,6 +95,7 @@ def raw():
         prints(b"", server.address, "--bytes", "")
         prints(b"onetwo", server.address, "--bytes", "one", "two")
         prints(b"line\n", server.address, "--bytes", "-", stdin=b"line\n")
+        prints(b"#CHALLENGE#", server.address, "--bytes", "#CHALLENGE#")
 
 
 @test
@@ -103,7 +104,7 @@ def no_text():
     with echo(ANY) as server:
         fails(1, "UTF-8", "send", server.address, stdin=b"\xff")
     with answering(lambda connection, message: connection.send_bytes(b"no pickle")) as address:
-        fails(1, "byte", "send", address, "x")
+        fails(1, "no pickle", "send", address, "x")
 
 
 @test
@@ -114,6 +115,8 @@ def authkey():
         with echo(ANY, *mine, quiet=False) as server:
             prints(b"'x'\n", server.address, *mine, "x")
             fails(1, "key", "send", server.address, *other, "x")
+            for form in "--text", "--json", "--bytes":
+                fails(1, "wants an authkey", "send", server.address, form, "1")
         with answering(lambda connection, message: connection.send("pleased"), b"secret") as address:
             prints(b"'pleased'\n", address, *mine, "x")
         os.chmod(path("key"), 0o604)
@@ -201,6 +204,18 @@ def failures():
                 ["No such file", ANY, "--authkey-file", path("x")],
                 ["TLS is for TCP", "unix:" + path("x"), "--tls", "--authkey-file", path("key")]):
             fails(1, reason, "send", *arguments, "x")
+
+
+@test
+def closed_streams():
+    """Where stdin or stdout is closed, no connection is taken for it."""
+    with echo(ANY) as server:
+        for stream, reason in (0, b"stdin"), (1, b"stdout"):
+            done = subprocess.run([program, "send", server.address, "-" if stream == 0 else "x"], input=b"",
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+                                  preexec_fn=lambda stream=stream: os.close(stream))
+            equal((done.returncode, done.stdout), (1, b""))
+            assert reason in done.stderr, done.stderr
 
 
 @test
