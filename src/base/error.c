@@ -41,6 +41,7 @@ static const struct meaning meanings[] = {
     { -EMFILE, "EMFILE", "the process has no file descriptor left" },
     { -EFBIG, "EFBIG", "the file size limit of the process forbids it" },
     { -ENOSPC, "ENOSPC", "no space left" },
+    { -EROFS, "EROFS", "the file system can only be read" },
     { -EPIPE, "EPIPE", "the other side is closed" },
     { -EDEADLK, "EDEADLK", "the caller would wait for itself" },
     { -EMSGSIZE, "EMSGSIZE", "the message is too long" },

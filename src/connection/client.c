@@ -111,6 +111,16 @@ static void end(struct call *call, kith_connection *connection, int code)
     forks_allow();
 }
 
+/* Nothing came in time, or the wait failed. */
+static int explain_silence(const struct client *client, int code)
+{
+    const char *where = client->address.text;
+    if (code != -ETIMEDOUT)
+        return error_fail(code, "%s, while saying hello to %s", kith_strerror(code), where);
+    return error_fail(code, "%s has not proved itself in time: is its listener busy, or has it no %s?", where,
+                      client->terms.key ? "authkey" : "TLS");
+}
+
 static int shake_hands(struct call *call, const struct client *client, deadline until)
 {
     int code = handshake_begin(&call->handshake, call->socket, &client->terms);
@@ -119,11 +129,8 @@ static int shake_hands(struct call *call, const struct client *client, deadline 
         return code;
     while ((code = handshake_step(&call->handshake)) == -EAGAIN) {
         code = deadline_passed(until) ? -ETIMEDOUT : os_poll(call->socket, call->handshake.wants, until);
-        if (code == -ETIMEDOUT && client->terms.key)
-            return error_fail(code, "%s has not proved itself in time: is its listener busy, or has it no authkey?",
-                              client->address.text);
         if (code < 0)
-            return error_fail(code, "%s, while saying hello to %s", kith_strerror(code), client->address.text);
+            return explain_silence(client, code);
     }
     return code;
 }

@@ -33,6 +33,7 @@ static void every_code_has_a_name_and_a_sentence(void **state)
         { -ENOMEM, "ENOMEM" },
         { -ETIMEDOUT, "ETIMEDOUT" },
         { -EMSGSIZE, "EMSGSIZE" },
+        { -EROFS, "EROFS" },
         { -EILSEQ, "EILSEQ" },
         { -ENOMSG, "ENOMSG" },
         { -ETOOMANYREFS, "ETOOMANYREFS" },

@@ -1,7 +1,7 @@
 /* What happens when the system refuses a call: every system call of every operation, the first, the second, and so on
  * until the operation makes no more of them. After each refusal the operation has told of it by the right code and a
- * new detail, or has coped; nothing has leaked, neither descriptor nor mapping nor name; and the same operation succeeds
- * when tried again. */
+ * new detail, or has coped; nothing has leaked, neither descriptor nor mapping nor name; and the same operation
+ * succeeds when tried again. */
 #include "apart.h"
 #include "cmocka_kith.h"
 #include "nth.h"

@@ -222,6 +222,7 @@ static void no_folder_no_listener(void **state)
 {
     (void)state;
     assert_explained(kith_listener_new(&listener, "unix:/nowhere/at/all", NULL), -ENOENT);
+    assert_explained(kith_listener_new(&listener, "unix:/etc/passwd/socket", NULL), -ENOENT);
     assert_explained(kith_listener_new(&listener, "unix:/tmp/", NULL), -EINVAL);
 }
 

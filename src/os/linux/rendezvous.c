@@ -81,7 +81,7 @@ int os_socket_file_open(struct os_socket_file *file, const char *path)
     if (opened == -EACCES)
         opened = or_error(open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (opened < 0)
-        return opened;
+        return opened == -ENOTDIR ? -ENOENT : opened;
     *file = (struct os_socket_file){ .folder = opened, .name = path + length };
     return 0;
 }
