@@ -1,6 +1,6 @@
 /* bench/peers/kith_pipe.c: kith's connections: framed messages over a Unix stream socket. Each message that is received
- * is allocated; that is their way and is measured with it. A one-way pipe; one that reads ahead; and what a client and a
- * listener make between processes that are no relatives. */
+ * is allocated; that is their way and is measured with it. A one-way pipe; one that reads ahead; and what a client and
+ * a listener make between processes that are no relatives. */
 #include "reason.h"
 #include "transport.h"
 

@@ -1,7 +1,8 @@
 /* jobs: work that survives its workers. Ten jobs, three workers, and one job that kills whoever takes it.
  *
- * The queue redelivers: a job that a dead worker had goes to another one. A job that was delivered twice and never done is
- * poison, and is parked in a queue of its own. The parent joins the queue: it waits until every job is done or parked. */
+ * The queue redelivers: a job that a dead worker had goes to another one. A job that was delivered twice and never done
+ * is poison, and is parked in a queue of its own. The parent joins the queue: it waits until every job is done or
+ * parked. */
 #include "must.h"
 
 #include <kith/process.h>

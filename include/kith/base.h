@@ -65,9 +65,9 @@ KITH_API const char *kith_strerror(int code);
  *  @return a string that lives as long as the library; never NULL: "UNKNOWN" for codes that nobody knows */
 KITH_API const char *kith_error_name(int code);
 
-/** What exactly went wrong in this thread's last call that failed: names, sizes, and what to do about it. The codes that
- *  say it all leave none, and keep what was there: -ETIMEDOUT, -EINTR, KITH_EEMPTY, KITH_EFULL. kith_strerror has a
- *  sentence for every code.
+/** What exactly went wrong in this thread's last call that failed: names, sizes, and what to do about it. The codes
+ *  that say it all leave none, and keep what was there: KITH_EEMPTY, KITH_EFULL, -ETIMEDOUT, -EINTR. (Calls on
+ *  connections and listeners may have more to say of the last two.) kith_strerror has a sentence for every code.
  *  @return a sentence, or "" when the thread had no failure yet. It belongs to the thread and is overwritten by the
  *          thread's next failure. After a successful call it still tells of the failure before. */
 KITH_API const char *kith_error_detail(void);

@@ -25,8 +25,8 @@ void tls_setup_free(struct tls_setup *setup);
 /** Puts TLS on a connected socket. carrier->begin then shakes hands.
  *  @param host  for a client with certificates: the name that the server's must have, or its address in digits, unless
  *               the options name one; else NULL
- *  @return 0, and then the socket is the channel's; -EINVAL when a client with certificates has no host, -ENOMEM, and then
- *          it stays the caller's */
+ *  @return 0, and then the socket is the channel's; -EINVAL when a client with certificates has no host, -ENOMEM, and
+ *          then it stays the caller's */
 int tls_open(struct channel *channel, int socket, struct tls_setup *setup, const char *host);
 
 #endif

@@ -1,5 +1,5 @@
-/* A robust word that stays its owner's for as long as the owner likes: a lock, or a lock inside something else. An owner
- * may acquire it again, when its user lets it, and then releases it as often. */
+/* A robust word that stays its owner's for as long as the owner likes: a lock, or a lock inside something else. An
+ * owner may acquire it again, when its user lets it, and then releases it as often. */
 #ifndef KITH_SRC_SYNC_OWNED_H
 #define KITH_SRC_SYNC_OWNED_H
 

@@ -211,7 +211,8 @@ static int give_unit_back(struct os_thread *self, struct semaphore_shared *share
 
 /* ---- the guard ---- */
 
-/** Sleeps while the guard and all units have their values. @param for_unit  there is no use in it while a unit is free */
+/** Sleeps while the guard and all units have their values.
+ *  @param for_unit  there is no use in it while a unit is free */
 static int sleep_on_units(struct semaphore_shared *shared, uint32_t value, bool for_unit, deadline until)
 {
     struct os_futex_pair pairs[1 + KITH_SEMAPHORE_OWNED_MAX] = { { &shared->guard.value, value } };

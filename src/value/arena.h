@@ -9,7 +9,7 @@
 
 #define ARENA_ALIGNMENT 8
 
-/* With AddressSanitizer each piece has a guard behind it, and nobody may touch what is free, or was ended by a reset. */
+/* With AddressSanitizer each piece has a guard behind it, and nobody may touch what is free, or ended with a reset. */
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_IS_GUARDED
 #elif defined(__has_feature)

@@ -1,15 +1,15 @@
 /* The C side of the tests of listener and client against stock Python (connections.py, silent.py).
  *
  *     echo_peer serve [OPTION...] ADDRESS
- *         listens, prints "listening ADDRESS", and sends back what each connection sends: messages, values, descriptors.
- *         Prints how a connection ended, unless it was a plain end. The line "stats" on stdin has it print the
- *         listener's statistics; the end of stdin ends it.
+ *         listens, prints "listening ADDRESS", and sends back what each connection sends: messages, values,
+ *         descriptors. Prints how a connection ended, unless it was a plain end. The line "stats" on stdin has it print
+ *         the listener's statistics; the end of stdin ends it.
  *     echo_peer connect [OPTION...] ADDRESS ACTION [ARGUMENT...]
- *         connects, and does one of the actions that are told below. When a call fails it prints the code and its detail, and
- *         ends with status 1.
+ *         connects, and does one of the actions that are told below. When a call fails it prints the code and its
+ *         detail, and ends with status 1.
  *
- * Options: --key TEXT, --strict (refuse the bare MD5), --values (the server takes messages for values), --max BYTES (the
- * longest message), --reconnect (the client), --handshakes COUNT (of the listener), --patience MILLISECONDS (for a
+ * Options: --key TEXT, --strict (refuse the bare MD5), --values (the server takes messages for values), --max BYTES
+ * (the longest message), --reconnect (the client), --handshakes COUNT (of the listener), --patience MILLISECONDS (for a
  * handshake, on either side). */
 #include <kith/kith.h>
 
