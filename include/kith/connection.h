@@ -294,9 +294,8 @@ typedef struct kith_client_options {
  *          listens there; -EHOSTUNREACH, also when nobody knows such a host; -ENETUNREACH; -EACCES when the socket's
  *          file may not be used; KITH_EAUTH when the keys differ, or the listener has none; KITH_EMALFORMED when the
  *          other side does not speak this protocol; KITH_ETLS when TLS fails; KITH_EEOF or -ECONNRESET when the other
- *          side ends it in between (a listener whose patience is over, or a crash); -ETIMEDOUT; -EINTR; -EMFILE,
- *          -ENFILE, -ENOMEM; -EADDRNOTAVAIL when this machine has no port left to connect from; -ENOTSUP for TLS on a
- *          Unix socket; another negated errno when the system has a reason of its own, as a firewall's -EPERM */
+ *          side ends it in between (a listener that does not allow this user, or whose patience is over, or a crash);
+ *          -ETIMEDOUT; -EINTR; -EMFILE, -ENFILE, -ENOMEM; -ENOTSUP for TLS on a Unix socket */
 KITH_API KITH_MUST_USE int kith_connect(kith_connection **connection, const char *address,
                                         const kith_client_options *options, kith_timeout timeout);
 
@@ -333,8 +332,9 @@ typedef struct kith_listener_options {
  *  @param address   see above
  *  @param options   NULL for the defaults
  *  @return 0; -EADDRINUSE when somebody listens there, or a file that is no socket is there; -EADDRNOTAVAIL, -EACCES,
- *          -ENOENT (no such folder); KITH_ETLS when certificate or key can't be used; -EINVAL when the address is none,
- *          or options contradict each other; -ENOTSUP for TLS on a Unix socket; -EMFILE, -ENFILE, -ENOMEM */
+ *          -ENOENT (no such folder), -EROFS, -ENOSPC; KITH_ETLS when certificate or key can't be used; -EINVAL when the
+ *          address is none, or options contradict each other; -ENOTSUP for TLS on a Unix socket; -EMFILE, -ENFILE,
+ *          -ENOMEM */
 KITH_API KITH_MUST_USE int kith_listener_new(kith_listener **listener, const char *address,
                                              const kith_listener_options *options);
 
@@ -351,7 +351,8 @@ KITH_API KITH_MUST_USE int kith_listener_new(kith_listener **listener, const cha
 KITH_API KITH_MUST_USE int kith_listener_accept(kith_listener *listener, kith_connection **connection,
                                                 kith_timeout timeout);
 
-/** The address that a client gives to kith_connect, with the port that was found, as "tcp:127.0.0.1:40001".
+/** The address that a client gives to kith_connect, with the port that was found, as "tcp:127.0.0.1:40001". A listener
+ *  at all addresses has "tcp:[::]:40001", which clients on this machine can use; others name the machine instead.
  *  @return a string that lives as long as the listener; "" when listener is NULL */
 KITH_API const char *kith_listener_address(const kith_listener *listener);
 

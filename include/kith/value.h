@@ -248,7 +248,7 @@ KITH_API KITH_MUST_USE int kith_value_repr(const kith_value *value, kith_bytes *
  *      {...}    dict: key, value, key, value, ...
  *      <...>    set
  *
- *  Spaces, commas and colons may stand anywhere, and mean nothing:
+ *  Brackets may nest 100 deep. Spaces, commas and colons may stand anywhere, and mean nothing:
  *      kith_value_pack(arena, "{s:s, s:[i,i]}", "name", "kith", "size", 3, 4)
  *
  *  @return the value; NULL when the format is wrong (kith_error_detail says where), an argument could not be made a
