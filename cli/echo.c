@@ -55,6 +55,7 @@ struct options {
 
 struct client {
     kith_connection *connection;
+    kith_peer peer;
     struct client *previous, *next;
 };
 
@@ -92,6 +93,17 @@ static void hang_up_all(void)
     for (struct client *client = server.clients; client; client = client->next)
         shutdown(kith_connection_fd(client->connection), SHUT_RDWR);
     pthread_mutex_unlock(&server.lock);
+}
+
+/* Names the client as the listener's log does. */
+static void warn_dropped(const kith_peer *peer, const char *why)
+{
+    if (peer->pid > 0)
+        command_warn(&command_echo, "client process %ld of user %lu was dropped: %s", (long)peer->pid,
+                     (unsigned long)peer->uid, why);
+    else
+        command_warn(&command_echo, "client %s was dropped: %s", *peer->address ? peer->address : "without an address",
+                     why);
 }
 
 static int echo_bytes(kith_connection *connection)
@@ -140,7 +152,7 @@ static void *serve_client(void *argument)
         kith_arena_free(arena);
     }
     if (code < 0 && code != KITH_EEOF)
-        command_warn(&command_echo, "a client is dropped: %s", kith_error_detail());
+        warn_dropped(&client->peer, kith_error_detail());
     strike(client);
     kith_connection_free(client->connection);
     free(client);
@@ -157,6 +169,7 @@ static bool start(kith_connection *connection)
     int code = client ? pthread_attr_init(&detached) : ENOMEM;
     if (code == 0) {
         client->connection = connection;
+        kith_connection_peer(connection, &client->peer);
         enlist(client);
         pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
         code = pthread_create(&thread, &detached, serve_client, client);

@@ -67,7 +67,7 @@ def no_pickle():
             other.send("still served")
             equal(other.recv(), "still served")
         err = server.stop()
-    assert "warning: a client is dropped: " in err, err
+    assert "warning: client tcp:127.0.0.1:" in err and " was dropped: at byte " in err, err
 
 
 @test
