@@ -107,10 +107,11 @@ int tls_error_fail(const struct tls_setup *setup, const struct tls_blame *blame)
         return error_fail(KITH_ETLS, "the certificate of %s is refused: %s%s", blame->whose,
                           X509_verify_cert_error_string(blame->why), certificate_cure(blame->why));
     const char *words = alert >= 0 ? alert_words(alert) : tls_error_words(error);
+    const char *cure = error_cure(error);
     if (setup->from_authkey)
-        return error_fail(KITH_ETLS, "TLS failed: both sides must have it from_authkey, and the same authkey (%s)",
-                          words);
+        return error_fail(KITH_ETLS, "TLS failed: both sides must have it from_authkey, and the same authkey (%s%s)",
+                          words, cure);
     if (alert >= 0)
         return error_fail(KITH_ETLS, "the other side refuses: %s", words);
-    return error_fail(KITH_ETLS, "TLS failed: %s%s", words, error_cure(error));
+    return error_fail(KITH_ETLS, "TLS failed: %s%s", words, cure);
 }

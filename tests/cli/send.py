@@ -134,6 +134,8 @@ def tls_by_key():
         prints(b"'x'\n", server.address, "--tls", "--authkey-file", path("key"), "x")
         fails(1, "TLS", "send", server.address, "--tls", "--authkey-file", path("other"), "x")
         fails(1, "time", "send", server.address, "--timeout", "0.1", "--authkey-file", path("key"), "x")
+        with echo(ANY, "--authkey-file", path("key"), quiet=False) as plain:
+            fails(1, "what came is no TLS", "send", plain.address, "--tls", "--authkey-file", path("key"), "x")
 
 
 @test
