@@ -1,7 +1,8 @@
 /* kith echo: answers each message with itself.
  *
- * A thread a client. The first thread takes clients in, and signals, which all others have blocked: when it is told to
- * stop, it tells them, gives who is idle the time for a goodbye, and hangs up on the rest. */
+ * A thread a client; one that ends joins the one that ended before it, and the first thread the last of them. The first
+ * thread takes clients in, and signals, which all others have blocked: when it is told to stop, it tells them, gives
+ * who is idle the time for a goodbye, and hangs up on the rest. */
 #include "access.h"
 
 #include <errno.h>
@@ -63,8 +64,10 @@ static struct {
     bool values;
     int stop;             /* an eventfd, readable for ever once all are to end */
     int ended;            /* an eventfd: how many threads have ended */
-    pthread_mutex_t lock; /* protects the list */
+    pthread_mutex_t lock; /* protects the list, and the two below */
     struct client *clients;
+    bool any_last;  /* whether nobody has joined the thread that ended last */
+    pthread_t last; /* that one */
 } server = { .stop = -1, .ended = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void enlist(struct client *client)
@@ -141,9 +144,25 @@ static int serve(kith_connection *connection, kith_arena *arena)
     }
 }
 
+/* Joins the thread that ended last, if nobody has: only then has it given back what OpenSSL keeps for each thread.
+ * @param next  the caller, which ends now; NULL for the first thread */
+static void join_last(const pthread_t *next)
+{
+    pthread_mutex_lock(&server.lock);
+    const bool any = server.any_last;
+    const pthread_t last = server.last;
+    server.any_last = next != NULL;
+    if (next)
+        server.last = *next;
+    pthread_mutex_unlock(&server.lock);
+    if (any)
+        pthread_join(last, NULL);
+}
+
 static void *serve_client(void *argument)
 {
     struct client *client = argument;
+    const pthread_t self = pthread_self();
     kith_arena *arena;
     const uint64_t one = 1;
     int code = kith_arena_new(&arena);
@@ -156,7 +175,7 @@ static void *serve_client(void *argument)
     strike(client);
     kith_connection_free(client->connection);
     free(client);
-    /* The last that it does: the first thread may end the process now. */
+    join_last(&self);
     return write(server.ended, &one, sizeof one) == sizeof one ? NULL : argument;
 }
 
@@ -164,16 +183,13 @@ static void *serve_client(void *argument)
 static bool start(kith_connection *connection)
 {
     struct client *client = calloc(1, sizeof *client);
-    pthread_attr_t detached;
     pthread_t thread;
-    int code = client ? pthread_attr_init(&detached) : ENOMEM;
+    int code = client ? 0 : ENOMEM;
     if (code == 0) {
         client->connection = connection;
         kith_connection_peer(connection, &client->peer);
         enlist(client);
-        pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-        code = pthread_create(&thread, &detached, serve_client, client);
-        pthread_attr_destroy(&detached);
+        code = pthread_create(&thread, NULL, serve_client, client);
         if (code == 0)
             return true;
         strike(client);
@@ -275,6 +291,7 @@ static void send_away(struct house *house)
         see_off(house, GRACE);
     hang_up_all();
     see_off(house, KITH_FOREVER);
+    join_last(NULL);
 }
 
 static int keep_house(struct house *house, const struct options *options)
