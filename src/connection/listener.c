@@ -193,11 +193,14 @@ static int explain(const kith_listener *listener, int code)
 /* Puts a name's addresses of IPv4 first: Python's clients know no others. */
 static void prefer_ipv4(struct os_address *found, int count)
 {
-    struct os_address others[ADDRESS_TRIED_MAX];
-    int first = 0, second = 0;
-    for (int i = 0; i < count; i++)
-        *(os_address_is_ipv4(&found[i]) ? &found[first++] : &others[second++]) = found[i];
-    memcpy(&found[first], others, (size_t)second * sizeof *others);
+    int first = 0;
+    for (int i = 0; i < count; i++) {
+        struct os_address one = found[i];
+        if (!os_address_is_ipv4(&one))
+            continue;
+        memmove(&found[first + 1], &found[first], (size_t)(i - first) * sizeof *found);
+        found[first++] = one;
+    }
 }
 
 /* Listens at the first of the addresses that can be listened at. */
