@@ -46,36 +46,46 @@ static int same_sets(const struct table *one, const struct table *other, uint64_
     return SAME;
 }
 
-static bool same_name(const char *one, const char *other)
+static int same_name(const char *one, const char *other, uint64_t *steps)
 {
-    return one == other || (one && other && strcmp(one, other) == 0);
+    if (!one || !other)
+        return one == other ? SAME : DIFFERENT;
+    return same_bytes(one, strlen(one), other, strlen(other), steps);
+}
+
+static int same_names(const struct object *one, const struct object *other, uint64_t *steps)
+{
+    int same = same_name(one->module, other->module, steps);
+    return same == SAME ? same_name(one->name, other->name, steps) : same;
 }
 
 static int same_objects(const struct object *one, const struct object *other, uint64_t *steps)
 {
-    if (one->form != other->form || one->count != other->count || !same_name(one->module, other->module) ||
-        !same_name(one->name, other->name) || !one->data != !other->data)
+    if (one->form != other->form || one->count != other->count || !one->data != !other->data)
         return DIFFERENT;
+    int same = same_names(one, other, steps);
+    if (same != SAME)
+        return same;
     if (!steps_take(steps, one->count))
         return steps_exceeded();
     for (size_t i = 0; i < one->count; i++) {
         if (one->steps[i].kind != other->steps[i].kind)
             return DIFFERENT;
     }
-    int same = one->data ? same_bytes(one->data, one->size, other->data, other->size, steps) : SAME;
+    same = one->data ? same_bytes(one->data, one->size, other->data, other->size, steps) : SAME;
     return same == SAME ? SAME_IF_PARTS_ARE : same;
 }
 
 static int same(const kith_value *one, const kith_value *other, uint64_t *steps)
 {
+    if (!steps_take(steps, 1)) /* also where they are the same: a list may hold that one again and again */
+        return steps_exceeded();
     if (one == other)
         return SAME;
     if (!one || !other)
         return DIFFERENT;
-    if (!steps_take(steps, 1))
-        return steps_exceeded();
     if (number_is(one) && number_is(other))
-        return number_equal(one, other) ? SAME : DIFFERENT;
+        return key_equal(one, other, steps);
     if (is_bytes(one) && is_bytes(other))
         return same_bytes(one->bytes.data, one->bytes.size, other->bytes.data, other->bytes.size, steps);
     if (is_set(one) && is_set(other))

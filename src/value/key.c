@@ -282,6 +282,8 @@ static size_t size_beside(const kith_value *number)
 
 int key_equal(const kith_value *one, const kith_value *other, uint64_t *steps)
 {
+    if (!steps_take(steps, 1)) /* also where they are the same: a tuple may hold that one again and again */
+        return steps_exceeded();
     if (one == other)
         return 1;
     if (number_is(one) && number_is(other)) {
@@ -290,8 +292,6 @@ int key_equal(const kith_value *one, const kith_value *other, uint64_t *steps)
     }
     if (one->kind != other->kind)
         return 0;
-    if (!steps_take(steps, 1))
-        return steps_exceeded();
     switch (one->kind) {
     case KITH_NONE:
         return 1;

@@ -504,7 +504,7 @@ static void much_is_not_made_of_little(void **state)
     (void)state;
     enum { LONG = 60000, TIMES = 60000 };
     /* In the memo: 0 a list of equal items; 4 and 9 texts that differ in the end, 11 and 12 ints; 7 bytes; 8 a dict
-     * with the keys 9 and 11. */
+     * with the keys 9, 11 and 13; 13 and 14 tuples of one item. */
     static const struct {
         const char *again;
         size_t size;
@@ -516,6 +516,7 @@ static void much_is_not_made_of_little(void **state)
         { PICKLE("h\x06h\x07\x85R0"), KITH_ELIMIT },      /* bytearray(bytes) */
         { PICKLE("h\x08h\x04Ns0"), KITH_ELIMIT },         /* the text is compared with the key */
         { PICKLE("h\x08h\x0cNs0"), KITH_ELIMIT },         /* the long int, too */
+        { PICKLE("h\x08h\x0eNs0"), KITH_ELIMIT },         /* and the tuple, item by item */
         { PICKLE("h\x08h\x09Ns0"), 0 },                   /* it is the key */
         { PICKLE("h\x08h\x04\x85Ns0"), 0 },               /* tuples of the same */
     };
@@ -552,6 +553,14 @@ static void much_is_not_made_of_little(void **state)
         more(&made, 1, text, LONG - 1);
         more(&made, 1,
              PICKLE("cq\x0c"
+                    "0h\x08(h\x0a"));
+        more(&made, LONG / 6, PICKLE("2"));
+        more(&made, 1,
+             PICKLE("tq\x0d"
+                    "Ns0(h\x0a"));
+        more(&made, LONG / 6, PICKLE("2"));
+        more(&made, 1,
+             PICKLE("tq\x0e"
                     "0"));
         more(&made, TIMES, tricks[i].again, tricks[i].size);
         more(&made, 1, PICKLE("N."));

@@ -27,6 +27,40 @@ static void values_that_are_exponential_are_compared_for_so_long(void **state)
     assert_explained(kith_value_equal(tree_of_tuples(200), tree_of_tuples(200)), KITH_ELIMIT);
 }
 
+/** A list that holds the same item so often. */
+static kith_value *list_of_same(kith_value *item, int count)
+{
+    kith_value *list = kith_value_list(arena);
+    for (int i = 0; i < count; i++)
+        kith_value_append(list, item);
+    return list;
+}
+
+static void what_is_the_same_is_counted_too(void **state)
+{
+    (void)state;
+    enum { MANY = 100000 };
+    kith_value *none = kith_value_none(arena), *pairs[2];
+    for (int i = 0; i < 2; i++)
+        pairs[i] = list_of_same(list_of_same(none, MANY), MANY);
+    assert_explained(kith_value_equal(pairs[0], pairs[1]), KITH_ELIMIT);
+}
+
+static void what_a_large_int_and_a_name_cost_is_counted(void **state)
+{
+    (void)state;
+    static char digits[640 * 1000], name[640 * 1000];
+    memset(digits, 1, sizeof digits);
+    memset(name, 'a', sizeof name - 1);
+    kith_value *ints[2], *globals[2];
+    for (int i = 0; i < 2; i++) {
+        ints[i] = tree_of(kith_value_int_from_bytes(arena, digits, sizeof digits), 20);
+        globals[i] = tree_of(kith_object_global(arena, "module", name), 20);
+    }
+    assert_explained(kith_value_equal(ints[0], ints[1]), KITH_ELIMIT);
+    assert_explained(kith_value_equal(globals[0], globals[1]), KITH_ELIMIT);
+}
+
 static void what_is_exponential_is_copied_as_it_is(void **state)
 {
     (void)state;
@@ -50,6 +84,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         VALUE_TEST(keys_that_are_exponential_are_compared_for_so_long),
         VALUE_TEST(values_that_are_exponential_are_compared_for_so_long),
+        VALUE_TEST(what_is_the_same_is_counted_too),
+        VALUE_TEST(what_a_large_int_and_a_name_cost_is_counted),
         VALUE_TEST(what_is_exponential_is_copied_as_it_is),
         VALUE_TEST(what_is_exponential_is_shown_up_to_its_bound),
     };
