@@ -66,7 +66,7 @@ typedef struct kith_pickle_write_options {
     size_t max_bytes; /**< the longest pickle; 0: no bound */
 } kith_pickle_write_options;
 
-/** Writes a value as a pickle. The deepest takes about 1 MiB of the thread's stack.
+/** Writes a value as a pickle.
  *  @param pickle   receives it; free it with kith_bytes_free
  *  @param options  NULL for the defaults
  *  @return 0; KITH_ELIMIT when it is nested deeper than KITH_VALUE_DEPTH_MAX or longer than max_bytes, or the protocol

@@ -14,6 +14,8 @@
  * back to itself is being written, all is remembered, whatever its marks say. */
 #include "value/pickle_writer.h"
 
+#include "value/walk.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -29,15 +31,18 @@ static size_t width_of(int64_t number)
     return width;
 }
 
-static int write_int(struct writer *writer, const kith_value *value)
+/** An int of more than 64 bits. It is remembered as a text is, though Python does not: who has one of many bytes a
+ *  thousand times must not make a pickle a thousand times as long. */
+static int write_big_int(struct writer *writer, const void *bytes, size_t size)
 {
     static const struct opcodes opcodes = { .one = OP_LONG1, .four = OP_LONG4 };
-    if (value->marks & VALUE_BIG) {
-        if (value->bytes.size > INT32_MAX)
-            return error_fail(KITH_ELIMIT, "no protocol has a word for an int of %zu bytes", value->bytes.size);
-        return writer_put_counted(writer, opcodes, value->bytes.data, value->bytes.size);
-    }
-    int64_t number = value->integer;
+    if (size > INT32_MAX)
+        return error_fail(KITH_ELIMIT, "no protocol has a word for an int of %zu bytes", size);
+    return writer_put_counted(writer, opcodes, bytes, size);
+}
+
+static int write_int(struct writer *writer, int64_t number)
+{
     if (number >= 0 && number <= UINT8_MAX)
         return writer_put_number(writer, OP_BININT1, (uint64_t)number, 1);
     if (number >= 0 && number <= UINT16_MAX)
@@ -61,16 +66,6 @@ static int write_float(struct writer *writer, double number)
 
 /* ---- values ---- */
 
-static int write_nested(struct writer *writer, const kith_value *value)
-{
-    if (writer->depth == KITH_VALUE_DEPTH_MAX)
-        return error_fail(KITH_ELIMIT, "the value nests deeper than %d levels", KITH_VALUE_DEPTH_MAX);
-    writer->depth++;
-    int code = write_container(writer, value);
-    writer->depth--;
-    return code < 0 ? code : 0;
-}
-
 /** Something of bytes, which is remembered when it is written. */
 static int write_string(struct writer *writer, const kith_value *value)
 {
@@ -78,6 +73,7 @@ static int write_string(struct writer *writer, const kith_value *value)
     size_t size = value->bytes.size;
     int code = value->kind == KITH_STR     ? writer_put_text(writer, data, size)
                : value->kind == KITH_BYTES ? write_bytes(writer, data, size)
+               : value->kind == KITH_INT   ? write_big_int(writer, data, size)
                                            : write_bytearray(writer, data, size);
     return code < 0 ? code : writer_remember_if_needed(writer, value);
 }
@@ -90,16 +86,55 @@ int write_value(struct writer *writer, const kith_value *value)
     case KITH_BOOL:
         return writer_put_byte(writer, value->truth ? OP_NEWTRUE : OP_NEWFALSE);
     case KITH_INT:
-        return write_int(writer, value);
+        if (!(value->marks & VALUE_BIG))
+            return write_int(writer, value->integer);
+        break;
     case KITH_FLOAT:
         return write_float(writer, value->real);
     default:
         break;
     }
-    const size_t *place = writer_remembers(writer, value) ? memo_find(&writer->memo, value) : NULL;
+    const size_t *place = writer_remembers(writer, value) ? writer_place_of(writer, value) : NULL;
     if (place)
         return writer_fetch(writer, *place);
-    return value->kind <= KITH_BYTEARRAY ? write_string(writer, value) : write_nested(writer, value);
+    return value->kind <= KITH_BYTEARRAY ? write_string(writer, value) : begin_container(writer, value);
+}
+
+/** The part of a container or object that comes next. @return NULL where an object has none */
+static inline const kith_value *next_part(struct level *level)
+{
+    const kith_value *value = level->value;
+    size_t index = level->next++;
+    if (value->kind == KITH_LIST || value->kind == KITH_TUPLE)
+        return value->sequence->items[index];
+    return value_part(value, index);
+}
+
+/** Writes parts of the value that the writer is in, until one has parts of its own or the last one is written. */
+static int go_on(struct writer *writer)
+{
+    size_t depth = writer->depth;
+    struct level *level = &writer->levels[depth - 1];
+    int code = 0;
+    while (code == 0 && writer->depth == depth) {
+        if (level->next == level->stop) {
+            code = (level->value->kind == KITH_OBJECT ? turn_object : turn_container)(writer, level);
+        } else {
+            const kith_value *part = next_part(level);
+            bool unpack = part && level->value->kind == KITH_OBJECT && is_unpacked(level->value->object, part);
+            code = unpack ? begin_unpacked(writer, part) : part ? write_value(writer, part) : 0;
+        }
+    }
+    writer->depth -= code == 1;
+    return code < 0 ? code : 0;
+}
+
+static int write_all(struct writer *writer)
+{
+    int code = write_value(writer, writer->root);
+    while (code == 0 && writer->depth > 0)
+        code = go_on(writer);
+    return code;
 }
 
 /* ---- the whole ---- */
@@ -130,17 +165,23 @@ int pickle_write_to(struct pickle_out *out, const kith_value *value, const kith_
     writer.root = value;
     writer.options = options;
     writer.protocol = options->protocol ? options->protocol : PICKLE_PROTOCOL_DEFAULT;
+    writer.levels = writer.own;
+    writer.level_capacity = WRITER_OWN_LEVELS;
     writer.depth = 0;
     writer.late = 0;
+    writer.again = 0;
+    writer.places = 0;
     memo_begin(&writer.memo);
     writer_set_room(&writer);
     out->size = 0;
 
     code = writer_put_number(&writer, OP_PROTO, (uint64_t)writer.protocol, 1);
     if (code == 0)
-        code = write_value(&writer, value);
+        code = write_all(&writer);
     if (code == 0)
         code = writer_put_byte(&writer, OP_STOP);
+    if (writer.levels != writer.own)
+        free(writer.levels);
     memo_end(&writer.memo);
     if (code < 0)
         out->size = 0;

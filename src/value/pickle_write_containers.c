@@ -1,131 +1,113 @@
-/* Containers, as pickles are told to fill them. */
+/* Containers: what they begin with, batch by batch what fills them, and what makes of their parts what is made of
+ * them. */
 #include "value/pickle_writer.h"
 
-void writer_item_at(const void *entries, size_t index, const kith_value **key, const kith_value **item)
-{
-    *key = NULL;
-    *item = ((kith_value *const *)entries)[index];
-}
+#include "value/walk.h"
 
-static void pair_at(const void *entries, size_t index, const kith_value **key, const kith_value **item)
+/** Begins what is filled when it is there already: its parts may refer to it. */
+static int begin_filled(struct writer *writer, const kith_value *value, unsigned char empty)
 {
-    *key = ((const struct pair *)entries)[index].key;
-    *item = ((const struct pair *)entries)[index].item;
-}
-
-int writer_put_entries(struct writer *writer, writer_entry_at *at, const void *entries, size_t first, size_t end)
-{
-    int code = 0;
-    for (size_t i = first; i < end && code == 0; i++) {
-        const kith_value *key, *item;
-        at(entries, i, &key, &item);
-        if (key)
-            code = write_value(writer, key);
-        if (code == 0 && item)
-            code = write_value(writer, item);
-    }
-    return code;
-}
-
-int writer_fill(struct writer *writer, writer_entry_at *at, const void *entries, size_t count, unsigned char one,
-                unsigned char many)
-{
-    int code = 0;
-    for (size_t i = 0; i < count && code == 0; i += PICKLE_BATCH) {
-        size_t end = count - i > PICKLE_BATCH ? i + PICKLE_BATCH : count;
-        bool alone = one && end - i == 1;
-        if (!alone)
-            code = writer_put_byte(writer, OP_MARK);
-        if (code == 0)
-            code = writer_put_entries(writer, at, entries, i, end);
-        if (code == 0)
-            code = writer_put_byte(writer, alone ? one : many);
-    }
-    return code;
-}
-
-static int write_list(struct writer *writer, const kith_value *value)
-{
-    int code = writer_put_byte(writer, OP_EMPTY_LIST);
+    struct level *level;
+    int code = writer_put_byte(writer, empty);
     if (code == 0)
         code = writer_remember_if_needed(writer, value);
+    return code < 0 ? code : writer_enter(writer, value, &level);
+}
+
+static int begin_tuple(struct writer *writer, const kith_value *value)
+{
+    size_t count = value->sequence->count;
+    if (count == 0)
+        return writer_put_byte(writer, OP_EMPTY_TUPLE);
+    struct level *level;
+    int code = writer_enter(writer, value, &level);
     if (code < 0)
         return code;
-    return writer_fill(writer, writer_item_at, value->sequence->items, value->sequence->count, OP_APPEND, OP_APPENDS);
+    level->stop = count;
+    code = writer_late_begin(writer, level);
+    return code == 0 && count > 3 ? writer_put_byte(writer, OP_MARK) : code;
 }
 
-static int write_dict(struct writer *writer, const kith_value *value)
+int begin_unpacked(struct writer *writer, const kith_value *tuple)
 {
-    int code = writer_put_byte(writer, OP_EMPTY_DICT);
-    if (code == 0)
-        code = writer_remember_if_needed(writer, value);
-    return code < 0 ? code
-                    : writer_fill(writer, pair_at, value->table->pairs, value->table->count, OP_SETITEM, OP_SETITEMS);
+    struct level *level;
+    int code = writer_enter(writer, tuple, &level);
+    if (code < 0)
+        return code;
+    level->stop = tuple->sequence->count;
+    level->unpacked = true;
+    return 0;
 }
 
-static int write_tuple(struct writer *writer, const kith_value *value)
+/** A set or frozenset where the protocol has no word for it, set([...]), and a frozenset. */
+static int begin_late_set(struct writer *writer, const kith_value *value)
 {
-    static const unsigned char opcodes[] = { OP_EMPTY_TUPLE, OP_TUPLE1, OP_TUPLE2, OP_TUPLE3 };
-    const struct sequence *sequence = value->sequence;
-    bool few = sequence->count < sizeof opcodes;
-    if (sequence->count == 0)
-        return writer_put_byte(writer, OP_EMPTY_TUPLE);
-    bool remembered = writer_late_begin(writer, value);
-    int code = few ? 0 : writer_put_byte(writer, OP_MARK);
+    struct level *level;
+    int code = writer_enter(writer, value, &level);
     if (code == 0)
-        code = writer_put_entries(writer, writer_item_at, sequence->items, 0, sequence->count);
-    if (code == 0)
-        code = writer_put_byte(writer, few ? opcodes[sequence->count] : OP_TUPLE);
-    return writer_late_end(writer, value, remembered, code);
+        code = writer_late_begin(writer, level);
+    if (code < 0)
+        return code;
+    if (writer->protocol >= 4) {
+        level->stop = value->table->count;
+        return writer_put_byte(writer, OP_MARK);
+    }
+    code = writer_put_global(writer, "builtins", value->kind == KITH_SET ? "set" : "frozenset");
+    return code < 0 ? code : writer_put_byte(writer, OP_EMPTY_LIST);
 }
 
-static int write_set(struct writer *writer, const kith_value *value)
-{
-    int code = writer_put_byte(writer, OP_EMPTY_SET);
-    if (code == 0)
-        code = writer_remember_if_needed(writer, value);
-    return code < 0 ? code : writer_fill(writer, pair_at, value->table->pairs, value->table->count, 0, OP_ADDITEMS);
-}
-
-static int write_frozenset(struct writer *writer, const kith_value *value)
-{
-    bool remembered = writer_late_begin(writer, value);
-    int code = writer_put_byte(writer, OP_MARK);
-    if (code == 0)
-        code = writer_put_entries(writer, pair_at, value->table->pairs, 0, value->table->count);
-    if (code == 0)
-        code = writer_put_byte(writer, OP_FROZENSET);
-    return writer_late_end(writer, value, remembered, code);
-}
-
-/** A set or frozenset where the protocol has no word for it: set([...]). */
-static int write_set_before_4(struct writer *writer, const kith_value *value)
-{
-    bool remembered = writer_late_begin(writer, value);
-    int code = writer_put_global(writer, "builtins", value->kind == KITH_SET ? "set" : "frozenset");
-    if (code == 0)
-        code = writer_put_byte(writer, OP_EMPTY_LIST);
-    if (code == 0)
-        code = writer_fill(writer, pair_at, value->table->pairs, value->table->count, OP_APPEND, OP_APPENDS);
-    if (code == 0)
-        code = writer_put_call(writer, OP_TUPLE1);
-    return writer_late_end(writer, value, remembered, code);
-}
-
-int write_container(struct writer *writer, const kith_value *value)
+int begin_container(struct writer *writer, const kith_value *value)
 {
     switch (value->kind) {
     case KITH_LIST:
-        return write_list(writer, value);
+        return begin_filled(writer, value, OP_EMPTY_LIST);
     case KITH_TUPLE:
-        return write_tuple(writer, value);
+        return begin_tuple(writer, value);
     case KITH_DICT:
-        return write_dict(writer, value);
+        return begin_filled(writer, value, OP_EMPTY_DICT);
     case KITH_SET:
-        return writer->protocol < 4 ? write_set_before_4(writer, value) : write_set(writer, value);
+        return writer->protocol < 4 ? begin_late_set(writer, value) : begin_filled(writer, value, OP_EMPTY_SET);
     case KITH_FROZENSET:
-        return writer->protocol < 4 ? write_set_before_4(writer, value) : write_frozenset(writer, value);
+        return begin_late_set(writer, value);
     default:
-        return write_object(writer, value);
+        return begin_object(writer, value);
+    }
+}
+
+/** Makes what is made of its parts. */
+static int end_container(struct writer *writer, const struct level *level)
+{
+    static const unsigned char tuples[] = { OP_EMPTY_TUPLE, OP_TUPLE1, OP_TUPLE2, OP_TUPLE3 };
+    const kith_value *value = level->value;
+    int code;
+    if (value->kind == KITH_TUPLE)
+        code = writer_put_byte(writer, level->stop < sizeof tuples ? tuples[level->stop] : OP_TUPLE);
+    else if (value_is_table(value) && value->kind != KITH_DICT && writer->protocol < 4)
+        code = writer_put_call(writer, OP_TUPLE1);
+    else if (value->kind == KITH_FROZENSET)
+        code = writer_put_byte(writer, OP_FROZENSET);
+    else
+        return 1;
+    code = writer_late_end(writer, level, code);
+    return code < 0 ? code : 1;
+}
+
+int turn_container(struct writer *writer, struct level *level)
+{
+    int code = level->due ? writer_put_byte(writer, level->due) : 0;
+    if (code < 0)
+        return code;
+    size_t left = value_part_count(level->value) - level->next;
+    if (left == 0)
+        return level->unpacked ? 1 : end_container(writer, level);
+    switch (level->value->kind) {
+    case KITH_DICT:
+        return writer_begin_batch(writer, level, left / 2, 2, OP_SETITEM, OP_SETITEMS);
+    case KITH_SET:
+        if (writer->protocol >= 4)
+            return writer_begin_batch(writer, level, left, 1, 0, OP_ADDITEMS);
+        /* fallthrough */
+    default: /* a list, or that of which a set is made */
+        return writer_begin_batch(writer, level, left, 1, OP_APPEND, OP_APPENDS);
     }
 }

@@ -3,47 +3,7 @@
 
 #include <errno.h>
 
-static void step_at(const void *entries, size_t index, const kith_value **key, const kith_value **item)
-{
-    *key = ((const struct step *)entries)[index].key;
-    *item = ((const struct step *)entries)[index].item;
-}
-
-/** class.__new__(class, *args, **kwargs). */
-static int put_new(struct writer *writer, const struct object *object)
-{
-    bool by_name = object->kwargs && writer->protocol < 4;
-    int code = by_name ? writer_put_global(writer, "copyreg", "__newobj_ex__") : 0;
-    if (code == 0)
-        code = write_value(writer, object->callable);
-    if (code == 0)
-        code = write_value(writer, object->args);
-    if (code == 0 && object->kwargs)
-        code = write_value(writer, object->kwargs);
-    if (code < 0)
-        return code;
-    return by_name ? writer_put_call(writer, OP_TUPLE3)
-                   : writer_put_byte(writer, object->kwargs ? OP_NEWOBJ_EX : OP_NEWOBJ);
-}
-
-static int put_object_call(struct writer *writer, const struct object *object)
-{
-    int code = write_value(writer, object->callable);
-    if (code == 0)
-        code = write_value(writer, object->args);
-    return code < 0 ? code : writer_put_byte(writer, OP_REDUCE);
-}
-
-static int put_instance(struct writer *writer, const struct object *object)
-{
-    int code = writer_put_byte(writer, OP_MARK);
-    if (code == 0)
-        code = write_value(writer, object->callable);
-    if (code == 0)
-        code =
-            writer_put_entries(writer, writer_item_at, object->args->sequence->items, 0, object->args->sequence->count);
-    return code < 0 ? code : writer_put_byte(writer, OP_OBJ);
-}
+enum { CALLABLE, ARGS, KWARGS, STEPS }; /* the parts, as value_part counts them: from STEPS on two for each step */
 
 static int put_extension(struct writer *writer, const struct object *object)
 {
@@ -69,23 +29,52 @@ static int put_buffer(struct writer *writer, const kith_value *value)
     return code == 0 && object->read_only ? writer_put_byte(writer, OP_READONLY_BUFFER) : code;
 }
 
-/** The object without its steps. */
+/** Whether nothing of its parts is written but steps: what it is tells one opcode. */
+static bool has_no_parts(const struct object *object)
+{
+    return object->form == KITH_OBJECT_GLOBAL || object->form == KITH_OBJECT_EXTENSION ||
+           object->form == KITH_OBJECT_BUFFER;
+}
+
+/** Whether class.__new__(class, *args, **kwargs) is written as a call: the protocol has no word for kwargs. */
+static bool is_called_by_name(const struct writer *writer, const struct object *object)
+{
+    return object->form == KITH_OBJECT_NEW && object->kwargs && writer->protocol < 4;
+}
+
+int begin_object(struct writer *writer, const kith_value *value)
+{
+    const struct object *object = value->object;
+    struct level *level;
+    int code = writer_enter(writer, value, &level);
+    if (code == 0)
+        code = writer_late_begin(writer, level);
+    if (code < 0)
+        return code;
+    level->stop = STEPS;
+    level->next = has_no_parts(object) ? STEPS : CALLABLE;
+    if (object->form == KITH_OBJECT_INSTANCE)
+        return writer_put_byte(writer, OP_MARK);
+    return is_called_by_name(writer, object) ? writer_put_global(writer, "copyreg", "__newobj_ex__") : 0;
+}
+
+/** What makes the object of its parts. */
 static int put_object(struct writer *writer, const kith_value *value)
 {
     const struct object *object = value->object;
-    int code;
     switch (object->form) {
     case KITH_OBJECT_GLOBAL:
         return writer_put_global(writer, object->module, object->name);
     case KITH_OBJECT_CALL:
-        return put_object_call(writer, object);
+        return writer_put_byte(writer, OP_REDUCE);
     case KITH_OBJECT_NEW:
-        return put_new(writer, object);
+        if (is_called_by_name(writer, object))
+            return writer_put_call(writer, OP_TUPLE3);
+        return writer_put_byte(writer, object->kwargs ? OP_NEWOBJ_EX : OP_NEWOBJ);
     case KITH_OBJECT_INSTANCE:
-        return put_instance(writer, object);
+        return writer_put_byte(writer, OP_OBJ);
     case KITH_OBJECT_PERSISTENT:
-        code = write_value(writer, object->args);
-        return code < 0 ? code : writer_put_byte(writer, OP_BINPERSID);
+        return writer_put_byte(writer, OP_BINPERSID);
     case KITH_OBJECT_EXTENSION:
         return put_extension(writer, object);
     case KITH_OBJECT_BUFFER:
@@ -94,41 +83,36 @@ static int put_object(struct writer *writer, const kith_value *value)
     return error_fail(-EINVAL, "an object of form %d", (int)object->form);
 }
 
-/** Steps of one kind, from the first of them on. */
-static int write_run(struct writer *writer, const struct step *steps, size_t count)
+/** Begins a batch of steps of one kind. */
+static int begin_steps(struct writer *writer, struct level *level, const struct step *steps, size_t count)
 {
+    size_t alike = 1;
+    while (alike < count && alike < PICKLE_BATCH && steps[alike].kind == steps->kind)
+        alike++;
     switch (steps->kind) {
     case KITH_STEP_APPEND:
-        return writer_fill(writer, step_at, steps, count, OP_APPEND, OP_APPENDS);
+        return writer_begin_batch(writer, level, alike, 2, OP_APPEND, OP_APPENDS);
     case KITH_STEP_SET_ITEM:
-        return writer_fill(writer, step_at, steps, count, OP_SETITEM, OP_SETITEMS);
+        return writer_begin_batch(writer, level, alike, 2, OP_SETITEM, OP_SETITEMS);
     case KITH_STEP_ADD:
-        return writer_fill(writer, step_at, steps, count, 0, OP_ADDITEMS);
+        return writer_begin_batch(writer, level, alike, 2, 0, OP_ADDITEMS);
     case KITH_STEP_STATE:
     case KITH_STEP_CALL:
         break;
     }
-    int code = 0;
-    for (size_t i = 0; i < count && code == 0; i++) {
-        code = write_value(writer, steps[i].item);
-        if (code == 0)
-            code = writer_put_byte(writer, steps->kind == KITH_STEP_STATE ? OP_BUILD : OP_POP);
-    }
-    return code;
+    level->stop = level->next + 2;
+    level->due = steps->kind == KITH_STEP_STATE ? OP_BUILD : OP_POP;
+    return 0;
 }
 
-int write_object(struct writer *writer, const kith_value *value)
+int turn_object(struct writer *writer, struct level *level)
 {
-    const struct object *object = value->object;
-    bool remembered = writer_late_begin(writer, value);
-    int code = writer_late_end(writer, value, remembered, put_object(writer, value));
-    if (code != 0)
-        return code;
-    for (size_t i = 0, end; i < object->count && code == 0; i = end) {
-        end = i + 1;
-        while (end < object->count && object->steps[end].kind == object->steps[i].kind)
-            end++;
-        code = write_run(writer, &object->steps[i], end - i);
-    }
-    return code;
+    const struct object *object = level->value->object;
+    /* Before the first step no opcode is due but that which makes the object. */
+    int code = level->due ? writer_put_byte(writer, level->due)
+                          : writer_late_end(writer, level, put_object(writer, level->value));
+    size_t step = (level->next - STEPS) / 2;
+    if (code != 0 || step == object->count)
+        return code < 0 ? code : 1;
+    return begin_steps(writer, level, &object->steps[step], object->count - step);
 }

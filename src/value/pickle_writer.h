@@ -7,6 +7,18 @@
 #include "value/pickle.h"
 #include "value/pickle_memo.h"
 
+/** A container or object whose parts are being written. */
+struct level {
+    const kith_value *value;
+    size_t next; /* the part that comes next, as value_part counts them */
+    size_t stop; /* where the batch ends: then its opcode is due */
+    unsigned char due;
+    bool unpacked;   /* a tuple of which no tuple is made */
+    bool remembered; /* it is made of its parts, and writer_late_end is to be called when they are written */
+};
+
+enum { WRITER_OWN_LEVELS = 16 }; /* before they take memory from the heap */
+
 struct writer {
     struct pickle_out *out;
     size_t room; /* how long the pickle gets before grow has to look: the memory's size, or the limit */
@@ -14,9 +26,13 @@ struct writer {
     const kith_value *root;
     const kith_pickle_write_options *options;
     int protocol;
-    unsigned depth;
+    struct level *levels; /* the inmost last */
+    size_t depth, level_capacity;
     unsigned late; /* how many values are being written that are made of their parts, and may be among them */
+    size_t again;  /* how many parts of these were written once more */
+    size_t places; /* how many of the pickle's memo are used */
     struct memo memo;
+    struct level own[WRITER_OWN_LEVELS];
 };
 
 /* ---- bytes ---- */
@@ -113,41 +129,59 @@ static inline int writer_remember_if_needed(struct writer *writer, const kith_va
 /** Fetches what is in a place of the memo. */
 int writer_fetch(struct writer *writer, size_t place);
 
-/** What comes is made of its parts. @return whether it is to be remembered, which writer_late_end wants to know */
-bool writer_late_begin(struct writer *writer, const kith_value *value);
+/** Where a value is in the pickle's memo. @return NULL when it is not there, or not yet */
+const size_t *writer_place_of(const struct writer *writer, const kith_value *value);
+
+/** What the level is for is made of its parts, which come now. @return 0, KITH_ELIMIT, -ENOMEM */
+int writer_late_begin(struct writer *writer, struct level *level);
 
 /** What was made of the parts is on the stack now.
- *  @param code  what writing the parts said
+ *  @param code  what writing that said
  *  @return 0; 1 when it had been made meanwhile, as one of its own parts, and is complete */
-int writer_late_end(struct writer *writer, const kith_value *value, bool remembered, int code);
+int writer_late_end(struct writer *writer, const struct level *level, int code);
+
+/* ---- levels ---- */
+
+/** Goes into a value. @param level  receives where the writer is now; good until another one is entered
+ *  @return 0, KITH_ELIMIT, -ENOMEM */
+int writer_enter(struct writer *writer, const kith_value *value, struct level **level);
+
+/** Makes more room for levels. */
+int writer_grow_levels(struct writer *writer) __attribute__((cold));
+
+/** Begins a batch: up to count entries of so many parts, fewer where no more are left. @param left  how many entries
+ *  are left. @param one  the opcode for a single entry; 0: that for many does it */
+int writer_begin_batch(struct writer *writer, struct level *level, size_t left, size_t parts, unsigned char one,
+                       unsigned char many);
 
 /* ---- values ---- */
 
+/** Writes a plain value, or what a container or object begins with, and goes into it. */
 int write_value(struct writer *writer, const kith_value *value);
 int write_bytes(struct writer *writer, const void *data, size_t size);
 int write_bytearray(struct writer *writer, const void *data, size_t size);
 
-/** A list, dict, tuple, set, frozenset. @return 0 or, as an object, 1: it had been made meanwhile */
-int write_container(struct writer *writer, const kith_value *value);
-int write_object(struct writer *writer, const kith_value *value);
+/** Writes what it begins with: a list, dict, tuple, set, frozenset; an object. */
+int begin_container(struct writer *writer, const kith_value *value);
+int begin_object(struct writer *writer, const kith_value *value);
+
+/** Whether a part of an object is a tuple that is written as its items only. */
+static inline bool is_unpacked(const struct object *object, const kith_value *part)
+{
+    return object->form == KITH_OBJECT_INSTANCE && object->args == part;
+}
+
+/** Writes the items of a tuple. */
+int begin_unpacked(struct writer *writer, const kith_value *tuple);
+
+/** Begins the next batch of a level, or ends the value: what it is for. @return 0; 1 at the end */
+int turn_container(struct writer *writer, struct level *level);
+int turn_object(struct writer *writer, struct level *level);
 
 /** A class or function, by its name. */
 int writer_put_global(struct writer *writer, const char *module, const char *name);
 
 /** Calls what is on the stack with a tuple of the values above it. */
 int writer_put_call(struct writer *writer, unsigned char tuple);
-
-/** One entry of a list, a table, or an object's steps. @param key  receives NULL where there is none, as item */
-typedef void writer_entry_at(const void *entries, size_t index, const kith_value **key, const kith_value **item);
-
-/** Writes entries one after the other. */
-int writer_put_entries(struct writer *writer, writer_entry_at *at, const void *entries, size_t first, size_t end);
-
-/** Fills what is on the stack, batch by batch. @param one  the opcode for a single entry; 0: that for many does it */
-int writer_fill(struct writer *writer, writer_entry_at *at, const void *entries, size_t count, unsigned char one,
-                unsigned char many);
-
-/** An entry of an array of values. */
-void writer_item_at(const void *entries, size_t index, const kith_value **key, const kith_value **item);
 
 #endif

@@ -2,6 +2,7 @@
  * happens when there is no memory. */
 #include "pickles.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 struct fault {
@@ -619,6 +620,76 @@ static void names_may_be_all_dots(void **state)
     kith_bytes_free(&pickle);
 }
 
+/* ---- what is written ---- */
+
+static void a_long_int_is_written_once(void **state)
+{
+    (void)state;
+    enum { LONG = 10000, TIMES = 1000 };
+    static char digits[LONG];
+    memset(digits, 1, sizeof digits);
+    kith_value *number = kith_value_int_from_bytes(arena, digits, sizeof digits), *list = kith_value_list(arena);
+    for (int i = 0; i < TIMES; i++)
+        assert_code(kith_value_append(list, number), 0);
+    kith_bytes pickle = pickled(list, 4);
+    assert_in_range(pickle.size, LONG, LONG + 3 * TIMES);
+    kith_value *again = unpickled(pickle.data, pickle.size);
+    kith_bytes_free(&pickle);
+    assert_int_equal(kith_value_equal(list, again), 1);
+    assert_ptr_equal(kith_value_at(again, 0), kith_value_at(again, TIMES - 1));
+}
+
+/** A tuple of so many Nones, and lists that hold it: it is begun again in each of them. */
+static kith_value *knot(size_t wide, size_t lists)
+{
+    kith_value **items = malloc((wide + lists) * sizeof(kith_value *));
+    for (size_t i = 0; i < wide; i++)
+        items[i] = kith_value_none(arena);
+    for (size_t i = wide; i < wide + lists; i++)
+        items[i] = kith_value_list(arena);
+    kith_value *tuple = kith_value_tuple(arena, items, wide + lists);
+    for (size_t i = wide; i < wide + lists; i++)
+        assert_code(kith_value_append(items[i], tuple), 0);
+    free(items);
+    return kith_value_pack(arena, "[v]", tuple);
+}
+
+static void what_holds_itself_is_not_written_without_end(void **state)
+{
+    (void)state;
+    kith_value *again = back(knot(90, 500), 4);
+    assert_int_equal(kith_value_length(kith_value_at(again, 0)), 590);
+    kith_bytes pickle;
+    assert_explained(kith_pickle_write(knot(9100, 1000), &pickle, NULL), KITH_ELIMIT);
+}
+
+static void *write_and_show(void *deep)
+{
+    kith_bytes bytes;
+    int code = kith_pickle_write(deep, &bytes, NULL);
+    if (code == 0) {
+        kith_bytes_free(&bytes);
+        code = kith_value_repr(deep, &bytes, 0);
+    }
+    if (code == 0)
+        kith_bytes_free(&bytes);
+    return code == 0 ? NULL : deep;
+}
+
+static void what_is_deep_needs_no_large_stack(void **state)
+{
+    (void)state;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    void *failed;
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, 64 * 1024), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, write_and_show, nest_of_lists(KITH_VALUE_DEPTH_MAX)), 0);
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    pthread_attr_destroy(&attributes);
+    assert_null(failed);
+}
+
 /* ---- no memory ---- */
 
 static int read_and_write(kith_arena *in, const void *bytes, size_t size)
@@ -706,6 +777,9 @@ int main(void)
         VALUE_TEST(digits_have_a_limit),
         VALUE_TEST(names_have_a_limit),
         VALUE_TEST(names_may_be_all_dots),
+        VALUE_TEST(a_long_int_is_written_once),
+        VALUE_TEST(what_holds_itself_is_not_written_without_end),
+        VALUE_TEST(what_is_deep_needs_no_large_stack),
         VALUE_TEST(no_memory_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
