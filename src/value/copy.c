@@ -102,9 +102,8 @@ static kith_value *copy_plain(kith_arena *arena, const kith_value *value)
     kith_value *copy = value_new(arena, value->kind);
     if (!copy)
         return NULL;
-    *copy = *value;
-    copy->marks &= VALUE_BIG;
-    copy->hash = 0;
+    copy->marks = value->marks & VALUE_BIG;
+    copy->bytes = value->bytes; /* the largest of what it may be. The hash is left out: a reader may be keeping it */
     bool has_bytes = value->kind == KITH_STR || value->kind == KITH_BYTES || value->kind == KITH_BYTEARRAY ||
                      value->marks & VALUE_BIG;
     if (!has_bytes)

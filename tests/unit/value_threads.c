@@ -17,6 +17,13 @@ static void *read_all(void *argument)
             return argument;
         kith_value_find(small, keys[i]);
     }
+    kith_arena *own;
+    if (kith_arena_new(&own) < 0)
+        return argument;
+    int same = kith_value_equal(kith_value_copy(own, dict), dict);
+    kith_arena_free(own);
+    if (same != 1)
+        return argument;
     kith_bytes shown;
     if (kith_value_equal(dict, other) != 1 || kith_value_repr(dict, &shown, 1000) < 0)
         return argument;
