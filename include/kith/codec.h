@@ -45,9 +45,9 @@ typedef struct kith_pickle_read_options {
  *  @param size     in bytes
  *  @param options  NULL for the defaults
  *  @return 0; KITH_EMALFORMED when this is no pickle, with the offset in the detail; KITH_ELIMIT when it exceeds a
- *          limit, has an int in text of more than 20,000 digits, or the name of a class of more than 1,000 bytes;
- *          -ENOMEM; -EINVAL when arena or value is NULL, or data, or buffers or the data of one, and the size or count
- *          is not 0 */
+ *          limit, has an int in text of more than 20,000 digits, or the name of a class of more than 1,000 bytes or
+ *          100 dots; -ENOMEM; -EINVAL when arena or value is NULL, or data, or buffers or the data of one, and the
+ *          size or count is not 0 */
 KITH_API KITH_MUST_USE int kith_pickle_read(kith_arena *arena, kith_value **value, const void *data, size_t size,
                                             const kith_pickle_read_options *options);
 

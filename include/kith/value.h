@@ -226,7 +226,8 @@ KITH_API kith_value *kith_value_copy(kith_arena *arena, const kith_value *value)
  *  datetime.date(b'\x07\xe6\x01\x02'), with its steps behind: collections.deque().append(1); what holds itself shows
  *  [...] there. An int of more than 16,384 bits is in hexadecimal.
  *  @param text  receives UTF-8 with a NUL byte behind it, which size does not count; free it with kith_bytes_free
- *  @param max   the longest text in bytes; a longer one is cut and ends with "...". 0: no bound
+ *  @param max   the longest text in bytes; a longer one is cut and ends with "...". 0: no bound, which is not for what
+ *               others sent: a small pickle may hold one list so often that its text is longer than any memory
  *  @return 0; -ENOMEM; KITH_ELIMIT when it is nested too deep; -EINVAL when value or text is NULL */
 KITH_API KITH_MUST_USE int kith_value_repr(const kith_value *value, kith_bytes *text, size_t max);
 

@@ -14,6 +14,8 @@ enum {
     PICKLE_PROTOCOL_DEFAULT = 4,
     PICKLE_BATCH = 1000,       /* how many items one APPENDS, SETITEMS or ADDITEMS takes, as CPython has it */
     PICKLE_NAME_MAX = 1000,    /* bytes of a module's or class's name, which may be looked at again and again */
+    PICKLE_NAME_DOTS = 100,    /* in such a name. Python does not compile what is indented deeper; and older protocols
+                                  say getattr for each */
     PICKLE_DIGITS_MAX = 20000, /* of an int written in decimal: to read it takes their square */
 };
 

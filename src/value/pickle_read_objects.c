@@ -29,6 +29,16 @@ static bool is_name(const char *text, size_t size)
     return !memchr(text, '\0', size) && (pickle_is_ascii(text, size) || utf8_is_text(text, size));
 }
 
+static bool has_many_dots(const char *name)
+{
+    int dots = 0;
+    while ((name = strchr(name, '.')) && dots <= PICKLE_NAME_DOTS) {
+        dots++;
+        name++;
+    }
+    return dots > PICKLE_NAME_DOTS;
+}
+
 /** @param module, name  in the arena, with NUL bytes behind them */
 static int push_global(struct reader *reader, const char *module, size_t module_size, const char *name,
                        size_t name_size)
@@ -37,6 +47,8 @@ static int push_global(struct reader *reader, const char *module, size_t module_
         return error_fail(KITH_ELIMIT, "the name of a class or function has more than %d bytes", PICKLE_NAME_MAX);
     if (!is_name(module, module_size) || !is_name(name, name_size))
         return reader_fail(reader, "the name of a class or function is no text");
+    if (has_many_dots(name))
+        return error_fail(KITH_ELIMIT, "the name of a class or function has more than %d dots", PICKLE_NAME_DOTS);
     if (reader->protocol < 3)
         pickle_names_to_3(&module, &name);
     kith_value *value = value_object(reader->arena, KITH_OBJECT_GLOBAL);
@@ -60,6 +72,17 @@ int read_global(struct reader *reader)
     return name ? push_global(reader, module, module_size, name, name_size) : reader->arena->last;
 }
 
+/** Has names count against the limit of memory each time that they are used, though they are there but once: they are
+ *  copied, and written, as often. */
+static int count_names(struct reader *reader, size_t size)
+{
+    kith_arena *arena = reader->arena;
+    if (size > arena->limit - arena->size)
+        return error_fail(KITH_ELIMIT, "the names of classes and functions take more than the values may");
+    arena->limit -= size;
+    return 0;
+}
+
 int read_stack_global(struct reader *reader)
 {
     const kith_value *name = reader_pop(reader), *module = name ? reader_pop(reader) : NULL;
@@ -68,7 +91,9 @@ int read_stack_global(struct reader *reader)
     if (module->kind != KITH_STR || name->kind != KITH_STR)
         return reader_fail(reader, "the name of a class or function is a %s",
                            kith_kind_name(name->kind == KITH_STR ? module->kind : name->kind));
-    return push_global(reader, module->bytes.data, module->bytes.size, name->bytes.data, name->bytes.size);
+    int code = count_names(reader, module->bytes.size + name->bytes.size);
+    return code < 0 ? code
+                    : push_global(reader, module->bytes.data, module->bytes.size, name->bytes.data, name->bytes.size);
 }
 
 /** What can be called, or be arguments, in Python: an object can always turn out to be something that can. */

@@ -20,12 +20,11 @@ static int begin_tuple(struct writer *writer, const kith_value *value)
     if (count == 0)
         return writer_put_byte(writer, OP_EMPTY_TUPLE);
     struct level *level;
-    int code = writer_enter(writer, value, &level);
+    int code = writer_enter_late(writer, value, &level);
     if (code < 0)
         return code;
     level->stop = count;
-    code = writer_late_begin(writer, level);
-    return code == 0 && count > 3 ? writer_put_byte(writer, OP_MARK) : code;
+    return count > 3 ? writer_put_byte(writer, OP_MARK) : 0;
 }
 
 int begin_unpacked(struct writer *writer, const kith_value *tuple)
@@ -43,9 +42,7 @@ int begin_unpacked(struct writer *writer, const kith_value *tuple)
 static int begin_late_set(struct writer *writer, const kith_value *value)
 {
     struct level *level;
-    int code = writer_enter(writer, value, &level);
-    if (code == 0)
-        code = writer_late_begin(writer, level);
+    int code = writer_enter_late(writer, value, &level);
     if (code < 0)
         return code;
     if (writer->protocol >= 4) {

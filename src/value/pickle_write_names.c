@@ -12,6 +12,14 @@ static int put_line(struct writer *writer, const char *line)
     return code < 0 ? code : writer_put_byte(writer, '\n');
 }
 
+static int put_lines(struct writer *writer, const char *module, const char *name)
+{
+    int code = writer_put_byte(writer, OP_GLOBAL);
+    if (code == 0)
+        code = put_line(writer, module);
+    return code < 0 ? code : put_line(writer, name);
+}
+
 /** A name that its module has itself, below protocol 4. */
 static int put_global_lines(struct writer *writer, const char *module, const char *name)
 {
@@ -19,10 +27,7 @@ static int put_global_lines(struct writer *writer, const char *module, const cha
         return error_fail(-ENOTSUP, "the name of a class or function has a line break: write it in protocol 4 or 5");
     if (writer->protocol < 3)
         pickle_names_to_2(&module, &name);
-    int code = writer_put_byte(writer, OP_GLOBAL);
-    if (code == 0)
-        code = put_line(writer, module);
-    return code < 0 ? code : put_line(writer, name);
+    return put_lines(writer, module, name);
 }
 
 int writer_put_call(struct writer *writer, unsigned char tuple)
@@ -34,9 +39,12 @@ int writer_put_call(struct writer *writer, unsigned char tuple)
 /** The name of what is in a class, below protocol 4: getattr(getattr(A, 'B'), 'C'). */
 static int put_attribute(struct writer *writer, const char *module, const char *name)
 {
+    const char *builtins = "builtins", *getattr = "getattr";
+    if (writer->protocol < 3)
+        pickle_names_to_2(&builtins, &getattr);
     int code = 0;
     for (const char *dot = strchr(name, '.'); dot && code == 0; dot = strchr(dot + 1, '.'))
-        code = put_global_lines(writer, "builtins", "getattr");
+        code = put_lines(writer, builtins, getattr);
     const char *rest = strchr(name, '.');
     char *outer = code == 0 ? strndup(name, (size_t)(rest - name)) : NULL;
     if (code == 0)

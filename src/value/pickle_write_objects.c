@@ -46,9 +46,7 @@ int begin_object(struct writer *writer, const kith_value *value)
 {
     const struct object *object = value->object;
     struct level *level;
-    int code = writer_enter(writer, value, &level);
-    if (code == 0)
-        code = writer_late_begin(writer, level);
+    int code = writer_enter_late(writer, value, &level);
     if (code < 0)
         return code;
     level->stop = STEPS;

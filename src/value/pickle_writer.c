@@ -74,7 +74,7 @@ static size_t parts_of(const kith_value *value)
     return 1 + value_part_count(value);
 }
 
-int writer_late_begin(struct writer *writer, struct level *level)
+static int late_begin(struct writer *writer, struct level *level)
 {
     const kith_value *value = level->value;
     level->remembered = writer_remembers(writer, value);
@@ -132,12 +132,17 @@ int writer_enter(struct writer *writer, const kith_value *value, struct level **
     return 0;
 }
 
+int writer_enter_late(struct writer *writer, const kith_value *value, struct level **level)
+{
+    int code = writer_enter(writer, value, level);
+    return code < 0 ? code : late_begin(writer, *level);
+}
+
 int writer_begin_batch(struct writer *writer, struct level *level, size_t left, size_t parts, unsigned char one,
                        unsigned char many)
 {
-    size_t count = left < PICKLE_BATCH ? left : PICKLE_BATCH;
-    bool alone = one && count == 1;
-    level->stop = level->next + count * parts;
+    bool alone = left == 1 && one;
+    level->stop = level->next + (left < PICKLE_BATCH ? left : PICKLE_BATCH) * parts;
     level->due = alone ? one : many;
     return alone ? 0 : writer_put_byte(writer, OP_MARK);
 }

@@ -14,7 +14,7 @@ struct level {
     size_t stop; /* where the batch ends: then its opcode is due */
     unsigned char due;
     bool unpacked;   /* a tuple of which no tuple is made */
-    bool remembered; /* it is made of its parts, and writer_late_end is to be called when they are written */
+    bool remembered; /* it is made of its parts, and remembered when they are written: writer_late_end */
 };
 
 enum { WRITER_OWN_LEVELS = 16 }; /* before they take memory from the heap */
@@ -132,9 +132,6 @@ int writer_fetch(struct writer *writer, size_t place);
 /** Where a value is in the pickle's memo. @return NULL when it is not there, or not yet */
 const size_t *writer_place_of(const struct writer *writer, const kith_value *value);
 
-/** What the level is for is made of its parts, which come now. @return 0, KITH_ELIMIT, -ENOMEM */
-int writer_late_begin(struct writer *writer, struct level *level);
-
 /** What was made of the parts is on the stack now.
  *  @param code  what writing that said
  *  @return 0; 1 when it had been made meanwhile, as one of its own parts, and is complete */
@@ -145,6 +142,9 @@ int writer_late_end(struct writer *writer, const struct level *level, int code);
 /** Goes into a value. @param level  receives where the writer is now; good until another one is entered
  *  @return 0, KITH_ELIMIT, -ENOMEM */
 int writer_enter(struct writer *writer, const kith_value *value, struct level **level);
+
+/** Goes into a value that is made of its parts. @return as writer_enter */
+int writer_enter_late(struct writer *writer, const kith_value *value, struct level **level);
 
 /** Makes more room for levels. */
 int writer_grow_levels(struct writer *writer) __attribute__((cold));

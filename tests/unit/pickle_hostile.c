@@ -586,6 +586,34 @@ static void names_have_a_limit(void **state)
     }
 }
 
+static void names_count_as_often_as_they_are_used(void **state)
+{
+    (void)state;
+    struct made made = { 0 };
+    more(&made, 1, PICKLE("\x80\x04X\xe8\x03\x00\x00"));
+    more(&made, 1000, "n", 1);
+    more(&made, 1, PICKLE("\x94"));
+    more(&made, 2000,
+         PICKLE("h\x00h\x00\x93"
+                "0"));
+    more(&made, 1, PICKLE("."));
+    assert_explained(read_made(&made, NULL), KITH_ELIMIT);
+    free(made.bytes);
+}
+
+static void names_have_so_many_dots(void **state)
+{
+    (void)state;
+    for (size_t dots = 100; dots <= 101; dots++) {
+        struct made made = { 0 };
+        more(&made, 1, "cm\na", 4);
+        more(&made, dots, ".a", 2);
+        more(&made, 1, "\n.", 2);
+        assert_code(read_made(&made, NULL), dots == 100 ? 0 : KITH_ELIMIT);
+        free(made.bytes);
+    }
+}
+
 static void digits_have_a_limit(void **state)
 {
     (void)state;
@@ -776,6 +804,8 @@ int main(void)
         VALUE_TEST(much_is_not_made_of_little),
         VALUE_TEST(digits_have_a_limit),
         VALUE_TEST(names_have_a_limit),
+        VALUE_TEST(names_count_as_often_as_they_are_used),
+        VALUE_TEST(names_have_so_many_dots),
         VALUE_TEST(names_may_be_all_dots),
         VALUE_TEST(a_long_int_is_written_once),
         VALUE_TEST(what_holds_itself_is_not_written_without_end),
