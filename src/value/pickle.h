@@ -7,6 +7,7 @@
 
 #include <kith/codec.h>
 
+#include "value/few.h"
 #include "value/value.h"
 
 enum {
@@ -135,24 +136,6 @@ int pickle_builtin(kith_arena *arena, const kith_value *callable, const kith_val
 
 /** Looks how deep a value nests. @return 0; KITH_ELIMIT when deeper than that; -ENOMEM */
 KITH_MUST_USE int pickle_check_depth(const kith_value *value, size_t max_depth);
-
-/** Whether all is ASCII, as most texts are. */
-static inline bool pickle_is_ascii(const void *text, size_t size)
-{
-    const char *at = text;
-    uint64_t word = 0;
-    if (size < sizeof word) {
-        memcpy(&word, at, size);
-        return !(word & 0x8080808080808080);
-    }
-    for (size_t left = size; left > sizeof word; left -= sizeof word, at += sizeof word) {
-        memcpy(&word, at, sizeof word);
-        if (word & 0x8080808080808080)
-            return false;
-    }
-    memcpy(&word, (const char *)text + size - sizeof word, sizeof word); /* some of it once more */
-    return !(word & 0x8080808080808080);
-}
 
 /* ---- names ---- */
 

@@ -26,7 +26,7 @@ static int push_object(struct reader *reader, kith_object_form form, kith_value 
 /** Whether it is text without NUL bytes. */
 static bool is_name(const char *text, size_t size)
 {
-    return !memchr(text, '\0', size) && (pickle_is_ascii(text, size) || utf8_is_text(text, size));
+    return !memchr(text, '\0', size) && (few_are_ascii(text, size) || utf8_is_text(text, size));
 }
 
 static bool has_many_dots(const char *name)

@@ -47,7 +47,7 @@ int read_str(struct reader *reader, size_t width)
     const unsigned char *text = reader_take_counted(reader, width, &size);
     if (!text)
         return KITH_EMALFORMED;
-    if (!pickle_is_ascii(text, size) && !value_is_text(text, size))
+    if (!few_are_ascii(text, size) && !value_is_text(text, size))
         return reader_fail(reader, "a str is not in UTF-8");
     return reader_push_made(reader, value_str(reader->arena, (const char *)text, size));
 }

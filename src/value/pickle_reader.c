@@ -135,5 +135,11 @@ int read_get(struct reader *reader, size_t width)
 
 int read_memoize(struct reader *reader)
 {
-    return put(reader, reader->memo_count);
+    kith_value *value = reader_top(reader);
+    bool is_next = reader->memo_count == reader->memo_end; /* no place was left out, as is usual */
+    if (!value || !is_next || reader->memo_end == reader->memo_capacity)
+        return put(reader, reader->memo_count);
+    reader->memo[reader->memo_end++] = value;
+    reader->memo_count++;
+    return 0;
 }

@@ -47,8 +47,8 @@ static inline int reader_take_number(struct reader *reader, size_t width, uint64
     const unsigned char *bytes = reader_take(reader, width);
     if (!bytes)
         return KITH_EMALFORMED;
-    uint64_t sum = 0;
-    for (size_t i = width; i > 0; i--)
+    uint64_t sum = bytes[width - 1]; /* most are one byte */
+    for (size_t i = width - 1; i > 0; i--)
         sum = sum << 8 | bytes[i - 1];
     *number = sum;
     return 0;

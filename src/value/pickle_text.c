@@ -156,7 +156,7 @@ static kith_value *str_in_place(kith_arena *arena, const char *text, size_t size
 /** @param data  in the arena, with a NUL byte behind it */
 static kith_value *old_string_in_place(kith_arena *arena, const char *data, size_t size)
 {
-    return pickle_is_ascii(data, size) ? str_in_place(arena, data, size) : value_borrow(arena, KITH_BYTES, data, size);
+    return few_are_ascii(data, size) ? str_in_place(arena, data, size) : value_borrow(arena, KITH_BYTES, data, size);
 }
 
 kith_value *pickle_old_string(kith_arena *arena, const void *data, size_t size)

@@ -107,6 +107,8 @@ static inline const kith_value *next_part(struct level *level)
     size_t index = level->next++;
     if (value->kind == KITH_LIST || value->kind == KITH_TUPLE)
         return value->sequence->items[index];
+    if (value->kind == KITH_DICT)
+        return index % 2 ? value->table->pairs[index / 2].item : value->table->pairs[index / 2].key;
     return value_part(value, index);
 }
 

@@ -105,6 +105,17 @@ static inline int writer_put_counted(struct writer *writer, struct opcodes opcod
 
 static inline int writer_put_text(struct writer *writer, const char *text, size_t size)
 {
+    if (size <= UINT8_MAX && writer->protocol >= 4) { /* nearly all */
+        int code = writer_reserve(writer, 2 + size);
+        if (code < 0)
+            return code;
+        unsigned char *at = writer->out->data + writer->out->size;
+        at[0] = OP_SHORT_BINUNICODE;
+        at[1] = (unsigned char)size;
+        few_copy(at + 2, text, size);
+        writer->out->size += 2 + size;
+        return 0;
+    }
     static const struct opcodes before_4 = { .four = OP_BINUNICODE },
                                 since_4 = { OP_SHORT_BINUNICODE, OP_BINUNICODE, OP_BINUNICODE8 };
     return writer_put_counted(writer, writer->protocol < 4 ? before_4 : since_4, text, size);

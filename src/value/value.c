@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "value/few.h"
 
 #include <errno.h>
 
@@ -120,8 +121,7 @@ kith_value *value_str(kith_arena *arena, const char *text, size_t size)
     } *whole = arena_take(arena, sizeof *whole + size + 1);
     if (!whole)
         return NULL;
-    if (size)
-        memcpy(whole->text, text, size);
+    few_copy(whole->text, text, size);
     whole->text[size] = '\0';
     whole->value = (kith_value){ .kind = KITH_STR, .bytes = { whole->text, size } };
     return &whole->value;
