@@ -83,7 +83,8 @@ static int make_new(kith_arena *arena, const struct sequence *args, kith_value *
 int pickle_builtin(kith_arena *arena, const kith_value *callable, const kith_value *args, kith_value **value,
                    const char **fault)
 {
-    if (callable->object->form != KITH_OBJECT_GLOBAL || callable->object->count || args->kind != KITH_TUPLE)
+    /* Steps of the callable count for nothing: when it is read again they may come before the call, or behind it. */
+    if (callable->object->form != KITH_OBJECT_GLOBAL || args->kind != KITH_TUPLE)
         return 0;
     const char *module = callable->object->module, *name = callable->object->name;
     const struct sequence *sequence = args->sequence;
