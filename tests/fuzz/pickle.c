@@ -18,7 +18,7 @@ static const kith_pickle_read_options own = { .max_depth = 1000000, .max_bytes =
 
 /* ---- what a value holds ---- */
 
-/* What is never equal to its copy, what is not always written as it was read, and what has its buffers numbered anew. */
+/* What is never equal to its copy, what is not always written as it was read, what has its buffers numbered anew. */
 enum { NAN_FLOAT = 1, OBJECT_AS_KEY = 2, OBJECT = 4, BUFFER_ELSEWHERE = 8, TOO_LARGE = 16, BUFFERS_COUNTED = 32 };
 
 static int traits_of(const kith_value *value, bool as_key, int *steps);
