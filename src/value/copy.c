@@ -171,11 +171,18 @@ static int put_part(kith_value *copy, size_t index, kith_value *part)
     return 0;
 }
 
+/** A copy is filled when its container holds it already: that does not mean that it grew. */
+static void keep_grew(kith_value *copy, const kith_value *value)
+{
+    copy->marks = (uint8_t)((copy->marks & ~VALUE_GREW) | (value->marks & VALUE_GREW));
+}
+
 static int copy_parts(struct copying *copying)
 {
     for (struct frame *frame = walk_top(&copying->walk); frame; frame = walk_top(&copying->walk)) {
         size_t index = frame->next++;
         if (index == value_part_count(frame->value)) {
+            keep_grew((kith_value *)frame->beside, frame->value);
             walk_leave(&copying->walk);
             continue;
         }

@@ -11,7 +11,12 @@
  * done it turns out that the tuple exists already, so what was made of them is dropped, and the tuple fetched. So it
  * goes for all that is made of its parts ("late"): tuples, frozensets, objects of their arguments, and sets where the
  * protocol has no word for them. The parts that both have must be the same ones: while something late that may lead
- * back to itself is being written, all is remembered, whatever its marks say. */
+ * back to itself is being written, all is remembered, whatever its marks say.
+ *
+ * A call may look into its arguments at once, and copy a list that it is given. So a list among what an object is made
+ * of, or a dict or set, goes as a tuple does, unless it is VALUE_GREW: what was whole when the call was made is so when
+ * it is made again, as the inner one. What grew was not, and is fetched as far as it is there. This ends, for each way
+ * back leads through something that grew, or a step of an object, and both are remembered before (value.h). */
 #include "value/pickle_writer.h"
 
 #include "value/walk.h"
@@ -171,6 +176,7 @@ int pickle_write_to(struct pickle_out *out, const kith_value *value, const kith_
     writer.level_capacity = WRITER_OWN_LEVELS;
     writer.depth = 0;
     writer.late = 0;
+    writer.objects = 0;
     writer.again = 0;
     writer.places = 0;
     memo_begin(&writer.memo);

@@ -4,11 +4,13 @@
 
 #include "value/walk.h"
 
-/** Begins what is filled when it is there already: its parts may refer to it. */
+/** Begins what is filled when it is there already: its parts may refer to it, unless a call may need it whole. */
 static int begin_filled(struct writer *writer, const kith_value *value, unsigned char empty)
 {
     struct level *level;
     int code = writer_put_byte(writer, empty);
+    if (code == 0 && writer->objects && !(value->marks & VALUE_GREW))
+        return writer_enter_late(writer, value, &level);
     if (code == 0)
         code = writer_remember_if_needed(writer, value);
     return code < 0 ? code : writer_enter(writer, value, &level);
@@ -83,6 +85,8 @@ static int end_container(struct writer *writer, const struct level *level)
         code = writer_put_call(writer, OP_TUPLE1);
     else if (value->kind == KITH_FROZENSET)
         code = writer_put_byte(writer, OP_FROZENSET);
+    else if (level->remembered) /* a call may need it whole */
+        code = 0;
     else
         return 1;
     code = writer_late_end(writer, level, code);

@@ -81,6 +81,7 @@ static int late_begin(struct writer *writer, struct level *level)
     if (!level->remembered)
         return 0;
     writer->late++;
+    writer->objects += value->kind == KITH_OBJECT;
     if (!memo_find(&writer->memo, value))
         return memo_put(&writer->memo, value, OPEN);
     writer->again += parts_of(value);
@@ -93,6 +94,7 @@ int writer_late_end(struct writer *writer, const struct level *level, int code)
     if (code < 0 || !level->remembered)
         return code;
     writer->late--;
+    writer->objects -= level->value->kind == KITH_OBJECT;
     const size_t *place = writer_place_of(writer, level->value);
     if (!place)
         return writer_remember(writer, level->value);

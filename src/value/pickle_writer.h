@@ -28,9 +28,10 @@ struct writer {
     int protocol;
     struct level *levels; /* the inmost last */
     size_t depth, level_capacity;
-    unsigned late; /* how many values are being written that are made of their parts, and may be among them */
-    size_t again;  /* how many parts of these were written once more */
-    size_t places; /* how many of the pickle's memo are used */
+    unsigned late;    /* how many values are being written that are made of their parts, and may be among them */
+    unsigned objects; /* how many of these are objects */
+    size_t again;     /* how many parts of these were written once more */
+    size_t places;    /* how many of the pickle's memo are used */
     struct memo memo;
     struct level own[WRITER_OWN_LEVELS];
 };

@@ -71,6 +71,7 @@ int value_extend(kith_value *list, kith_value *const *items, size_t count)
         value_insert(items[i]);
         sequence->items[sequence->count++] = items[i];
     }
+    value_grow(list);
     return 0;
 }
 

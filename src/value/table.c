@@ -225,6 +225,8 @@ int value_table_put(kith_value *value, kith_value *key, kith_value *item)
         replace(pair, item);
     if (code < 0)
         arena_fail(table->arena, code, "%s", kith_error_detail());
+    else
+        value_grow(value);
     return code;
 }
 
@@ -298,10 +300,13 @@ int kith_value_set(kith_value *dict, const char *key, kith_value *item)
     struct pair *pair = find_text(table, key, size);
     if (pair) {
         replace(pair, item);
-        return 0;
+    } else {
+        kith_value *text = kith_value_str_sized(table->arena, key, size);
+        code = text ? put_new(table, text, item) : table->arena->last;
     }
-    kith_value *text = kith_value_str_sized(table->arena, key, size);
-    return text ? put_new(table, text, item) : table->arena->last;
+    if (code == 0)
+        value_grow(dict);
+    return code;
 }
 
 int kith_value_add(kith_value *set, kith_value *item)

@@ -5,6 +5,10 @@
  * put into a container it gets a mark: VALUE_INSERTED the first time, VALUE_SHARED from the second on. So every value
  * that a walk from some root meets twice is SHARED, or it is that root, and INSERTED. (A walk that meets the same tuple
  * or object twice, because it is a part of itself, meets its parts twice, too, whatever their marks say.)
+ *
+ * A list, dict or set that something is put into when a container holds it already, or that is put into itself, is
+ * VALUE_GREW. What is not was whole before anything held it, as a tuple always is; so there is one that GREW, or an
+ * object's step, on each way that leads from a value back to it.
  */
 #ifndef KITH_SRC_VALUE_VALUE_H
 #define KITH_SRC_VALUE_VALUE_H
@@ -15,7 +19,7 @@
 
 #include <stdbool.h>
 
-enum { VALUE_INSERTED = 1, VALUE_SHARED = 2, VALUE_BIG = 4 /* an int that is kept as bytes */ };
+enum { VALUE_INSERTED = 1, VALUE_SHARED = 2, VALUE_BIG = 4 /* an int that is kept as bytes */, VALUE_GREW = 8 };
 
 struct kith_value {
     uint8_t kind; /* kith_kind */
@@ -106,6 +110,12 @@ static inline bool value_is_table(const kith_value *value)
 static inline void value_insert(kith_value *value)
 {
     value->marks = (uint8_t)(value->marks | (value->marks & VALUE_INSERTED ? VALUE_SHARED : VALUE_INSERTED));
+}
+
+/** Notes that something was put into a list, dict or set. */
+static inline void value_grow(kith_value *container)
+{
+    container->marks = (uint8_t)(container->marks | (container->marks & VALUE_INSERTED ? VALUE_GREW : 0));
 }
 
 /** The arena of a container or an object. @return NULL when value is neither, or NULL */

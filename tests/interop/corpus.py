@@ -222,6 +222,24 @@ def shared_and_recursive():
     own = shapes.Dict()
     own["me"] = own
     case("a subclass of dict in itself", own, since=2)
+    inner = []
+    own = shapes.List([1, inner, 2])
+    inner.append(own)
+    case("a subclass of list in a list of its own", own)
+    case("a list in a subclass of list in it", inner)
+    inner = []
+    own = shapes.Dict(one=1, inner=inner, two=2)
+    inner.append(own)
+    case("a subclass of dict in a list of its own", own)
+    inner = []
+    outer = shapes.List([shapes.Dict(inner=inner), shapes.List([inner, [inner]])])
+    inner.append(outer)
+    case("subclasses of containers in each other", outer)
+    for kind in shapes.Set, shapes.FrozenSet:
+        holder = shapes.Plain()
+        holder.holds = kind([holder])
+        case("an object in its %s" % kind.__name__, holder)
+        case("a %s with an object that has it" % kind.__name__, holder.holds)
     tangled = shapes.Reduces(5)
     tangled.append(tangled)
     tangled["me"] = [tangled]
