@@ -295,7 +295,9 @@ typedef struct kith_client_options {
  *          file may not be used; KITH_EAUTH when the keys differ, or the listener has none; KITH_EMALFORMED when the
  *          other side does not speak this protocol; KITH_ETLS when TLS fails; KITH_EEOF or -ECONNRESET when the other
  *          side ends it in between (a listener that does not allow this user, or whose patience is over, or a crash);
- *          -ETIMEDOUT; -EINTR; -EMFILE, -ENFILE, -ENOMEM; -ENOTSUP for TLS on a Unix socket */
+ *          -ETIMEDOUT; -EINTR; -EMFILE, -ENFILE, -ENOMEM; -EADDRNOTAVAIL when this machine has no port left to connect
+ *          from; -ENOTSUP for TLS on a Unix socket; another negated errno when the system has a reason of its own, as a
+ *          firewall's -EPERM */
 KITH_API KITH_MUST_USE int kith_connect(kith_connection **connection, const char *address,
                                         const kith_client_options *options, kith_timeout timeout);
 

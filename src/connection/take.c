@@ -31,7 +31,7 @@ int take_look(kith_connection *connection)
     return there;
 }
 
-/* Whoever calls it notes in the outlook what was taken.
+/* Whoever calls it has noted in the outlook what will be taken: before, for he may be killed in the middle.
  * @return how many bytes came; -EAGAIN when nothing is there; KITH_EEOF for a goodbye between two messages;
  *         KITH_ETRUNCATED; another negative code */
 static ptrdiff_t receive(kith_connection *connection, void *buffer, size_t size)
@@ -47,10 +47,8 @@ static ptrdiff_t receive(kith_connection *connection, void *buffer, size_t size)
 /* The same, of a piece of a frame. */
 static ptrdiff_t receive_piece(kith_connection *connection, void *buffer, size_t size)
 {
-    ptrdiff_t got = receive(connection, buffer, size);
-    if (got > 0)
-        outlook_forget(&connection->outlook);
-    return got;
+    outlook_forget(&connection->outlook);
+    return receive(connection, buffer, size);
 }
 
 /* Takes the header, piece by piece. */
@@ -171,13 +169,15 @@ static int take_one(kith_connection *connection)
     unsigned char bytes[OUTLOOK_FRAME_MAX];
     size_t known = outlook_next(&connection->outlook), size = 0;
     size_t wanted = connection->size <= sizeof bytes - FRAME_HEADER_MIN ? connection->size : 0;
-    ptrdiff_t got = receive(connection, bytes, FRAME_HEADER_MIN + wanted);
-    if (got < 0)
-        return (int)got;
     if (known)
         outlook_step(&connection->outlook);
     else
         outlook_forget(&connection->outlook);
+    ptrdiff_t got = receive(connection, bytes, FRAME_HEADER_MIN + wanted);
+    if (got < 0) {
+        outlook_forget(&connection->outlook);
+        return (int)got;
+    }
     if (got < FRAME_HEADER_MIN || frame_decode(bytes, FRAME_HEADER_MIN, &size) != 0 || size != connection->size)
         return disturbed(connection, bytes, (size_t)got);
     memcpy(connection->header, bytes, FRAME_HEADER_MIN);

@@ -40,6 +40,7 @@ static const struct renamed_module modules[] = {
     { "ScrolledText", "tkinter.scrolledtext", BOTH },
     { "Tkconstants", "tkinter.constants", BOTH },
     { "ttk", "tkinter.ttk", BOTH },
+    { "Tix", "tkinter.tix", BOTH },
     { "Tkinter", "tkinter", BOTH },
     { "markupbase", "_markupbase", BOTH },
     { "_winreg", "winreg", BOTH },

@@ -21,8 +21,7 @@ int writer_grow(struct writer *writer, size_t size)
         return error_fail(KITH_ELIMIT, "the pickle is longer than the %zu bytes that are allowed", writer->limit);
     size_t needed = out->size + size;
     size_t capacity = out->capacity > PTRDIFF_MAX / 2 ? PTRDIFF_MAX : 2 * out->capacity;
-    capacity = capacity < LEAST ? LEAST : capacity;
-    capacity = capacity < needed ? needed : capacity;
+    capacity = capacity < needed + LEAST ? needed + LEAST : capacity; /* behind what is long mostly comes little */
     unsigned char *data = realloc(out->lent ? NULL : out->data, capacity);
     if (!data)
         return error_fail(-ENOMEM, "no memory for a pickle of %zu bytes or more", needed);

@@ -255,7 +255,7 @@ static void put_before_step(struct writing *writing, const struct object *object
         [KITH_STEP_APPEND] = ".append(",
         [KITH_STEP_SET_ITEM] = ".__setitem__(",
         [KITH_STEP_ADD] = ".add(",
-        [KITH_STEP_CALL] = ".changed_by(",
+        [KITH_STEP_CALL] = ".then(", /* in which the object stands as ... */
     };
     if (step > 0 || object->form != KITH_OBJECT_GLOBAL)
         put(writing, ")");

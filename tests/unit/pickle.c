@@ -312,7 +312,7 @@ static void a_call_for_its_effect_is_copied_and_added(void **state)
                                  "cm\nset_state\nh\x01K\x05\x86R0.";
     assert_pickle(object, 3, wanted);
     assert_pickle(kith_value_copy(arena, object), 3, wanted);
-    assert_repr(object, "m.C().changed_by(m.set_state(..., 5))");
+    assert_repr(object, "m.C().then(m.set_state(..., 5))");
 }
 
 static void other_values_that_are_dropped_are_no_steps(void **state)

@@ -58,10 +58,10 @@ static inline kith_value *text(const char *of)
     return kith_value_str(arena, of);
 }
 
-/** A tuple that holds twice what holds twice ... an int: written out it is as long as two to its height. */
-static inline kith_value *tree_of_tuples(int height)
+/** A tuple that holds twice what holds twice ... a leaf: written out it is as long as two to its height. */
+static inline kith_value *tree_of(kith_value *leaf, int height)
 {
-    kith_value *tuple = integer(1);
+    kith_value *tuple = leaf;
     for (int i = 0; i < height; i++)
         tuple = kith_value_tuple(arena, (kith_value *[]){ tuple, tuple }, 2);
     return tuple;
