@@ -1,7 +1,7 @@
 """Finds the Python interpreters of this machine. Standard library only.
 
-Looked at are those that KITH_PYTHONS names (paths with ":" between), python3 on PATH, and what pyenv has. Of each minor
-version from 3.8 on the first one found counts.
+Looked at are those that KITH_PYTHONS names (paths with ":" between), the system's, to which its packages belong
+(numpy), python3 on PATH, and what pyenv has. Of each minor version from 3.8 on the first one found counts.
 """
 
 import glob
@@ -20,6 +20,7 @@ def version_key(path):
 
 def candidates():
     yield from filter(None, os.environ.get("KITH_PYTHONS", "").split(":"))
+    yield "/usr/bin/python3"
     yield shutil.which("python3") or sys.executable
     for root in os.environ.get("PYENV_ROOT"), os.path.expanduser("~/.pyenv"):
         if root:
