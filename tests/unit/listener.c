@@ -414,15 +414,22 @@ static int count_descriptors(void *nothing)
     return fewer;
 }
 
-static void a_child_closes_what_it_inherited(void **state)
+/* Listens, and lets a stranger in as far as the challenge. @return his socket */
+static int begin_handshake(void)
 {
-    (void)state;
     unsigned char message[600];
     listener = listen_at(own_name, &with_key);
     int client = stranger(listener);
     while (stats_of(listener).handshakes < 1)
         serve(listener);
     hear_frame(client, message);
+    return client;
+}
+
+static void a_child_closes_what_it_inherited(void **state)
+{
+    (void)state;
+    int client = begin_handshake();
     int mine = descriptors();
     kith_process *child = start(count_descriptors, NULL, NULL);
     assert_int_equal(hear(), 'c');
@@ -453,12 +460,7 @@ static int keep_its_copy(void)
 static void a_forked_copy_is_of_no_use_and_does_no_harm(void **state)
 {
     (void)state;
-    unsigned char message[600];
-    listener = listen_at(own_name, &with_key);
-    int client = stranger(listener);
-    while (stats_of(listener).handshakes < 1)
-        serve(listener);
-    hear_frame(client, message);
+    int client = begin_handshake();
     assert_int_equal(apart(end_its_copy), 0);
     pid_t keeper = apart_start(keep_its_copy);
     /* The events of a client that is gone here don't come on through the copy that lives there. */
