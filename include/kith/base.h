@@ -53,7 +53,9 @@ enum kith_error {
     KITH_EMALFORMED = -10010, /**< what came is no pickle, no JSON, or no handshake */
     KITH_ELIMIT = -10011,     /**< too deep, too long or too many: it exceeds a limit that protects this process */
     KITH_EAUTH = -10012,      /**< the other side does not have the same key, or may not come in */
-    KITH_ETLS = -10013        /**< no safe connection could be made: see the detail */
+    KITH_ETLS = -10013,       /**< no safe connection could be made: see the detail */
+    KITH_EWORKERLOST = -10014, /**< the process that ran the task ended before it was done */
+    KITH_ETASK = -10015        /**< the task failed: its function returned a number above 0 */
 };
 
 /** Says what a code means, in one English sentence.

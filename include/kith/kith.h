@@ -6,9 +6,11 @@
 #include <kith/base.h>
 #include <kith/codec.h>
 #include <kith/connection.h>
+#include <kith/entry.h>
 #include <kith/heap.h>
 #include <kith/list.h>
 #include <kith/memory.h>
+#include <kith/pool.h>
 #include <kith/process.h>
 #include <kith/queue.h>
 #include <kith/sync.h>
