@@ -37,11 +37,15 @@ pid_t os_process_of_thread(pid_t thread);
 /** Whether the calling thread is the one that this process began with. */
 bool os_process_in_first_thread(void);
 
-/** Has the kernel, or a thread of its own, kill this process when its parent ends; at once when it has ended already.
+/** Whether os_process_signal_with needs a thread, and so may fail. */
+bool os_process_signal_needs_thread(bool by_first_thread);
+
+/** Has the kernel, or a thread of its own, send this process a signal when its parent ends; at once when it has ended
+ *  already. To be called once.
  *  @param parent           the parent's sentinel
  *  @param by_first_thread  whether the thread that forked us was the parent's first
  *  @return 0, or -EAGAIN when a thread was needed and could not be had */
-int os_process_end_with(int parent, bool by_first_thread);
+int os_process_signal_with(int parent, bool by_first_thread, int number);
 
 /* A gate holds a child back until its parent has written it down. */
 

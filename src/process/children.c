@@ -3,6 +3,7 @@
 #include "os/poll.h"
 #include "os/process.h"
 #include "process/forks.h"
+#include "process/report.h"
 #include "process/self.h"
 
 #include <stdio.h>
@@ -77,35 +78,35 @@ static int name(struct kith_process *child, const char *wanted)
     return child->name ? 0 : -ENOMEM;
 }
 
-/* Children that call exit themselves inherit the handler together with this knowledge of it. */
-static int register_ending(void)
+/* What the two talk by until the child has begun. */
+static int open_passing(struct kith_process *child, const kith_process_options *options, bool reports)
 {
-    static bool registered;
-    if (!registered && atexit(children_end) != 0)
-        return -ENOMEM;
-    registered = true;
-    return 0;
+    int code = os_gate_new();
+    if (code < 0)
+        return code;
+    child->gate = code;
+    code = reports ? report_open(child->report) : 0;
+    return code == 0 ? streams_open(&child->streams, options->stdio) : code;
 }
 
-static int write_down(struct kith_process *child, const kith_process_options *options)
+static int write_down(struct kith_process *child, const kith_process_options *options, bool reports)
 {
     sweep();
-    int code = register_ending();
+    int code = children_register_end();
     if (code == 0)
         code = name(child, options->name);
     if (code == 0)
         code = self_open_sentinel();
     if (code == 0)
-        code = os_gate_new();
+        code = open_passing(child, options, reports);
     if (code < 0)
         return code;
-    child->gate = code;
     started++;
     append(child);
     return 0;
 }
 
-int children_add(struct kith_process **child, const kith_process_options *options, bool held)
+int children_add(struct kith_process **child, const kith_process_options *options, bool reports, bool held)
 {
     struct kith_process *made = malloc(sizeof *made);
     if (!made)
@@ -116,10 +117,12 @@ int children_add(struct kith_process **child, const kith_process_options *option
         .sentinel = -1,
         .generation = forks_generation(),
         .gate = -1,
+        .report = { -1, -1 },
+        .streams = STREAMS_NONE,
         .held = held,
     };
     forks_block();
-    int code = write_down(made, options);
+    int code = write_down(made, options, reports);
     forks_allow();
     if (code < 0) {
         record_free(made);
@@ -129,21 +132,37 @@ int children_add(struct kith_process **child, const kith_process_options *option
     return 0;
 }
 
-int children_admit(struct kith_process *child, pid_t pid)
+/* @return 0, or as os_process_open */
+static int let_go(struct kith_process *child, pid_t pid)
 {
     forks_block();
     int code = os_process_open(pid);
     if (code >= 0) {
         child->sentinel = code;
-        child->pid = pid;
         os_gate_lift(child->gate);
         child->gate = -1;
     }
     forks_allow();
-    if (code >= 0)
-        return 0;
-    os_process_discard(pid);
-    return error_fail(code, "no sentinel for a child, so it was ended before it ran: %s", kith_strerror(code));
+    return code < 0
+               ? error_fail(code, "no sentinel for a child, so it was ended before it ran: %s", kith_strerror(code))
+               : 0;
+}
+
+int children_admit(struct kith_process *child, pid_t pid, kith_stdio *stdio)
+{
+    int code = let_go(child, pid);
+    if (code == 0 && child->report[0] >= 0)
+        code = report_await(child->report[0], child->sentinel);
+    if (code < 0) {
+        os_process_discard(pid);
+        return code;
+    }
+    forks_block();
+    streams_hand_out(&child->streams, stdio);
+    record_close_passing(child);
+    child->pid = pid;
+    forks_allow();
+    return 0;
 }
 
 void children_remove(struct kith_process *child)

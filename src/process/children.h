@@ -9,14 +9,17 @@
 #include "base/deadline.h"
 #include "process/record.h"
 
-/** Writes down a child that is about to be forked.
- *  @param held  whether the caller will hold a handle
- *  @return 0; -ENOMEM, -EMFILE, -ENFILE, -ENOSYS with a detail */
-int children_add(struct kith_process **child, const kith_process_options *options, bool held);
+/** Writes down a child that is about to be forked, and opens its streams.
+ *  @param reports  whether it will report of its settings
+ *  @param held     whether the caller will hold a handle
+ *  @return 0; -ENOMEM, -EMFILE, -ENFILE, -ENOSYS, or what the system says of /dev/null, with a detail */
+int children_add(struct kith_process **child, const kith_process_options *options, bool reports, bool held);
 
-/** Takes the forked child in and lets it go; kills it when that fails.
- *  @return 0; -EMFILE, -ENFILE, -ENOMEM with a detail */
-int children_admit(struct kith_process *child, pid_t pid);
+/** Takes the forked child in, lets it go, and waits for its report when there is to be one; kills it when that fails.
+ *  Only then it counts as started.
+ *  @param stdio  receives the parent's ends of pipes
+ *  @return 0; -EMFILE, -ENFILE, -ENOMEM with a detail; what the child reported */
+int children_admit(struct kith_process *child, pid_t pid, kith_stdio *stdio);
 
 /** Undoes children_add. */
 void children_remove(struct kith_process *child);
@@ -45,7 +48,10 @@ void children_keep(void);
  *  @return the next one, or NULL */
 struct kith_process *children_next(struct kith_process *child, bool daemon);
 
-/** Ends the daemons, and waits for the others, as a process does before it ends itself. */
+/** Has this process call children_end at exit. Under forks_block. @return 0 or -ENOMEM */
+int children_register_end(void);
+
+/** Calls the exit hooks, ends the daemons, and waits for the others, as a process does before it ends itself. */
 void children_end(void);
 
 /** In a new process: forgets the children of its parent.

@@ -1,8 +1,11 @@
 /* What a process does about its children before it ends itself: at exit, or when a child's main has returned. */
 #include "os/process.h"
 #include "process/children.h"
+#include "process/forks.h"
+#include "process/hooks.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
 /* How long daemons may take to heed SIGTERM. */
 #define GRACE KITH_SECONDS(2)
@@ -43,10 +46,31 @@ static void end_daemons(void)
     wait_for(true, OS_FOREVER);
 }
 
+static bool registered; /* under forks_block */
+
+/* Children that call exit themselves inherit the handler together with this knowledge of it. */
+int children_register_end(void)
+{
+    if (!registered && atexit(children_end) != 0)
+        return -ENOMEM;
+    registered = true;
+    return 0;
+}
+
+/* What the process still starts and adds afterwards, in functions of atexit that run later, has it called again. */
+static void expect_more(void)
+{
+    forks_block();
+    registered = false;
+    forks_allow();
+}
+
 void children_end(void)
 {
     kith_log(KITH_LOG_INFO, "process shutting down");
+    hooks_run();
     children_keep();
     end_daemons();
     wait_for(false, OS_FOREVER);
+    expect_more();
 }

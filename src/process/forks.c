@@ -2,6 +2,7 @@
 
 #include "os/process.h"
 #include "process/children.h"
+#include "process/hooks.h"
 #include "process/self.h"
 
 #include <pthread.h>
@@ -45,6 +46,7 @@ static void begin_fork(void)
 static void begin_child(void)
 {
     generation++;
+    hooks_forget();
     children_forget(becoming);
     self_become(becoming);
     becoming = NULL;

@@ -45,6 +45,11 @@ kith_process *kith_process_parent(void)
     return process_parent;
 }
 
+int kith_process_is_orphan(void)
+{
+    return process_parent && os_poll(process_parent->sentinel, OS_POLL_READ, DEADLINE_PASSED) == 0;
+}
+
 /* ---- what is written down ---- */
 
 const char *kith_process_name(const kith_process *process)
@@ -94,6 +99,15 @@ int kith_process_sentinel(const kith_process *process)
 
 /* ---- how it does ---- */
 
+/* For its end. @return 0; a negative code with a detail */
+static int wait_for(kith_process *process, deadline until)
+{
+    int code = is_parent(process) ? os_poll(process->sentinel, OS_POLL_READ, until) : child_wait(process, until);
+    if (code < 0)
+        error_fail(code, "waiting for %s (%d): %s", record_name(process), process->pid, kith_strerror(code));
+    return code;
+}
+
 int kith_process_join(kith_process *process, kith_timeout timeout)
 {
     deadline until;
@@ -102,17 +116,8 @@ int kith_process_join(kith_process *process, kith_timeout timeout)
         return code;
     if (process == process_self)
         return error_fail(-EDEADLK, "this process can't wait for its own end");
-    if (is_parent(process)) {
-        code = os_poll(process->sentinel, OS_POLL_READ, until);
-    } else {
-        code = check_child(process);
-        if (code < 0)
-            return code;
-        code = child_wait(process, until);
-    }
-    if (code < 0)
-        error_fail(code, "waiting for %s (%d): %s", record_name(process), process->pid, kith_strerror(code));
-    return code;
+    code = is_parent(process) ? 0 : check_child(process);
+    return code < 0 ? code : wait_for(process, until);
 }
 
 int kith_process_is_alive(kith_process *process)
@@ -155,6 +160,11 @@ static int send_signal(kith_process *process, int number)
     return 0;
 }
 
+int kith_process_interrupt(kith_process *process)
+{
+    return send_signal(process, SIGINT);
+}
+
 int kith_process_terminate(kith_process *process)
 {
     return send_signal(process, SIGTERM);
@@ -163,6 +173,27 @@ int kith_process_terminate(kith_process *process)
 int kith_process_kill(kith_process *process)
 {
     return send_signal(process, SIGKILL);
+}
+
+/* @return 0 when it has ended; -ETIMEDOUT when it did not heed the signal in time */
+static int end_by(kith_process *process, int number, deadline until)
+{
+    int code = send_signal(process, number);
+    return code < 0 ? code : wait_for(process, until);
+}
+
+int kith_process_stop(kith_process *process, kith_timeout grace)
+{
+    deadline until;
+    int code = deadline_from(grace, &until);
+    if (code < 0)
+        return code;
+    if (grace != KITH_NOWAIT) {
+        code = end_by(process, SIGTERM, until);
+        if (code != -ETIMEDOUT)
+            return code;
+    }
+    return end_by(process, SIGKILL, OS_FOREVER);
 }
 
 /* ---- all of them ---- */

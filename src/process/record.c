@@ -8,12 +8,25 @@ const char *record_name(const struct kith_process *process)
     return process->name ? process->name : "MainProcess";
 }
 
+static void close_one(int *descriptor)
+{
+    if (*descriptor >= 0)
+        close(*descriptor);
+    *descriptor = -1;
+}
+
+void record_close_passing(struct kith_process *process)
+{
+    close_one(&process->gate);
+    close_one(&process->report[0]);
+    close_one(&process->report[1]);
+    streams_close(&process->streams);
+}
+
 void record_free(struct kith_process *process)
 {
-    if (process->gate >= 0)
-        close(process->gate);
-    if (process->sentinel >= 0)
-        close(process->sentinel);
+    record_close_passing(process);
+    close_one(&process->sentinel);
     free(process->name);
     free(process->path);
     free(process);

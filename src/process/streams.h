@@ -14,7 +14,7 @@
 /** stdin, stdout, stderr. */
 #define STREAMS 3
 
-#define STREAM_STAYS     (-1) /* as it is */
+#define STREAM_STAYS (-1)     /* as it is */
 #define STREAM_AS_STDOUT (-2) /* stderr only: where stdout goes then */
 
 struct streams {
@@ -24,10 +24,8 @@ struct streams {
 };
 
 /** None is changed. */
-#define STREAMS_NONE                                                \
-    ((struct streams){ { STREAM_STAYS, STREAM_STAYS, STREAM_STAYS }, \
-                       { -1, -1, -1 },                              \
-                       { false, false, false } })
+#define STREAMS_NONE \
+    ((struct streams){ { STREAM_STAYS, STREAM_STAYS, STREAM_STAYS }, { -1, -1, -1 }, { false, false, false } })
 
 /** Opens what the options ask for: pipes, /dev/null; all closed on exec, and none is 0, 1 or 2. Under forks_block.
  *  @param stdio  STREAMS of them, or NULL

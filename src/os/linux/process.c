@@ -84,18 +84,24 @@ bool os_process_in_first_thread(void)
     return syscall(SYS_gettid) == getpid();
 }
 
-static void *outlive_nobody(void *parent)
+/* What the thread below watches; a process has one parent. */
+static struct {
+    int parent;
+    int number;
+} watched;
+
+static void *outlive_nobody(void *nothing)
 {
-    struct pollfd one = { .fd = (int)(intptr_t)parent, .events = POLLIN };
+    struct pollfd one = { .fd = watched.parent, .events = POLLIN };
     while (poll(&one, 1, -1) < 0)
         continue;
     /* A program that closes all its descriptors, as some do to become a service, has cut itself loose. */
     if (one.revents & POLLIN)
-        kill(getpid(), SIGKILL);
-    return NULL;
+        kill(getpid(), watched.number);
+    return nothing;
 }
 
-static int watch(int parent)
+static int watch(void)
 {
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0)
@@ -106,25 +112,31 @@ static int watch(int parent)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
-    int code = -pthread_create(&thread, &attributes, outlive_nobody, (void *)(intptr_t)parent);
+    int code = -pthread_create(&thread, &attributes, outlive_nobody, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return code;
 }
 
-int os_process_end_with(int parent, bool by_first_thread)
+bool os_process_signal_needs_thread(bool by_first_thread)
 {
-    /* The kernel sends this signal when the thread that forked us ends: the first one does so with its process, as a
+    /* The kernel's signal comes when the thread that forked us ends: the first one does so with its process, as a
      * rule; of others one can't say. */
-    int code = 0;
-    if (by_first_thread)
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-    else
-        code = watch(parent);
-    /* The parent may have ended before. */
+    return !by_first_thread;
+}
+
+int os_process_signal_with(int parent, bool by_first_thread, int number)
+{
+    if (os_process_signal_needs_thread(by_first_thread)) {
+        /* The thread sees also a parent that has ended before. */
+        watched.parent = parent;
+        watched.number = number;
+        return watch();
+    }
+    prctl(PR_SET_PDEATHSIG, number);
     if (os_poll(parent, OS_POLL_READ, 0) == 0)
-        kill(getpid(), SIGKILL);
-    return code;
+        kill(getpid(), number);
+    return 0;
 }
 
 int os_gate_new(void)

@@ -1,0 +1,69 @@
+/* pipe2(2), dup3(2), fcntl(2). */
+#include "os/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <unistd.h>
+
+enum { BEYOND_STANDARD = STDERR_FILENO + 1 };
+
+/* Of a descriptor that was just opened; a process may have begun without standard streams. */
+static int move_beyond(int descriptor)
+{
+    if (descriptor < 0)
+        return -errno;
+    if (descriptor >= BEYOND_STANDARD)
+        return descriptor;
+    int moved = os_stream_copy(descriptor);
+    close(descriptor);
+    return moved;
+}
+
+int os_stream_pipe(int ends[2])
+{
+    int made[2];
+    if (pipe2(made, O_CLOEXEC) < 0)
+        return -errno;
+    int reading = move_beyond(made[0]);
+    int writing = move_beyond(made[1]);
+    if (reading >= 0 && writing >= 0) {
+        ends[0] = reading;
+        ends[1] = writing;
+        return 0;
+    }
+    if (reading >= 0)
+        close(reading);
+    if (writing >= 0)
+        close(writing);
+    return reading < 0 ? reading : writing;
+}
+
+int os_stream_null(void)
+{
+    return move_beyond(open("/dev/null", O_RDWR | O_CLOEXEC));
+}
+
+int os_stream_copy(int descriptor)
+{
+    int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, BEYOND_STANDARD);
+    return copy < 0 ? -errno : copy;
+}
+
+bool os_stream_is_open(int descriptor)
+{
+    return fcntl(descriptor, F_GETFD) >= 0;
+}
+
+int os_stream_place(int descriptor, int place)
+{
+    int code = descriptor == place ? fcntl(place, F_SETFD, 0) : dup2(descriptor, place);
+    return code < 0 ? -errno : 0;
+}
+
+void os_stream_forget_stdin(void)
+{
+    __fpurge(stdin);
+    clearerr(stdin);
+}

@@ -1,0 +1,28 @@
+/* Descriptors that are to become the standard streams of a process. None that is made here is 0, 1 or 2 itself, and all
+ * are closed on exec. */
+#ifndef KITH_SRC_OS_STREAM_H
+#define KITH_SRC_OS_STREAM_H
+
+#include <stdbool.h>
+
+/** Makes a pipe: [0] is for reading. @return 0, -EMFILE, -ENFILE */
+int os_stream_pipe(int ends[2]);
+
+/** Opens the file that is empty and takes everything. @return a descriptor; -EMFILE, -ENFILE, -ENOMEM; -ENOENT, -EACCES
+ *  where the system has none */
+int os_stream_null(void);
+
+/** A second descriptor of the same. @return it; -EMFILE, -EBADF */
+int os_stream_copy(int descriptor);
+
+/** Whether a descriptor is open. */
+bool os_stream_is_open(int descriptor);
+
+/** Puts a copy of a descriptor in the place of another one; this one is not closed on exec.
+ *  @return 0; -EBADF */
+int os_stream_place(int descriptor, int place);
+
+/** Forgets what was read of stdin beforehand, when it is another one now. */
+void os_stream_forget_stdin(void);
+
+#endif

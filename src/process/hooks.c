@@ -1,0 +1,88 @@
+#include "process/hooks.h"
+
+#include "base/error.h"
+#include "process/children.h"
+#include "process/forks.h"
+#include "process/self.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct hook {
+    kith_exit_hook *function;
+    void *context;
+    struct hook *before; /* the one that was added before it */
+};
+
+static struct hook *last; /* under forks_block */
+
+int kith_process_at_exit(kith_exit_hook *hook, void *context)
+{
+    if (!hook)
+        return error_fail(-EINVAL, "hook is NULL: give the function to call");
+    struct hook *added = malloc(sizeof *added);
+    if (!added)
+        return error_fail(-ENOMEM, "no memory for an exit hook");
+    forks_block();
+    int code = children_register_end();
+    if (code == 0) {
+        *added = (struct hook){ hook, context, last };
+        last = added;
+    }
+    forks_allow();
+    if (code < 0) {
+        free(added);
+        return error_fail(code, "no memory for a function to call at exit");
+    }
+    return 0;
+}
+
+/* @return the one that was taken out, or NULL */
+static struct hook *take_out(struct hook **link)
+{
+    struct hook *hook = *link;
+    if (hook)
+        *link = hook->before;
+    return hook;
+}
+
+int kith_process_not_at_exit(kith_exit_hook *hook, void *context)
+{
+    forks_block();
+    struct hook **link = &last;
+    while (*link && ((*link)->function != hook || (*link)->context != context))
+        link = &(*link)->before;
+    struct hook *taken = take_out(link);
+    forks_allow();
+    if (!taken)
+        return error_fail(-ENOENT, "no such exit hook and context: they were not added, or were taken back");
+    free(taken);
+    return 0;
+}
+
+static struct hook *take_last(void)
+{
+    forks_block();
+    struct hook *hook = take_out(&last);
+    forks_allow();
+    return hook;
+}
+
+void hooks_run(void)
+{
+    /* Who comes here by _Fork, of which no handler tells, has its parent's hooks still. */
+    if (process_self->pid != getpid())
+        return;
+    /* Taken out before it is called, and outside the lock: it may add others, or fork. */
+    for (struct hook *hook = take_last(); hook; hook = take_last()) {
+        hook->function(hook->context);
+        free(hook);
+    }
+}
+
+void hooks_forget(void)
+{
+    while (last)
+        free(take_out(&last));
+}
