@@ -25,7 +25,11 @@ int kith_log_to_stderr(kith_log_level level)
 
 void log_name_process(const char *name)
 {
-    snprintf(process_name, sizeof process_name, "%s", name);
+    /* By hand: each new process comes here, and the code of snprintf is not in its memory yet. */
+    size_t length = 0;
+    for (; length < sizeof process_name - 1 && name[length]; length++)
+        process_name[length] = name[length];
+    process_name[length] = '\0';
 }
 
 void kith_log(kith_log_level level, const char *format, ...)

@@ -182,7 +182,8 @@ bool child_ended(struct kith_process *child)
 
 int child_wait(struct kith_process *child, deadline until)
 {
-    int code = child_ended(child) ? 0 : os_poll(child->sentinel, OS_POLL_READ, until);
+    /* The sentinel of one that was reaped stays readable. */
+    int code = os_poll(child->sentinel, OS_POLL_READ, until);
     while (code == 0 && !child_ended(child)) {
         /* It is dead, but a debugger has not let go of it yet. */
         if (deadline_passed(until))

@@ -35,6 +35,8 @@ static void wait_for(bool daemon, deadline until)
 
 static void end_daemons(void)
 {
+    if (!children_next(NULL, true))
+        return;
     deadline until = os_clock_now() + GRACE;
     for (struct kith_process *child = children_next(NULL, true); child; child = children_next(child, true))
         kith_log(KITH_LOG_INFO, "ending daemon %s", record_name(child));

@@ -61,19 +61,22 @@ int kith_process_not_at_exit(kith_exit_hook *hook, void *context)
     return 0;
 }
 
+/* A child by _Fork, of which no handler tells, has its parent's hooks still. */
+static bool are_ours(void)
+{
+    return process_self->pid == getpid();
+}
+
 static struct hook *take_last(void)
 {
     forks_block();
-    struct hook *hook = take_out(&last);
+    struct hook *hook = last && are_ours() ? take_out(&last) : NULL;
     forks_allow();
     return hook;
 }
 
 void hooks_run(void)
 {
-    /* Who comes here by _Fork, of which no handler tells, has its parent's hooks still. */
-    if (process_self->pid != getpid())
-        return;
     /* Taken out before it is called, and outside the lock: it may add others, or fork. */
     for (struct hook *hook = take_last(); hook; hook = take_last()) {
         hook->function(hook->context);

@@ -126,7 +126,7 @@ int settings_from_options(const kith_process_options *options, struct settings *
         .cpus = options->cpus,
         .cpu_count = options->cpu_count,
         .death_signal = death_signal(options),
-        .by_first_thread = os_process_in_first_thread(),
+        .by_first_thread = death_signal(options) && os_process_in_first_thread(),
         .streams = { STREAM_STAYS, STREAM_STAYS, STREAM_STAYS },
     };
     if (!changes_environment(options))
@@ -167,7 +167,7 @@ int settings_to_value(kith_arena *arena, const kith_process_options *options, ki
         arena, FORMAT, environment_value(arena, options), (int)clean, text_value(arena, options->directory),
         (const void *)options->limits, options->limit_count * sizeof *options->limits, options->max_memory,
         options->nice, (const void *)options->cpus, options->cpu_count * sizeof *options->cpus, death_signal(options),
-        (int)os_process_in_first_thread());
+        death_signal(options) && os_process_in_first_thread());
     if (!made)
         return kith_arena_error(arena);
     *value = made;
