@@ -4,6 +4,7 @@
 #define KITH_SRC_OS_STREAM_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 /** Makes a pipe: [0] is for reading. @return 0, -EMFILE, -ENFILE */
 int os_stream_pipe(int ends[2]);
@@ -21,6 +22,10 @@ bool os_stream_is_open(int descriptor);
 /** Puts a copy of a descriptor in the place of another one; this one is not closed on exec.
  *  @return 0; -EBADF */
 int os_stream_place(int descriptor, int place);
+
+/** Writes out what is left in a stream's buffer. Unlike fflush it touches nothing, not even its lock, when there is
+ *  nothing: around a fork, each page that is written to is copied. */
+void os_stream_flush(FILE *stream);
 
 /** Forgets what was read of stdin beforehand, when it is another one now. */
 void os_stream_forget_stdin(void);

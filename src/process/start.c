@@ -1,6 +1,7 @@
 /* kith_process_start, and a child's life from its fork to its end. */
 #include "base/error.h"
 #include "os/process.h"
+#include "os/stream.h"
 #include "process/children.h"
 #include "process/forks.h"
 #include "process/inherit.h"
@@ -17,7 +18,7 @@
 struct beginning {
     kith_process_main main;
     void *argument;
-    const kith_process_options *options;
+    kith_process_options options;
     struct settings settings;
 };
 
@@ -47,8 +48,8 @@ static int check(kith_process_main run, const kith_process_options *options)
 /* A stream that can't be flushed keeps that in its ferror, for its owner to see. */
 static void flush(void)
 {
-    fflush(stdout);
-    fflush(stderr);
+    os_stream_flush(stdout);
+    os_stream_flush(stderr);
 }
 
 static _Noreturn void end(int exit_code)
@@ -73,7 +74,7 @@ static void settle(struct settings *settings)
 
 static _Noreturn void live(struct beginning *beginning)
 {
-    const kith_process_options *options = beginning->options;
+    const kith_process_options *options = &beginning->options;
     if (options->name)
         os_process_set_title(options->name);
     /* When the parent died in the middle of kith_process_start, this child was never started. */
@@ -96,22 +97,23 @@ static int begin(struct kith_process *child, struct beginning *beginning)
     if (pid < 0)
         return error_fail(pid, "no child can be forked (see ulimit -u and the cgroup's pids.max): %s",
                           kith_strerror(pid));
-    return children_admit(child, pid, beginning->options->stdio);
+    return children_admit(child, pid, beginning->options.stdio);
 }
 
 int kith_process_start(kith_process **process, kith_process_main main, void *argument,
                        const kith_process_options *options)
 {
-    static const kith_process_options defaults;
-    struct beginning beginning = { .main = main, .argument = argument, .options = options ? options : &defaults };
+    struct beginning beginning = { .main = main, .argument = argument };
+    if (options)
+        beginning.options = *options;
     struct kith_process *child = NULL;
-    int code = check(main, beginning.options);
+    int code = check(main, &beginning.options);
     if (code == 0)
-        code = settings_from_options(beginning.options, &beginning.settings);
+        code = settings_from_options(&beginning.options, &beginning.settings);
     if (code < 0)
         return code;
-    bool reports = beginning.options->stdio || settings_any(&beginning.settings);
-    code = children_add(&child, beginning.options, reports, process != NULL);
+    bool reports = beginning.options.stdio || settings_any(&beginning.settings);
+    code = children_add(&child, &beginning.options, reports, process != NULL);
     if (code == 0) {
         code = begin(child, &beginning);
         if (code < 0)

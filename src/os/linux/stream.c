@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdio_ext.h>
 #include <unistd.h>
 
@@ -60,6 +59,12 @@ int os_stream_place(int descriptor, int place)
 {
     int code = descriptor == place ? fcntl(place, F_SETFD, 0) : dup2(descriptor, place);
     return code < 0 ? -errno : 0;
+}
+
+void os_stream_flush(FILE *stream)
+{
+    if (__fpending(stream) > 0)
+        fflush(stream);
 }
 
 void os_stream_forget_stdin(void)
