@@ -81,11 +81,9 @@ static int name(struct kith_process *child, const char *wanted)
 /* What the two talk by until the child has begun. */
 static int open_passing(struct kith_process *child, const kith_process_options *options, bool reports)
 {
-    int code = os_gate_new();
-    if (code < 0)
-        return code;
-    child->gate = code;
-    code = reports ? report_open(child->report) : 0;
+    int code = gate_new(&child->gate);
+    if (code == 0 && reports)
+        code = report_open(child->report);
     return code == 0 ? streams_open(&child->streams, options->stdio) : code;
 }
 
@@ -96,9 +94,9 @@ static int write_down(struct kith_process *child, const kith_process_options *op
     if (code == 0)
         code = name(child, options->name);
     if (code == 0)
-        code = self_open_sentinel();
-    if (code == 0)
         code = open_passing(child, options, reports);
+    if (code == 0)
+        code = self_open_sentinel();
     if (code < 0)
         return code;
     started++;
@@ -116,18 +114,17 @@ int children_add(struct kith_process **child, const kith_process_options *option
         .daemon = options->daemon != 0,
         .sentinel = -1,
         .generation = forks_generation(),
-        .gate = -1,
         .report = { -1, -1 },
         .streams = STREAMS_NONE,
         .held = held,
     };
     forks_block();
     int code = write_down(made, options, reports);
-    forks_allow();
-    if (code < 0) {
+    if (code < 0)
         record_free(made);
+    forks_allow();
+    if (code < 0)
         return error_fail(code, "nothing to write a child down with: %s", kith_strerror(code));
-    }
     *child = made;
     return 0;
 }
@@ -139,8 +136,7 @@ static int let_go(struct kith_process *child, pid_t pid)
     int code = os_process_open(pid);
     if (code >= 0) {
         child->sentinel = code;
-        os_gate_lift(child->gate);
-        child->gate = -1;
+        gate_lift(&child->gate);
     }
     forks_allow();
     return code < 0

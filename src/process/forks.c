@@ -2,6 +2,7 @@
 
 #include "os/process.h"
 #include "process/children.h"
+#include "process/gate.h"
 #include "process/hooks.h"
 #include "process/self.h"
 
@@ -14,7 +15,7 @@ static _Atomic unsigned count;
 static int watching; /* the result of os_process_around_fork */
 
 /* What the child of the fork that this thread makes will be; NULL when kith does not make that fork. */
-static _Thread_local struct kith_process *becoming;
+static _Thread_local struct kith_process *becoming __attribute__((tls_model("initial-exec")));
 
 void forks_block(void)
 {
@@ -47,6 +48,7 @@ static void begin_child(void)
 {
     generation++;
     hooks_forget();
+    gates_forget();
     children_forget(becoming);
     self_become(becoming);
     becoming = NULL;

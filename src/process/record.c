@@ -17,7 +17,7 @@ static void close_one(int *descriptor)
 
 void record_close_passing(struct kith_process *process)
 {
-    close_one(&process->gate);
+    gate_drop(&process->gate);
     close_one(&process->report[0]);
     close_one(&process->report[1]);
     streams_close(&process->streams);

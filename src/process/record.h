@@ -2,6 +2,7 @@
 #ifndef KITH_SRC_PROCESS_RECORD_H
 #define KITH_SRC_PROCESS_RECORD_H
 
+#include "process/gate.h"
 #include "process/streams.h"
 
 #include <kith/process.h>
@@ -19,7 +20,7 @@ struct kith_process {
 
     /* Only of children, and under forks_block. */
     struct kith_process *next; /* the child that was started after it; in process_self, see there */
-    int gate;                  /* what it waits at until it is written down; -1: nothing */
+    struct gate gate;          /* where it waits until it is written down */
     int report[2];             /* while it is started: what it tells of its settings by; -1: nothing */
     struct streams streams;    /* the same, of its standard streams */
     bool held;                 /* somebody outside the library has the handle and will close it */

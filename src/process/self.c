@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-static struct kith_process first = { .sentinel = -1, .gate = -1 };
+static struct kith_process first = { .sentinel = -1 };
 struct kith_process *process_self = &first;
 struct kith_process *process_parent;
 

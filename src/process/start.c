@@ -78,9 +78,8 @@ static _Noreturn void live(struct beginning *beginning)
     if (options->name)
         os_process_set_title(options->name);
     /* When the parent died in the middle of kith_process_start, this child was never started. */
-    if (!os_gate_pass(process_self->gate, process_parent->sentinel))
+    if (!gate_pass(&process_self->gate, process_parent->sentinel))
         _Exit(EXIT_FAILURE);
-    process_self->gate = -1;
     settle(&beginning->settings);
     inherit_only(options->connections, options->connection_count);
     kith_log(KITH_LOG_INFO, "child process calling main");

@@ -7,9 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -137,25 +135,4 @@ int os_process_signal_with(int parent, bool by_first_thread, int number)
     if (os_poll(parent, OS_POLL_READ, 0) == 0)
         kill(getpid(), number);
     return 0;
-}
-
-int os_gate_new(void)
-{
-    int gate = eventfd(0, EFD_CLOEXEC);
-    return gate < 0 ? -errno : gate;
-}
-
-void os_gate_lift(int gate)
-{
-    eventfd_write(gate, 1);
-    close(gate);
-}
-
-bool os_gate_pass(int gate, int parent)
-{
-    struct pollfd both[] = { { .fd = gate, .events = POLLIN }, { .fd = parent, .events = POLLIN } };
-    while (poll(both, 2, -1) < 0)
-        continue;
-    close(gate);
-    return both[0].revents;
 }
