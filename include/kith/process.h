@@ -16,8 +16,8 @@
  * death by a signal wait for nobody: the daemons are ended all the same, by the kernel; the other children live on, as
  * orphans, and can know that they are (kith_process_is_orphan).
  *
- * Children that ended are reaped when they are joined or looked at, and those without a handle at the next start: so no
- * zombies gather. The library never handles SIGCHLD, and never waits for children that it did not start.
+ * Children that ended are reaped when they are joined or looked at, and all of them at the next start: so no zombies
+ * gather. The library never handles SIGCHLD, and never waits for children that it did not start.
  *
  * The calls may be made from any thread. Two threads may join the same child. A process of which several threads run
  * may start children, with fork's own rule: the child has but the one thread, and locks of other libraries that another
@@ -148,9 +148,10 @@ typedef struct kith_process_options {
  *  @param options   NULL for the defaults
  *  @return 0; -EINVAL when main is NULL, a connection is NULL, an array of the options is NULL and its count is not 0,
  *          an option is out of range, or it is for kith_process_start_entry (method, fds);
- *          KITH_ECLOSED when a connection is closed; -EAGAIN when the system allows no more processes; -ENOMEM; -EMFILE
- *          or -ENFILE when no file descriptor is left: a child takes one, its start one more, and the first child a
- *          third; -EPERM in a daemon, which may not have children of its own (nobody would end them); -ENOSYS on Linux
+ *          KITH_ECLOSED when a connection is closed; -EBADF when a descriptor for a stream is not open; -EAGAIN when the
+ *          system allows no more processes, or threads, where one is to watch a daemon's parent; -ENOMEM; -EMFILE or
+ *          -ENFILE when no file descriptor is left: a child takes one, the first child one more, a start with settings
+ *          two, and each pipe two; -EPERM in a daemon, which may not have children of its own (nobody would end them); -ENOSYS on Linux
  *          before 5.3 (it takes 5.4); or what the system said when the child set its options: -ENOENT, -ENOTDIR,
  *          -EACCES of its directory, -EPERM or -EACCES of a limit or nice, -EINVAL of its cpus. The detail says which */
 KITH_API KITH_MUST_USE int kith_process_start(kith_process **process, kith_process_main main, void *argument,

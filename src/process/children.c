@@ -44,13 +44,13 @@ static bool ended(struct kith_process *child)
     return child->ended;
 }
 
-/* Reaps and frees the children that have ended and whose handles nobody has. */
+/* Reaps the children that have ended, and frees those whose handles nobody has. */
 static void sweep(void)
 {
     struct kith_process **link = &first;
     while (*link) {
         struct kith_process *child = *link;
-        if (!child->held && ended(child) && !keeping) {
+        if (ended(child) && !child->held && !keeping) {
             *link = child->next;
             record_free(child);
         } else {
