@@ -74,9 +74,9 @@ typedef enum kith_stdio_kind {
 
 typedef struct kith_stdio {
     kith_stdio_kind kind;
-    int fd; /**< KITH_STDIO_FD: the descriptor, still the caller's. KITH_STDIO_PIPE: receives the parent's end, closed on
-                 exec; the caller closes it. Children that are forked later inherit it, so with a pipe to the child's
-                 stdin, close it before you start another one, or use a method that hands nothing on unasked */
+    int fd; /**< KITH_STDIO_FD: the descriptor, still the caller's. KITH_STDIO_PIPE: receives the parent's end, closed
+                 on exec; the caller closes it. Children that are forked later inherit it, so with a pipe to the
+                 child's stdin, close it before you start another one, or use a method that hands nothing on unasked */
 } kith_stdio;
 
 /** A limit of the system's on what a process may use. */
@@ -146,14 +146,14 @@ typedef struct kith_process_options {
  *  @param main      what to run
  *  @param argument  handed to main
  *  @param options   NULL for the defaults
- *  @return 0; -EINVAL when main is NULL, a connection is NULL, an array of the options is NULL and its count is not 0,
- *          an option is out of range, or it is for kith_process_start_entry (method, fds);
- *          KITH_ECLOSED when a connection is closed; -EBADF when a descriptor for a stream is not open; -EAGAIN when the
- *          system allows no more processes, or threads, where one is to watch a daemon's parent; -ENOMEM; -EMFILE or
- *          -ENFILE when no file descriptor is left: a child takes one, the first child one more, a start with settings
- *          two, and each pipe two; -EPERM in a daemon, which may not have children of its own (nobody would end them); -ENOSYS on Linux
+ *  @return 0; -EINVAL when main is NULL, a connection is NULL, an array of the options is NULL and its count is not
+ *          0, an option is out of range, or it is for kith_process_start_entry (method, fds); KITH_ECLOSED when a
+ *          connection is closed; -EBADF when a descriptor for a stream is not open; -EAGAIN when the system allows no
+ *          more processes, or no thread to watch the parent with; -ENOMEM; -EMFILE or -ENFILE when no file descriptor
+ *          is left: a child takes one, the first child one more, and while it starts, settings take two and each pipe
+ *          two; -EPERM in a daemon, which may not have children of its own (nobody would end them); -ENOSYS on Linux
  *          before 5.3 (it takes 5.4); or what the system said when the child set its options: -ENOENT, -ENOTDIR,
- *          -EACCES of its directory, -EPERM or -EACCES of a limit or nice, -EINVAL of its cpus. The detail says which */
+ *          -EACCES of its directory, -EPERM of a limit or nice, -EINVAL of its cpus. The detail says which */
 KITH_API KITH_MUST_USE int kith_process_start(kith_process **process, kith_process_main main, void *argument,
                                               const kith_process_options *options);
 
@@ -237,8 +237,8 @@ KITH_API int kith_process_terminate(kith_process *process);
 /** Sends SIGKILL to a child. @return as kith_process_terminate */
 KITH_API int kith_process_kill(kith_process *process);
 
-/** Ends a child: sends SIGTERM, waits, sends SIGKILL when it has not ended by then, and waits until it has. A child that
- *  is stopped does not heed SIGTERM.
+/** Ends a child: sends SIGTERM, waits, sends SIGKILL when it has not ended by then, and waits until it has. A child
+ *  that is stopped does not heed SIGTERM.
  *  @param grace  how long it may take to heed SIGTERM; KITH_NOWAIT: kill it at once; KITH_FOREVER: never
  *  @return 0 when it has ended; -ECHILD when it is no child of this process; -EINTR as for kith_process_join: it may
  *          still run; -EPERM; -EINVAL */
@@ -272,8 +272,8 @@ KITH_API kith_process *kith_process_current(void);
  *  @return its handle, which lives as long as the process; NULL in a process that kith did not start */
 KITH_API kith_process *kith_process_parent(void);
 
-/** Whether the process that started this one has ended. For a loop that should not go on for nobody; to be told at once,
- *  wait for kith_process_parent, or have a death_signal.
+/** Whether the process that started this one has ended. For a loop that should not go on for nobody; to be told at
+ *  once, wait for kith_process_parent, or have a death_signal.
  *  @return 1 when it has ended; 0 while it runs, and in a process that kith did not start */
 KITH_API int kith_process_is_orphan(void);
 
