@@ -72,6 +72,7 @@ static inline int nth_watch(void)
         NTH_WATCHED(SYS_clone),
         NTH_WATCHED(SYS_pidfd_open),
         NTH_WATCHED(SYS_eventfd2),
+        NTH_WATCHED(SYS_pipe2),
         NTH_WATCHED(SYS_socketpair),
         NTH_WATCHED(SYS_sendto),
         NTH_WATCHED(SYS_recvfrom),
