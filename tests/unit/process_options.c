@@ -647,6 +647,8 @@ static int run_out_of_descriptors(void)
         free_ones++;
     }
     EXPECT(free_ones == needed); /* nothing was lost on the way */
+    while (count > 0)
+        close(spare[--count]);
     return 0;
 }
 
