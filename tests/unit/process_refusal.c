@@ -105,6 +105,46 @@ static void no_gate(void **state)
     assert_int_equal(apart(refuse_gate), 0);
 }
 
+static void let_the_child_sleep(void)
+{
+    readable(said[0], 30);
+}
+
+static int lift_late(void)
+{
+    EXPECT(pthread_atfork(NULL, let_the_child_sleep, NULL) == 0);
+    EXPECT(run(say_that_it_ran, NULL) == 0 && heard() == '!');
+    EXPECT(run(say_that_it_ran, NULL) == 0 && heard() == '!');
+    return 0;
+}
+
+static void a_child_waits_for_a_slow_parent(void **state)
+{
+    (void)state;
+    assert_int_equal(apart(lift_late), 0);
+}
+
+static void die_in_the_middle(void)
+{
+    readable(said[0], 30);
+    raise(SIGKILL);
+}
+
+static int start_and_die(void)
+{
+    EXPECT(pthread_atfork(NULL, die_in_the_middle, NULL) == 0);
+    return kith_process_start(NULL, say_that_it_ran, NULL, NULL);
+}
+
+static void a_child_whose_parent_dies_in_the_middle_ends_itself(void **state)
+{
+    (void)state;
+    assert_int_equal(apart(start_and_die), -SIGKILL);
+    give_living_away();
+    wait_until_dead();
+    assert_int_equal(heard(), 0);
+}
+
 static int refuse_as_old_kernels_do(void)
 {
     EXPECT(refuse(SYS_pidfd_open, ENOSYS) == 0);
@@ -151,8 +191,14 @@ static void no_thread_to_watch_the_parent_with(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(no_descriptors), TEST(no_fork),      TEST(no_sentinel),
-        TEST(no_gate),        TEST(no_such_call), TEST(no_thread_to_watch_the_parent_with),
+        TEST(no_descriptors),
+        TEST(no_fork),
+        TEST(no_sentinel),
+        TEST(no_gate),
+        TEST(a_child_waits_for_a_slow_parent),
+        TEST(a_child_whose_parent_dies_in_the_middle_ends_itself),
+        TEST(no_such_call),
+        TEST(no_thread_to_watch_the_parent_with),
     };
     return cmocka_run_group_tests(tests, start_first, NULL);
 }
