@@ -17,6 +17,18 @@ struct hook {
 
 static struct hook *last; /* under forks_block */
 
+static int put_last(struct hook *hook)
+{
+    forks_block();
+    int code = children_register_end();
+    if (code == 0) {
+        hook->before = last;
+        last = hook;
+    }
+    forks_allow();
+    return code;
+}
+
 int kith_process_at_exit(kith_exit_hook *hook, void *context)
 {
     if (!hook)
@@ -24,13 +36,8 @@ int kith_process_at_exit(kith_exit_hook *hook, void *context)
     struct hook *added = malloc(sizeof *added);
     if (!added)
         return error_fail(-ENOMEM, "no memory for an exit hook");
-    forks_block();
-    int code = children_register_end();
-    if (code == 0) {
-        *added = (struct hook){ hook, context, last };
-        last = added;
-    }
-    forks_allow();
+    *added = (struct hook){ .function = hook, .context = context };
+    int code = put_last(added);
     if (code < 0) {
         free(added);
         return error_fail(code, "no memory for a function to call at exit");
