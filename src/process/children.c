@@ -6,6 +6,7 @@
 #include "process/report.h"
 #include "process/self.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,13 +145,27 @@ static int let_go(struct kith_process *child, pid_t pid)
                : 0;
 }
 
+/* Of one that has not begun. By its sentinel, since the program may have reaped it, with a handler of SIGCHLD. */
+static void end_and_reap(const struct kith_process *child)
+{
+    int exit_code;
+    os_process_signal(child->sentinel, SIGKILL);
+    while (os_poll(child->sentinel, OS_POLL_READ, OS_FOREVER) == -EINTR)
+        continue;
+    os_process_reap(child->sentinel, &exit_code);
+}
+
 int children_admit(struct kith_process *child, pid_t pid, kith_stdio *stdio)
 {
     int code = let_go(child, pid);
-    if (code == 0 && child->report[0] >= 0)
-        code = report_await(child->report[0], child->sentinel);
     if (code < 0) {
         os_process_discard(pid);
+        return code;
+    }
+    if (child->report[0] >= 0)
+        code = report_await(child->report[0], child->sentinel);
+    if (code < 0) {
+        end_and_reap(child);
         return code;
     }
     forks_block();
