@@ -354,7 +354,6 @@ static const struct refusal {
     { &starting, SYS_clone, ENOMEM, -ENOMEM },
     { &starting, SYS_pidfd_open, EMFILE, -EMFILE },
     { &starting, SYS_pidfd_open, ENFILE, -ENFILE },
-    { &starting, SYS_eventfd2, EMFILE, -EMFILE },
     { &starting, SYS_waitid, EINTR, COPES },
     { &joining, SYS_ppoll, EINTR, -EINTR },
     { &joining, SYS_ppoll, ENOMEM, -ENOMEM },
