@@ -195,6 +195,8 @@ static int text_of(const kith_value *value, const char **text)
 
 static int environment_of(kith_arena *arena, const kith_value *list, const char *const **environment)
 {
+    if (kith_value_kind(list) == KITH_NONE)
+        return 0;
     size_t count = kith_value_length(list);
     const char **changes = arena_take(arena, (count + 1) * sizeof *changes);
     if (!changes)
