@@ -1,0 +1,14 @@
+/* The entry points that this program has registered: what a fresh image of it finds by name. */
+#ifndef KITH_SRC_PROCESS_ENTRY_H
+#define KITH_SRC_PROCESS_ENTRY_H
+
+#include <kith/entry.h>
+
+/** Under which name a fresh image finds a function. @return the name, which lives as long as the program; NULL when it
+ *  does not: nobody has registered it, or another one had taken its name before */
+const char *entry_name(kith_entry *function);
+
+/** The entry point of that name. @return NULL when there is none */
+kith_entry *entry_find(const char *name);
+
+#endif
