@@ -9,7 +9,15 @@
 /** Forks. @return 0 in the child; its id in the parent; -EAGAIN or -ENOMEM */
 pid_t os_process_fork(void);
 
-/** Has functions called around every fork of this process: before it, in the parent after it, and in the child.
+/** Forks a sibling: its parent is this process's parent. For processes of one thread, which holds no lock.
+ *  @return as os_process_fork; -ENOTSUP where the kernel does not tell what the C library has registered with it */
+pid_t os_process_fork_sibling(void);
+
+/** How many threads this process has. */
+int os_process_threads(void);
+
+/** Has functions called around every fork of this process: before it, in the parent after it, and in the child. To be
+ *  called before there are threads. Each may be NULL.
  *  @return 0 or -ENOMEM */
 int os_process_around_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
 

@@ -33,6 +33,12 @@ static inline struct os_thread *os_thread_self(void)
     return &os_thread_known;
 }
 
+/** This thread's list of robust words. @return NULL when it has none of the known shape */
+struct os_robust_list *os_thread_robust(void);
+
+/** In the child of a clone that the C library knows nothing of: empties its thread's list, and tells the kernel of it. */
+void os_thread_begin_robust(struct os_robust_list *list);
+
 /** Whether a living thread of this process has that id. */
 bool os_thread_is_ours(uint32_t id);
 

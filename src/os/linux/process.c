@@ -1,14 +1,17 @@
-/* fork(2), pidfd_open(2), waitid(2), prctl(2). The sentinels are pidfds. */
+/* fork(2), clone(2), pidfd_open(2), waitid(2), prctl(2). The sentinels are pidfds. */
 #include "os/process.h"
 
 #include "os/poll.h"
+#include "os/thread.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,9 +22,66 @@ pid_t os_process_fork(void)
     return pid < 0 ? -errno : pid;
 }
 
+/* What the C library calls around fork, and os_process_fork_sibling around clone. */
+static struct around {
+    void (*before)(void);
+    void (*in_parent)(void);
+    void (*in_child)(void);
+} arounds[8];
+static int around_count;
+
 int os_process_around_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void))
 {
-    return -pthread_atfork(before, in_parent, in_child);
+    if (around_count == sizeof arounds / sizeof *arounds)
+        return -ENOMEM;
+    int code = -pthread_atfork(before, in_parent, in_child);
+    if (code == 0)
+        arounds[around_count++] = (struct around){ before, in_parent, in_child };
+    return code;
+}
+
+static void call(void (*function)(void))
+{
+    if (function)
+        function();
+}
+
+static pid_t clone_sibling(void *thread_id)
+{
+    unsigned long flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+    /* The fifth argument is the word for the id on some machines and the fourth on others; what then is the other one,
+     * the thread's own memory, matters only with CLONE_SETTLS. */
+#if defined(__s390__)
+    return (pid_t)syscall(SYS_clone, NULL, flags, NULL, thread_id, thread_id);
+#else
+    return (pid_t)syscall(SYS_clone, flags, NULL, NULL, thread_id, thread_id);
+#endif
+}
+
+pid_t os_process_fork_sibling(void)
+{
+    /* What the C library's fork does for the thread that goes on in the child: its id is written where the library
+     * keeps it, and the kernel, which forgets the list of robust words in a child, is told of it again. */
+    void *thread_id = NULL;
+    struct os_robust_list *robust = os_thread_robust();
+    if (!robust || prctl(PR_GET_TID_ADDRESS, &thread_id) < 0 || !thread_id)
+        return -ENOTSUP;
+    for (int i = around_count; i > 0; i--)
+        call(arounds[i - 1].before);
+    pid_t pid = clone_sibling(thread_id);
+    int reason = errno;
+    if (pid == 0)
+        os_thread_begin_robust(robust);
+    for (int i = 0; i < around_count; i++)
+        call(pid == 0 ? arounds[i].in_child : arounds[i].in_parent);
+    return pid < 0 ? -reason : pid;
+}
+
+int os_process_threads(void)
+{
+    struct stat tasks;
+    /* Beside its threads, the directory is linked from itself and its parent. */
+    return stat("/proc/self/task", &tasks) == 0 ? (int)tasks.st_nlink - 2 : -errno;
 }
 
 int os_process_open(pid_t pid)

@@ -2,10 +2,10 @@
  * new id. (The C library registers the list again in the child, at the same address.) */
 #include "os/thread.h"
 
+#include "os/process.h"
 #include "os/robust.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -13,7 +13,7 @@
 
 _Thread_local struct os_thread os_thread_known;
 
-static int watching; /* the result of pthread_atfork */
+static int watching; /* the result of os_process_around_fork */
 
 static void forget(void)
 {
@@ -22,18 +22,24 @@ static void forget(void)
 
 __attribute__((constructor)) static void watch_forks(void)
 {
-    watching = -pthread_atfork(NULL, NULL, forget);
+    watching = os_process_around_fork(NULL, NULL, forget);
+}
+
+struct os_robust_list *os_thread_robust(void)
+{
+    struct os_robust_list *list = NULL;
+    size_t size = 0;
+    if (syscall(SYS_get_robust_list, 0, &list, &size) < 0 || !list || size != sizeof *list)
+        return NULL;
+    return list->offset == -(long)offsetof(struct robust_word, next) ? list : NULL;
 }
 
 int os_thread_learn(void)
 {
     if (watching < 0)
         return -ENOTSUP; /* a child would take itself for its parent's thread */
-    struct os_robust_list *list = NULL;
-    size_t size = 0;
-    if (syscall(SYS_get_robust_list, 0, &list, &size) < 0 || !list || size != sizeof *list)
-        return -ENOTSUP;
-    if (list->offset != -(long)offsetof(struct robust_word, next))
+    struct os_robust_list *list = os_thread_robust();
+    if (!list)
         return -ENOTSUP;
     os_thread_known.robust = list;
     os_thread_known.id = (uint32_t)syscall(SYS_gettid);
@@ -50,6 +56,14 @@ bool os_thread_is_ours(uint32_t id)
 static void **prev_of(void *entry)
 {
     return (void **)((uintptr_t)entry & ~(uintptr_t)1) - 1;
+}
+
+void os_thread_begin_robust(struct os_robust_list *list)
+{
+    list->first = list;
+    *prev_of(list) = list;
+    list->pending = NULL;
+    syscall(SYS_set_robust_list, list, sizeof *list);
 }
 
 void robust_link(struct os_thread *self, struct robust_word *word)
