@@ -23,6 +23,11 @@ int kith_log_to_stderr(kith_log_level level)
     return 0;
 }
 
+kith_log_level log_level(void)
+{
+    return (kith_log_level)atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
 void log_name_process(const char *name)
 {
     /* By hand: each new process comes here, and the code of snprintf is not in its memory yet. */

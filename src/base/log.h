@@ -8,4 +8,7 @@
  *  where a process begins, before it has threads. */
 void log_name_process(const char *name);
 
+/** Up to which level is logged. */
+kith_log_level log_level(void);
+
 #endif

@@ -1,5 +1,7 @@
 #include "process/children.h"
 
+#include "os/memory.h"
+#include "os/packet.h"
 #include "os/poll.h"
 #include "os/process.h"
 #include "process/forks.h"
@@ -100,25 +102,30 @@ static int write_down(struct kith_process *child, const kith_process_options *op
         code = self_open_sentinel();
     if (code < 0)
         return code;
-    started++;
+    started += !child->hidden;
     append(child);
     return 0;
 }
 
-int children_add(struct kith_process **child, const kith_process_options *options, bool reports, bool held)
+int children_allowed(void)
 {
-    struct kith_process *made = malloc(sizeof *made);
+    if (process_self->daemon)
+        return error_fail(-EPERM, "%s is a daemon, which may not have children: nobody would end them",
+                          record_name(process_self));
+    return 0;
+}
+
+int children_add(struct kith_process **child, const kith_process_options *options, bool reports,
+                 enum children_holder holder)
+{
+    struct kith_process *made = record_new();
     if (!made)
         return error_fail(-ENOMEM, "no memory for a child's record");
-    *made = (struct kith_process){
-        .parent_pid = process_self->pid,
-        .daemon = options->daemon != 0,
-        .sentinel = -1,
-        .generation = forks_generation(),
-        .report = { -1, -1 },
-        .streams = STREAMS_NONE,
-        .held = held,
-    };
+    made->parent_pid = process_self->pid;
+    made->hidden = holder == HOLDER_LIBRARY;
+    made->held = holder != HOLDER_NONE;
+    made->daemon = options->daemon || made->hidden;
+    made->generation = forks_generation();
     forks_block();
     int code = write_down(made, options, reports);
     if (code < 0)
@@ -128,6 +135,30 @@ int children_add(struct kith_process **child, const kith_process_options *option
         return error_fail(code, "nothing to write a child down with: %s", kith_strerror(code));
     *child = made;
     return 0;
+}
+
+int children_pack_file(struct kith_process *child, const char *label)
+{
+    forks_block();
+    int code = child->luggage[LUGGAGE_FILE] = os_memory_file(label);
+    forks_allow();
+    return code < 0 ? code : 0;
+}
+
+int children_pack_pair(struct kith_process *child)
+{
+    forks_block();
+    int code = os_packet_pair(&child->luggage[LUGGAGE_NEAR]);
+    forks_allow();
+    return code;
+}
+
+void children_unpack(struct kith_process *child, int which)
+{
+    forks_block();
+    close(child->luggage[which]);
+    child->luggage[which] = -1;
+    forks_allow();
 }
 
 /* @return 0, or as os_process_open */
@@ -230,7 +261,7 @@ int children_active(struct kith_process **children, size_t capacity)
     forks_block();
     sweep();
     for (struct kith_process *child = first; child; child = child->next) {
-        if (child->pid == 0 || ended(child))
+        if (child->pid == 0 || child->hidden || ended(child))
             continue;
         if (count < capacity) {
             children[count] = child;

@@ -9,13 +9,28 @@
 #include "base/deadline.h"
 #include "process/record.h"
 
-/** Writes down a child that is about to be forked, and opens its streams.
- *  @param reports  whether it will report of its settings
- *  @param held     whether the caller will hold a handle
- *  @return 0; -ENOMEM, -EMFILE, -ENFILE, -ENOSYS, or what the system says of /dev/null, with a detail */
-int children_add(struct kith_process **child, const kith_process_options *options, bool reports, bool held);
+/** Whether this process may have children. @return 0, or -EPERM with a detail */
+int children_allowed(void);
 
-/** Takes the forked child in, lets it go, and waits for its report when there is to be one; kills it when that fails.
+/** Who has a child's handle: nobody, the caller, or the library, of a child that nobody else sees, and that is killed
+ *  at exit. */
+enum children_holder { HOLDER_NONE, HOLDER_CALLER, HOLDER_LIBRARY };
+
+/** Writes down a child that is about to be made, and opens its streams.
+ *  @param reports  whether it will report of its settings
+ *  @return 0; -ENOMEM, -EMFILE, -ENFILE, -ENOSYS, or what the system says of /dev/null, with a detail */
+int children_add(struct kith_process **child, const kith_process_options *options, bool reports,
+                 enum children_holder holder);
+
+/** Has a file of memory, or the ends of a new pair for packets, in the luggage of a child that is being started.
+ *  @return 0, -EMFILE, -ENFILE, -ENOMEM, without a detail */
+int children_pack_file(struct kith_process *child, const char *label);
+int children_pack_pair(struct kith_process *child);
+
+/** Closes a piece of the luggage. */
+void children_unpack(struct kith_process *child, int which);
+
+/** Takes the child in, lets it go, and waits for its report when there is to be one; kills it when that fails.
  *  Only then it counts as started.
  *  @param stdio  receives the parent's ends of pipes
  *  @return 0; -EMFILE, -ENFILE, -ENOMEM with a detail; what the child reported */

@@ -13,7 +13,7 @@
 static void send_daemons(int number)
 {
     for (struct kith_process *child = children_next(NULL, true); child; child = children_next(child, true)) {
-        int code = os_process_signal(child->sentinel, number);
+        int code = os_process_signal(child->sentinel, child->hidden ? SIGKILL : number);
         if (code < 0)
             kith_log(KITH_LOG_ERROR, "can't end daemon %s: %s", record_name(child), kith_strerror(code));
     }

@@ -3,6 +3,9 @@
  * whole before it is on the list. */
 #include "process/entry.h"
 
+#include "base/error.h"
+
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -31,6 +34,25 @@ void kith_entry_register(kith_entry_record *record)
     while (!atomic_compare_exchange_weak_explicit(&newest, &record->next, record, memory_order_release,
                                                   memory_order_acquire))
         continue;
+}
+
+int entry_check(kith_entry *entry, const kith_value *args)
+{
+    if (!entry)
+        return error_fail(-EINVAL, "entry is NULL: give a function that KITH_ENTRY has made");
+    if (args && kith_value_kind(args) != KITH_TUPLE)
+        return error_fail(-EINVAL, "args is a value of kind %s: give a tuple, or NULL",
+                          kith_kind_name(kith_value_kind(args)));
+    return 0;
+}
+
+int entry_for_image(kith_entry *entry, const kith_value *args, const char **name)
+{
+    int code = entry_check(entry, args);
+    if (code < 0)
+        return code;
+    *name = entry_name(entry);
+    return *name ? 0 : error_fail(-EINVAL, "a fresh image would not find this function: make it with KITH_ENTRY");
 }
 
 /* The last match is the one that was registered first. */

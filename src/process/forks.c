@@ -2,7 +2,7 @@
 
 #include "os/process.h"
 #include "process/children.h"
-#include "process/gate.h"
+#include "process/forkserver.h"
 #include "process/hooks.h"
 #include "process/self.h"
 
@@ -50,6 +50,7 @@ static void begin_child(void)
     hooks_forget();
     gates_forget();
     children_forget(becoming);
+    forkserver_forget();
     self_become(becoming);
     becoming = NULL;
     forks_allow();
@@ -69,4 +70,18 @@ pid_t forks_child(struct kith_process *child)
     pid_t pid = os_process_fork();
     becoming = NULL;
     return pid;
+}
+
+pid_t forks_sibling(void)
+{
+    return watching < 0 ? watching : os_process_fork_sibling();
+}
+
+void forks_become(struct kith_process *child, struct kith_process *parent)
+{
+    forks_block();
+    generation++;
+    self_adopt(parent);
+    self_become(child);
+    forks_allow();
 }

@@ -27,4 +27,12 @@ unsigned forks_count(void);
  *  @return as os_process_fork; -ENOMEM also when the program began with too little memory to watch its forks */
 pid_t forks_child(struct kith_process *child);
 
+/** Forks a sibling of this process, which must have but one thread, and is no process of a record yet: that is what
+ *  forks_become is for. @return as os_process_fork_sibling */
+pid_t forks_sibling(void);
+
+/** Makes this process, of one thread, that of a record, as if its parent had forked it.
+ *  @param parent  what is known of that one */
+void forks_become(struct kith_process *child, struct kith_process *parent);
+
 #endif

@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+/** Of the luggage: the file that is packed, and the two ends of a socket. */
+enum { LUGGAGE_FILE, LUGGAGE_NEAR, LUGGAGE_FAR, LUGGAGE };
+
 struct kith_process {
     char *name; /* NULL: "MainProcess" */
     char *path; /* its place in the family: "2" is the first process's second child, "2:1" whose first; NULL: none */
@@ -23,7 +26,9 @@ struct kith_process {
     struct gate gate;          /* where it waits until it is written down */
     int report[2];             /* while it is started: what it tells of its settings by; -1: nothing */
     struct streams streams;    /* the same, of its standard streams */
-    bool held;                 /* somebody outside the library has the handle and will close it */
+    int luggage[LUGGAGE];      /* the same, what its start needs; -1: nothing */
+    bool held;                 /* somebody has the handle and will close it */
+    bool hidden;               /* the library's own: the program does not see it */
     bool ended;
     bool reaped; /* and the exit code is known */
     int exit_code;
@@ -31,6 +36,9 @@ struct kith_process {
 
 /** @return its name, never NULL */
 const char *record_name(const struct kith_process *process);
+
+/** Makes an empty record of a process that is not there yet. @return it, or NULL when there is no memory */
+struct kith_process *record_new(void);
 
 /** Closes what is open while a child is started: in both processes when it has begun, in others that have a copy. */
 void record_close_passing(struct kith_process *process);

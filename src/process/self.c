@@ -29,6 +29,12 @@ static void close_sentinel(struct kith_process *process)
     }
 }
 
+void self_adopt(struct kith_process *parent)
+{
+    parent->next = process_self;
+    process_self = parent;
+}
+
 void self_become(struct kith_process *child)
 {
     close_sentinel(process_parent);

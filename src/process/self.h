@@ -14,6 +14,9 @@ extern struct kith_process *process_parent;
  *  @return 0, or as os_process_open */
 int self_open_sentinel(void);
 
+/** Puts another one in this process's place: what its parent is to be in the process that self_become makes of it. */
+void self_adopt(struct kith_process *parent);
+
 /** Makes the records tell of the process that has just begun.
  *  @param child  what its parent wrote down of it; NULL when kith did not start it */
 void self_become(struct kith_process *child);

@@ -1,0 +1,273 @@
+/* The forkserver as its parent sees it.
+ *
+ * It is a child like others, but hidden. One thread at a time asks it for a child: sends it a parcel, and waits for the
+ * answer, which either server or child gives. When neither can any more, both ends of the answer's socket are closed,
+ * and the parent begins anew with another server. Whether the server is dead need never be asked.
+ */
+#include "process/forkserver.h"
+
+#include "base/error.h"
+#include "os/process.h"
+#include "process/begin.h"
+#include "process/entry.h"
+#include "process/forks.h"
+#include "process/self.h"
+#include "process/serve.h"
+#include "process/spawn.h"
+
+#include <kith/codec.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* So often a start begins anew when servers die. */
+#define ATTEMPTS 3
+
+/* Under the mutex; changed under forks_block, too. */
+static struct {
+    struct kith_process *process; /* NULL: there is none */
+    int near;                     /* our end of its socket; -1: none */
+    int far;                      /* its end, while it is started */
+    bool by_first_thread;         /* whether it was started by this process's first thread */
+    const char *preload;          /* what each server preloads, by name; "": nothing */
+    kith_bytes args;              /* and its arguments, as a pickle */
+} server = { .near = -1, .far = -1, .preload = "" };
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- its socket ---- */
+
+static int open_socket(void)
+{
+    int ends[2];
+    forks_block();
+    int code = os_packet_pair(ends);
+    if (code == 0) {
+        server.near = ends[0];
+        server.far = ends[1];
+    }
+    forks_allow();
+    return code < 0 ? error_fail(code, "no socket for a forkserver: %s", kith_strerror(code)) : 0;
+}
+
+static void close_end(int *end)
+{
+    if (*end >= 0)
+        close(*end);
+    *end = -1;
+}
+
+static void close_far(void)
+{
+    forks_block();
+    close_end(&server.far);
+    forks_allow();
+}
+
+/* ---- its life ---- */
+
+static void end_server(void)
+{
+    struct kith_process *process = server.process;
+    forks_block();
+    close_end(&server.near);
+    close_end(&server.far);
+    server.process = NULL;
+    forks_allow();
+    if (!process)
+        return;
+    /* It has nothing that needs an orderly end. */
+    os_process_signal(process->sentinel, SIGKILL);
+    while (child_wait(process, OS_FOREVER) == -EINTR)
+        continue;
+    child_close(process);
+}
+
+/* @return the size; 0 when nobody can send any more; a negative code */
+static ptrdiff_t receive_plain(int socket, void *data, size_t size)
+{
+    int descriptors[OS_PACKET_DESCRIPTORS];
+    size_t count;
+    ptrdiff_t got;
+    do {
+        got = os_packet_receive(socket, data, size, descriptors, &count);
+    } while (got == -EINTR);
+    return got;
+}
+
+static int await_ready(void)
+{
+    struct serve_ready ready = { 0 };
+    ptrdiff_t got = receive_plain(server.near, &ready, sizeof ready);
+    if (got < 0)
+        return error_fail((int)got, "no word from the forkserver: %s", kith_strerror((int)got));
+    if (got == 0)
+        return error_fail(KITH_EWORKERLOST, "the forkserver ended while it began%s%s", *server.preload ? ", in " : "",
+                          server.preload);
+    if (ready.threads > 1)
+        return error_fail(-EBUSY, "%s has left the forkserver with %d threads: it can be copied with one only",
+                          server.preload, (int)ready.threads);
+    if (ready.code != 0)
+        return error_fail(ready.code, "the forkserver could not begin: %s gave %d",
+                          *server.preload ? server.preload : "it", (int)ready.code);
+    return 0;
+}
+
+static int spawn_server(void)
+{
+    kith_arena *arena = NULL;
+    struct kith_process *process = NULL;
+    kith_process_fd fd = { SERVE_SOCKET, server.far };
+    kith_process_options options = { .name = "kith-forkserver", .fds = &fd, .fd_count = 1 };
+    struct errand errand = { .entry = SERVE_ENTRY, .options = &options };
+    int code = kith_arena_new(&arena);
+    if (code == 0) {
+        errand.args = kith_value_pack(arena, "(y,y)", (const void *)server.preload, strlen(server.preload) + 1,
+                                      (const void *)server.args.data, server.args.size);
+        code = errand.args ? spawn_start(&process, &errand, HOLDER_LIBRARY) : kith_arena_error(arena);
+    }
+    kith_arena_free(arena);
+    if (code < 0)
+        return code;
+    forks_block();
+    server.process = process;
+    server.by_first_thread = os_process_in_first_thread();
+    forks_allow();
+    return 0;
+}
+
+static int start_server(void)
+{
+    int code = open_socket();
+    if (code == 0)
+        code = spawn_server();
+    close_far();
+    if (code == 0)
+        code = await_ready();
+    if (code != 0)
+        end_server();
+    return code;
+}
+
+static bool is_running(void)
+{
+    if (server.process && !child_ended(server.process))
+        return true;
+    end_server();
+    return false;
+}
+
+/* ---- its children ---- */
+
+/* @return the child's id; KITH_EWORKERLOST when nobody will make it; a negative code with a detail */
+static pid_t ask(struct kith_process *child, struct parcel *parcel)
+{
+    struct serve_answer answer = { 0 };
+    int code = children_pack_pair(child);
+    if (code < 0)
+        return error_fail(code, "no socket for an answer of the forkserver: %s", kith_strerror(code));
+    code = parcel_send(parcel, server.near, child->luggage[LUGGAGE_FAR]);
+    children_unpack(child, LUGGAGE_FAR);
+    ptrdiff_t got = code < 0 ? 0 : receive_plain(child->luggage[LUGGAGE_NEAR], &answer, sizeof answer);
+    children_unpack(child, LUGGAGE_NEAR);
+    if (code < 0 && code != -EPIPE)
+        return error_fail(code, "a child's descriptors can't be handed to the forkserver: %s", kith_strerror(code));
+    if (got < 0)
+        return error_fail((int)got, "no answer of the forkserver: %s", kith_strerror((int)got));
+    if (got == 0)
+        return KITH_EWORKERLOST;
+    return answer.pid < 0 ? error_fail(answer.pid, "the forkserver can't make a child: %s", kith_strerror(answer.pid))
+                          : answer.pid;
+}
+
+static pid_t make(struct kith_process *child, struct parcel *parcel, const struct errand *errand,
+                  char *const *environment)
+{
+    (void)errand;
+    (void)environment; /* the settings tell the child */
+    pid_t pid = KITH_EWORKERLOST;
+    pthread_mutex_lock(&mutex);
+    for (int i = 0; pid == KITH_EWORKERLOST && i < ATTEMPTS; i++) {
+        int code = is_running() ? 0 : start_server();
+        if (code != 0) {
+            pid = code < 0 ? code : KITH_EWORKERLOST;
+            break;
+        }
+        parcel->head.by_first_thread = server.by_first_thread;
+        pid = ask(child, parcel);
+        if (pid == KITH_EWORKERLOST) {
+            end_server();
+            error_fail(pid, "%d forkservers in a row ended before they had made a child", ATTEMPTS);
+        }
+    }
+    pthread_mutex_unlock(&mutex);
+    return pid;
+}
+
+int forkserver_start(struct kith_process **child, const struct errand *errand, enum children_holder holder)
+{
+    return spawn_by(make, child, errand, holder);
+}
+
+/* ---- the public calls ---- */
+
+static void set_preload(const char *preload, const kith_bytes *args)
+{
+    kith_bytes before = server.args;
+    forks_block();
+    server.preload = preload;
+    server.args = *args;
+    forks_allow();
+    kith_bytes_free(&before);
+}
+
+static int start_with(const char *preload, const kith_value *args)
+{
+    kith_bytes pickle = { NULL, 0 };
+    int code = args ? kith_pickle_write(args, &pickle, NULL) : 0;
+    if (code < 0)
+        return code;
+    set_preload(preload, &pickle);
+    code = start_server();
+    if (code != 0)
+        set_preload("", &(kith_bytes){ NULL, 0 });
+    return code;
+}
+
+int kith_forkserver_start(kith_entry *preload, const kith_value *args)
+{
+    const char *name = "";
+    int code = begin_check();
+    if (code == 0)
+        code = children_allowed();
+    if (code == 0 && preload)
+        code = entry_for_image(preload, args, &name);
+    if (code < 0)
+        return code;
+    pthread_mutex_lock(&mutex);
+    code = is_running() ? 0 : start_with(name, args);
+    pthread_mutex_unlock(&mutex);
+    return code;
+}
+
+int kith_forkserver_stop(void)
+{
+    pthread_mutex_lock(&mutex);
+    end_server();
+    set_preload("", &(kith_bytes){ NULL, 0 });
+    pthread_mutex_unlock(&mutex);
+    return 0;
+}
+
+void forkserver_forget(void)
+{
+    mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    close_end(&server.near);
+    close_end(&server.far);
+    if (server.process)
+        record_free(server.process);
+    server.process = NULL;
+}

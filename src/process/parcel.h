@@ -1,0 +1,63 @@
+/* What a child is told that is no copy of its parent, and how: one packet, with descriptors, the first of them a file of
+ * memory. In that lie two pickles: the plan, which says who the child is, how it is set up and what it runs; and the
+ * arguments.
+ *
+ * A spawned image finds its parcel in the one socket that it has; the forkserver is sent parcels, and hands each to the
+ * child that it makes for it. Either way the child holds all that it needs, and waits at its gate until its parent has
+ * written it down.
+ */
+#ifndef KITH_SRC_PROCESS_PARCEL_H
+#define KITH_SRC_PROCESS_PARCEL_H
+
+#include "os/packet.h"
+#include "process/record.h"
+
+/** What is among the descriptors of every parcel, and where. Then come that for the report, those of streams, and those
+ *  that are handed over, as many as there are: the plan tells. */
+enum { PARCEL_FILE, PARCEL_PARENT, PARCEL_GATE, PARCEL_KNOWN };
+
+/** The packet itself. */
+struct parcel_head {
+    char format[16]; /* PARCEL_FORMAT */
+    uint64_t plan_size;
+    uint64_t args_size;
+    int32_t log_level;
+    int32_t by_first_thread; /* whether the thread that is the child's parent is the first of its process */
+    int32_t reports;         /* whether the child has to report, by the descriptor that follows the known ones */
+};
+
+/** To be changed with what parcels are made of: a program's library may have been replaced since the parent began. */
+#define PARCEL_FORMAT "kith parcel 1"
+
+struct parcel {
+    struct parcel_head head;
+    int descriptors[OS_PACKET_DESCRIPTORS]; /* borrowed in the parent; the receiver's own */
+    size_t count;
+};
+
+/** What a child is to run. */
+struct errand {
+    const char *entry;                   /* by name */
+    const kith_value *args;              /* a tuple, or NULL */
+    const kith_process_options *options; /* never NULL */
+};
+
+/** Packs a parcel for a child that is written down. The file is in the child's luggage then.
+ *  @return 0; -EBADF, -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, KITH_ELIMIT, -ENOTSUP with a detail */
+int parcel_pack(struct parcel *parcel, struct kith_process *child, const struct errand *errand);
+
+/** Sends it. @param beside  a descriptor that goes along; -1: none. @return as os_packet_send */
+int parcel_send(const struct parcel *parcel, int socket, int beside);
+
+/** Waits for one. When that fails, nothing of it is left but what came beside.
+ *  @param beside  receives the descriptor that came along; -1: none. NULL: none comes
+ *  @return 1; 0 when none will come; -EINTR; -EMFILE; KITH_ELAYOUT when another version of the library has sent it */
+int parcel_receive(struct parcel *parcel, int socket, int *beside);
+
+/** Closes the descriptors of one that was received. */
+void parcel_discard(struct parcel *parcel);
+
+/** Becomes the child that a parcel tells of, and lives its life. */
+_Noreturn void parcel_live(const struct parcel *parcel);
+
+#endif

@@ -1,0 +1,26 @@
+/* What the forkserver does, and says. It is an image like others, with an entry point of the library's own, which is
+ * given the name of what it preloads (an empty one: nothing) and the pickle of its arguments, and this descriptor: */
+#ifndef KITH_SRC_PROCESS_SERVE_H
+#define KITH_SRC_PROCESS_SERVE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/** The socket that it is sent parcels by; the first of its descriptors is one to answer by. */
+#define SERVE_SOCKET "parcels"
+
+/** Its entry point's name: no function can have it. */
+#define SERVE_ENTRY "kith forkserver"
+
+/** What the server says once, when it is ready. */
+struct serve_ready {
+    int32_t code;    /* 0, or what made it end: what preload returned, or a negative code */
+    int32_t threads; /* how many it has */
+};
+
+/** What comes for each parcel: of the server, and of the child itself, so that it comes also when one of them dies. */
+struct serve_answer {
+    pid_t pid; /* the child's; or a negative code */
+};
+
+#endif
