@@ -153,7 +153,8 @@ typedef struct kith_process_options {
  *          is left: a child takes one, the first child one more, and while it starts, settings take two and each pipe
  *          two; -EPERM in a daemon, which may not have children of its own (nobody would end them); -ENOSYS on Linux
  *          before 5.3 (it takes 5.4); or what the system said when the child set its options: -ENOENT, -ENOTDIR,
- *          -EACCES of its directory, -EPERM of a limit or nice, -EINVAL of its cpus. The detail says which */
+ *          -EACCES of its directory, -EPERM or -EACCES of a limit or nice, -EINVAL of its cpus. The detail says which
+ */
 KITH_API KITH_MUST_USE int kith_process_start(kith_process **process, kith_process_main main, void *argument,
                                               const kith_process_options *options);
 
@@ -162,29 +163,35 @@ KITH_API KITH_MUST_USE int kith_process_start(kith_process **process, kith_proce
  *  With KITH_SPAWN and KITH_FORKSERVER the child has nothing of this process but the descriptors that are handed over,
  *  the signals that are ignored, and, when it is spawned, the signals that this thread blocks. The arguments lie in
  *  memory of their own, so they may be large; and once the call has returned, this process may end at any time. The
- *  first child with KITH_FORKSERVER starts the server: see kith_forkserver_start.
+ *  first child with KITH_FORKSERVER starts the server: see kith_forkserver_start. Starts with KITH_FORKSERVER take
+ *  turns, and wait for the server, also when somebody has stopped it.
  *
  *  @param entry    a function that KITH_ENTRY has made; with KITH_FORK any of that type
- *  @param args     a tuple, which the child reads by kith_call_args; NULL: an empty one. Written as a pickle. It is not
- *                  used after the call
- *  @return 0; as kith_process_start; -EINVAL also when entry is no entry point that a fresh image would find, or args
- *          is no tuple; -EPERM also when this program has not called kith_begin: then a fresh image would run main all
- *          over; -EBADF when a descriptor is not open; KITH_ELIMIT, -ENOTSUP when args can't be pickled, or, with
- *          KITH_FORKSERVER, the kernel was built without what the server needs (CONFIG_CHECKPOINT_RESTORE);
- *          -ETOOMANYREFS when this user has too many descriptors on their way */
+ *  @param args     a tuple, which the child reads by kith_call_args; NULL: an empty one. Handed over as a pickle; with
+ *                  KITH_FORK, as the child's own copy. It is not used after the call
+ *  @return 0; as kith_process_start; -EINVAL also when entry is no entry point that a fresh image would find, args is
+ *          no tuple, or there are connections and the method is not KITH_FORK; -EPERM also when this program has not
+ *          called kith_begin: then a fresh image would run main all over; -EBADF when a descriptor is not open; -EMFILE
+ *          and -ENFILE also when there is none for the way: a start takes three more, and the server one;
+ *          KITH_ELIMIT, -ENOTSUP when args can't be pickled; -ENOTSUP, with KITH_FORKSERVER, also when the kernel was
+ *          built without what the server needs (CONFIG_CHECKPOINT_RESTORE); KITH_EWORKERLOST when one server after the
+ *          other was killed, or ended in what it preloads; -ETOOMANYREFS when this user has too many descriptors on
+ *          their way; -ENOENT when the system has no /proc; another negated errno of execve(2) */
 KITH_API KITH_MUST_USE int kith_process_start_entry(kith_process **process, kith_entry *entry, const kith_value *args,
                                                     const kith_process_options *options);
 
 /** Starts this process's forkserver, unless it runs: a fresh image of the program that does nothing but make children.
- *  The first start with KITH_FORKSERVER does the same. It ends with this process, or by kith_forkserver_stop; a child
- *  made by fork has none, and starts its own. When it is killed, its children live on, and the next start makes
- *  another one.
+ *  The first start with KITH_FORKSERVER does the same, without preload. It ends with this process, or by
+ *  kith_forkserver_stop; a child made by fork has none, and starts its own. When it is killed, its children live on,
+ *  and the next start makes another one, which preloads the same. It ignores SIGINT, which its children do not, and is
+ *  none of kith_process_active_children.
  *
  *  @param preload  an entry point that runs in it once, before it makes children: what it loads into memory, they all
  *                  have. It must leave the server with one thread. NULL: none
  *  @param args     its arguments: a tuple, or NULL
  *  @return 0, also when it runs already, whatever it has preloaded; as kith_process_start_entry; KITH_EWORKERLOST when
- *          the server ended while it began; what preload returned, when that is not 0 */
+ *          the server ended while it began; -EBUSY when preload has left it with other threads; what preload returned,
+ *          when that is not 0 */
 KITH_API KITH_MUST_USE int kith_forkserver_start(kith_entry *preload, const kith_value *args);
 
 /** Ends this process's forkserver. Its children live on. @return 0, also when there is none */

@@ -22,8 +22,8 @@ int os_packet_send(int socket, const void *data, size_t size, const int *descrip
 
 /** Waits for a packet.
  *  @param size         that of the packet, which is cut to it
- *  @param descriptors  room for OS_PACKET_DESCRIPTORS: receives them, closed on exec. As many as could be had, also
- *                      with -EMFILE
+ *  @param descriptors  room for OS_PACKET_DESCRIPTORS: receives them, closed on exec; none becomes 0, 1 or 2. As many
+ *                      as could be had, also with -EMFILE
  *  @param count        receives their number
  *  @return the packet's size; 0 when the other side is gone; -EINTR; -EMFILE when not all descriptors could be had;
  *          another negated errno */

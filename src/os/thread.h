@@ -36,7 +36,8 @@ static inline struct os_thread *os_thread_self(void)
 /** This thread's list of robust words. @return NULL when it has none of the known shape */
 struct os_robust_list *os_thread_robust(void);
 
-/** In the child of a clone that the C library knows nothing of: empties its thread's list, and tells the kernel of it. */
+/** In the child of a clone of which the C library knows nothing: empties its thread's list, and tells the kernel where
+ *  it is. */
 void os_thread_begin_robust(struct os_robust_list *list);
 
 /** Whether a living thread of this process has that id. */

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "os/spawn.h"
 #include "process/begin.h"
+#include "process/life.h"
 #include "process/settings.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@ static int make_and_admit(spawn_make *make, struct kith_process *child, const st
                           char *const *environment)
 {
     struct parcel parcel;
+    life_flush(); /* so that what the child writes comes after it */
     int code = parcel_pack(&parcel, child, errand);
     pid_t pid = code < 0 ? code : make(child, &parcel, errand, environment);
     return pid < 0 ? pid : children_admit(child, pid, errand->options->stdio);

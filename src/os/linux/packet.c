@@ -1,6 +1,8 @@
 /* unix(7): sockets of type SOCK_SEQPACKET, and descriptors as SCM_RIGHTS. */
 #include "os/packet.h"
 
+#include "os/stream.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -54,6 +56,21 @@ int os_packet_send(int socket, const void *data, size_t size, const int *descrip
     return 0;
 }
 
+/* A process may have begun without standard streams; none of what it is sent is to become one by chance. */
+static bool keep_clear_of_streams(int *descriptors, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (descriptors[i] > STDERR_FILENO)
+            continue;
+        int copy = os_stream_copy(descriptors[i]);
+        if (copy < 0)
+            return false;
+        close(descriptors[i]);
+        descriptors[i] = copy;
+    }
+    return true;
+}
+
 ptrdiff_t os_packet_receive(int socket, void *data, size_t size, int *descriptors, size_t *count)
 {
     struct iovec piece = { .iov_base = data, .iov_len = size };
@@ -73,5 +90,6 @@ ptrdiff_t os_packet_receive(int socket, void *data, size_t size, int *descriptor
         *count = (header->cmsg_len - CMSG_LEN(0)) / sizeof *descriptors;
         memcpy(descriptors, CMSG_DATA(header), *count * sizeof *descriptors);
     }
-    return message.msg_flags & MSG_CTRUNC ? -EMFILE : got;
+    bool complete = !(message.msg_flags & MSG_CTRUNC);
+    return keep_clear_of_streams(descriptors, *count) && complete ? got : -EMFILE;
 }
