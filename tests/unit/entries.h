@@ -85,11 +85,4 @@ KITH_ENTRY(return_first)
     return number;
 }
 
-/** For the main of such a test. */
-#define BEGIN_ENTRIES(argc, argv)        \
-    do {                                 \
-        if (kith_begin(argc, argv) != 0) \
-            return 77;                   \
-    } while (0)
-
 #endif

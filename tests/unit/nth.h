@@ -76,6 +76,8 @@ static inline int nth_watch(void)
         NTH_WATCHED(SYS_socketpair),
         NTH_WATCHED(SYS_sendto),
         NTH_WATCHED(SYS_recvfrom),
+        NTH_WATCHED(SYS_sendmsg),
+        NTH_WATCHED(SYS_recvmsg),
         NTH_WATCHED(SYS_ppoll),
         NTH_WATCHED(SYS_waitid),
         NTH_WATCHED(SYS_get_robust_list),

@@ -559,7 +559,8 @@ int main(int argc, char **argv)
 {
     if (argc == 1)
         try_without_begin();
-    BEGIN_ENTRIES(argc, argv);
+    if (kith_begin(argc, argv) != 0)
+        return 1;
     const struct CMUnitTest tests[] = {
         ENTRY_TESTS(arguments_of_all_kinds_arrive),
         ENTRY_TESTS(no_arguments_are_an_empty_tuple),
