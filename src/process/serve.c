@@ -119,10 +119,10 @@ static int serve(kith_call *call)
     int parcels = kith_call_fd(call, SERVE_SOCKET);
     process_self->daemon = true; /* it may not have children of its own */
     struct serve_ready ready = { .code = run_preload(call) };
+    ignore_interrupt();
     ready.threads = os_process_threads();
     if (os_packet_send(parcels, &ready, sizeof ready, NULL, 0) < 0 || ready.code != 0 || ready.threads != 1)
         return EXIT_FAILURE;
-    ignore_interrupt();
     take_parcels(parcels);
     return 0;
 }
