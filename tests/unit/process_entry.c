@@ -122,7 +122,7 @@ KITH_ENTRY(use_objects)
     EXPECT(kith_connection_send(connection, "sent", 5, KITH_FOREVER) == 0);
     /* Left to the end of the process, with the lock in its hands. */
     EXPECT(kith_lock_acquire(lock, KITH_FOREVER) == 0);
-    kith_connection_close(connection);
+    kith_connection_free(connection);
     return 22;
 }
 
@@ -153,13 +153,13 @@ static void objects_are_handed_over(void **state)
     assert_code(kith_lock_release(lock), 0);
     assert_code(kith_connection_recv_into(mine, text, sizeof text, &size, KITH_FOREVER), 0);
     assert_string_equal(text, "sent");
-    kith_connection_close(yours);
+    kith_connection_free(yours);
     /* Nobody else has the other end. */
     assert_code(kith_connection_recv_into(mine, text, sizeof text, &size, KITH_FOREVER), KITH_EEOF);
-    kith_connection_close(mine);
+    kith_connection_free(mine);
     kith_segment_free(segment);
     kith_lock_free(lock);
-    kith_queue_close(queue);
+    kith_queue_free(queue);
 }
 
 static const char *number_name(int number)
@@ -490,8 +490,8 @@ static void connections_are_for_forks(void **state)
     assert_code(kith_pipe(&mine, &yours, NULL), 0);
     kith_process_options options = { .method = KITH_SPAWN, .connections = &yours, .connection_count = 1 };
     assert_explained(kith_process_start_entry(NULL, return_first, NULL, &options), -EINVAL);
-    kith_connection_close(mine);
-    kith_connection_close(yours);
+    kith_connection_free(mine);
+    kith_connection_free(yours);
 }
 
 static void methods_and_descriptors_are_for_entry_points(void **state)
