@@ -20,6 +20,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,6 +39,18 @@ static struct {
 } server = { .near = -1, .far = -1, .preload = "" };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic bool used; /* else a new process need not write to its copy of all this */
+
+static void enter(void)
+{
+    atomic_store(&used, true);
+    pthread_mutex_lock(&mutex);
+}
+
+static void leave(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
 
 /* ---- its socket ---- */
 
@@ -189,7 +203,7 @@ static pid_t make(struct kith_process *child, struct parcel *parcel, const struc
     (void)errand;
     (void)environment; /* the settings tell the child */
     pid_t pid = KITH_EWORKERLOST;
-    pthread_mutex_lock(&mutex);
+    enter();
     for (int i = 0; pid == KITH_EWORKERLOST && i < ATTEMPTS; i++) {
         int code = is_running() ? 0 : start_server();
         if (code != 0) {
@@ -203,7 +217,7 @@ static pid_t make(struct kith_process *child, struct parcel *parcel, const struc
             error_fail(pid, "%d forkservers in a row ended before they had made a child", ATTEMPTS);
         }
     }
-    pthread_mutex_unlock(&mutex);
+    leave();
     return pid;
 }
 
@@ -247,23 +261,25 @@ int kith_forkserver_start(kith_entry *preload, const kith_value *args)
         code = entry_for_image(preload, args, &name);
     if (code < 0)
         return code;
-    pthread_mutex_lock(&mutex);
+    enter();
     code = is_running() ? 0 : start_with(name, args);
-    pthread_mutex_unlock(&mutex);
+    leave();
     return code;
 }
 
 int kith_forkserver_stop(void)
 {
-    pthread_mutex_lock(&mutex);
+    enter();
     end_server();
     set_preload("", &(kith_bytes){ NULL, 0 });
-    pthread_mutex_unlock(&mutex);
+    leave();
     return 0;
 }
 
 void forkserver_forget(void)
 {
+    if (!atomic_load(&used))
+        return;
     mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     close_end(&server.near);
     close_end(&server.far);
