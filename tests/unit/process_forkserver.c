@@ -359,6 +359,19 @@ static bool waits_in(pid_t thread, long number)
     return read_it && strtol(text, NULL, 10) == number;
 }
 
+/* Made while another thread waits for the server: nothing of that is in its way. */
+static int start_by_another_server(void)
+{
+    kith_process_options options = { .method = KITH_FORKSERVER };
+    kith_process *child;
+    int exit_code;
+    EXPECT(kith_process_start_entry(&child, return_preloaded, NULL, &options) == 0);
+    EXPECT(kith_process_join(child, KITH_FOREVER) == 0 && kith_process_exit_code(child, &exit_code) == 0);
+    EXPECT(kith_process_close(child) == 0 && kith_forkserver_stop() == 0);
+    EXPECT(exit_code == 50);
+    return sleep_forever(NULL);
+}
+
 static void a_start_survives_a_server_that_does_not_answer(void **state)
 {
     (void)state;
@@ -371,11 +384,17 @@ static void a_start_survives_a_server_that_does_not_answer(void **state)
     assert_int_equal(pthread_create(&thread, NULL, start_in_thread, &outcome), 0);
     while (atomic_load(&starter) == 0 || !waits_in(atomic_load(&starter), SYS_recvmsg))
         usleep(1000);
+    pid_t sibling = apart_start(start_by_another_server);
+    assert_true(hear_pid() > 0);
+    assert_int_equal(hear(), 's');
+    /* The sibling lives, and has nothing that the waiting thread waits for. */
     assert_int_equal(kill(server, SIGKILL), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_code(outcome, 0);
     assert_true(hear_pid() > 0); /* of the next one */
     assert_int_equal(hear(), '!');
+    assert_int_equal(kill(sibling, SIGKILL), 0);
+    assert_int_equal(apart_wait(sibling), -SIGKILL);
     while (kith_process_active_children(NULL, 0) > 0)
         usleep(1000);
 }
