@@ -106,7 +106,7 @@ int parcel_pack(struct parcel *parcel, struct kith_process *child, const struct 
 {
     parcel->head = (struct parcel_head){
         .format = PARCEL_FORMAT,
-        .log_level = log_level(),
+        .log_level = (int32_t)log_level(),
         .by_first_thread = os_process_in_first_thread(),
         .reports = child->report[1] >= 0,
     };
