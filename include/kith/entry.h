@@ -75,10 +75,10 @@ KITH_API void kith_entry_register(kith_entry_record *record);
  *  do not run when the entry point returns (they do when it calls exit). What the program does before, its children do
  *  as well; so do nothing before it but what they need, too. Without it such children are refused.
  *
- *  @param argc, argv  as main has them
+ *  @param argc, argv  as main has them; argv[0] must stay as it is
  *  @return 0: this is no such image: go on. -EINVAL: argv says that this is one, but nothing is there to begin with:
- *          somebody typed it; or argv is NULL. -EPERM: the program runs with rights that its user does not have
- *          (set-user-id): nobody may choose where it begins */
+ *          somebody typed it; or argv is NULL. -EPERM: argv says so, and the program runs with rights that its user
+ *          does not have (set-user-id): nobody may choose where it begins. Such a program can't start images either */
 KITH_API KITH_MUST_USE int kith_begin(int argc, char **argv);
 
 /* ---- what an entry point was given ---- */

@@ -315,8 +315,27 @@ static void a_child_without_a_handle_is_reaped(void **state)
         usleep(1000);
 }
 
-/* The parent of the next two, in a process of its own. */
+/* The parent of the next three, in a process of its own. */
 static kith_process_options parents_options;
+
+static int ignore_children(void)
+{
+    kith_process *child;
+    int exit_code = 1;
+    EXPECT(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+    EXPECT(kith_process_start_entry(&child, say_and_wait_to_go, NULL, &parents_options) == 0);
+    EXPECT(kith_process_is_alive(child) == 1 && write(go[1], "", 1) == 1);
+    EXPECT(kith_process_join(child, KITH_FOREVER) == 0);
+    EXPECT(kith_process_exit_code(child, &exit_code) == -ECHILD && exit_code == 1);
+    return kith_process_close(child);
+}
+
+static void children_that_the_system_reaps_have_ended_somehow(void **state)
+{
+    parents_options = by(state);
+    assert_int_equal(apart(ignore_children), 0);
+    assert_int_equal(hear(), 'h');
+}
 
 static int start_and_leave(void)
 {
@@ -574,6 +593,7 @@ int main(int argc, char **argv)
         ENTRY_TESTS(exit_codes_and_signals_are_told),
         ENTRY_TESTS(a_child_can_be_watched_and_ended),
         ENTRY_TESTS(a_child_without_a_handle_is_reaped),
+        ENTRY_TESTS(children_that_the_system_reaps_have_ended_somehow),
         ENTRY_TESTS(a_child_needs_no_parent_once_it_is_started),
         ENTRY_TESTS(daemons_die_with_a_parent_that_is_killed),
         ENTRY_TESTS(daemons_outlive_the_thread_that_started_them),

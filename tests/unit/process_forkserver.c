@@ -585,6 +585,30 @@ static void a_start_that_is_refused_something_leaves_nothing_behind(void **state
     assert_int_equal(outcome, 0);
 }
 
+/* The server's kernel refuses what it needs to copy itself. */
+KITH_ENTRY(preload_a_refusal)
+{
+    int which;
+    EXPECT(kith_value_unpack(kith_call_args(call), "(i)", &which) == 0);
+    int code = which == 0 ? refuse(SYS_clone, EAGAIN) : refuse_when(SYS_prctl, 0, PR_GET_TID_ADDRESS, EINVAL);
+    return code < 0 ? OF_NO_USE : 0;
+}
+
+static void a_server_that_can_not_copy_itself_says_so(void **state)
+{
+    (void)state;
+    static const int codes[] = { -EAGAIN, -ENOTSUP };
+    kith_process_options options = served();
+    for (int i = 0; i < 2; i++) {
+        int code = kith_forkserver_start(preload_a_refusal, kith_value_pack(arena, "(i)", i));
+        if (code == OF_NO_USE)
+            skip();
+        assert_code(code, 0);
+        assert_explained(kith_process_start_entry(NULL, return_first, NULL, &options), codes[i]);
+        assert_code(kith_forkserver_stop(), 0);
+    }
+}
+
 /* Leaves room for so many descriptors more. */
 KITH_ENTRY(preload_a_limit)
 {
@@ -628,6 +652,7 @@ int main(int argc, char **argv)
         ENTRY_TEST(a_server_may_die_at_any_moment),
         ENTRY_TEST(a_child_may_die_at_any_moment),
         ENTRY_TEST(a_start_that_is_refused_something_leaves_nothing_behind),
+        ENTRY_TEST(a_server_that_can_not_copy_itself_says_so),
         ENTRY_TEST(a_server_without_descriptors_says_so),
     };
     return cmocka_run_group_tests_name("process_forkserver", tests, start_first, NULL);

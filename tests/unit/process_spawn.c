@@ -388,6 +388,26 @@ static void a_start_that_is_refused_something_leaves_nothing_behind(void **state
     assert_int_equal(outcome, 0);
 }
 
+static int refuse_processes(void)
+{
+    EXPECT_OR(start_and_wait() == 0, _exit(1));
+    int before = descriptors();
+    if (refuse(SYS_clone3, EAGAIN) < 0 || refuse(SYS_clone, EAGAIN) < 0)
+        _exit(NOT_BEGUN);
+    EXPECT_OR(start_and_wait() == -EAGAIN && strlen(kith_error_detail()) > 10, _exit(1));
+    EXPECT_OR(descriptors() == before && kith_process_active_children(NULL, 0) == 0, _exit(1));
+    _exit(0); /* at exit, the leak sanitizer would want a thread */
+}
+
+static void no_processes(void **state)
+{
+    (void)state;
+    int outcome = apart(refuse_processes);
+    if (outcome == NOT_BEGUN)
+        skip();
+    assert_int_equal(outcome, 0);
+}
+
 static int run_out_of_descriptors(void)
 {
     enum { LIMIT = 64 };
@@ -468,6 +488,7 @@ int main(int argc, char **argv)
         ENTRY_TEST(a_deleted_program_can_be_begun_anew),
         ENTRY_TEST(a_parent_may_die_at_any_moment),
         ENTRY_TEST(a_start_that_is_refused_something_leaves_nothing_behind),
+        ENTRY_TEST(no_processes),
         ENTRY_TEST(no_descriptors),
         ENTRY_TEST(no_memory),
         ENTRY_TEST(many_starts_leave_nothing),
