@@ -23,7 +23,7 @@ KITH_ENTRY(say_that_it_was_called)
 
 static int preloaded;
 
-/* What a server preloads: it keeps a number, and tells its id through the descriptor of its parent's that it is told. */
+/* What a server preloads: it keeps a number, and tells its id through a descriptor of its parent that it is told. */
 KITH_ENTRY(preload_and_tell)
 {
     int descriptor;
