@@ -1,12 +1,13 @@
 /* The forkserver as its parent sees it.
  *
  * It is a child like others, but hidden. One thread at a time asks it for a child: sends it a parcel, and waits for the
- * answer, which either server or child gives. When neither can any more, both ends of the answer's socket are closed,
- * and the parent begins anew with another server. Whether the server is dead need never be asked.
+ * answer, which both the server and the child give. When neither can any more, nobody has the other end of the answer's
+ * socket, and the parent begins anew with another server.
  */
 #include "process/forkserver.h"
 
 #include "base/error.h"
+#include "os/poll.h"
 #include "os/process.h"
 #include "process/begin.h"
 #include "process/entry.h"
@@ -176,25 +177,63 @@ static bool is_running(void)
 
 /* ---- its children ---- */
 
-/* @return the child's id; KITH_EWORKERLOST when nobody will make it; a negative code with a detail */
-static pid_t ask(struct kith_process *child, struct parcel *parcel)
+/* Waits for a word, or for the server's end.
+ * @param ended  whether that is known; it is told once
+ * @return 1: there is a word, or there will be none; 0: the server has ended; a negative code */
+static int await_word(int socket, bool *ended)
+{
+    struct os_poll_one both[] = {
+        { .descriptor = socket, .what = OS_POLL_READ },
+        { .descriptor = *ended ? -1 : server.process->sentinel, .what = OS_POLL_READ },
+    };
+    int code;
+    do {
+        code = os_poll_many(both, 2, OS_FOREVER);
+    } while (code == -EINTR);
+    if (code < 0)
+        return code;
+    *ended = *ended || both[1].ready;
+    return both[0].ready;
+}
+
+/* The server's word is the better one: then only the child has what was handed over. The child's own counts when the
+ * server has died.
+ * @return the child's id; KITH_EWORKERLOST when nobody will make it; a negative code */
+static pid_t await_answer(int socket)
 {
     struct serve_answer answer = { 0 };
+    bool ended = false;
+    int failures = 0;
+    while (!answer.from_server && !(ended && answer.pid != 0)) {
+        struct serve_answer next;
+        ptrdiff_t got = await_word(socket, &ended);
+        if (got > 0) {
+            got = receive_plain(socket, &next, sizeof next);
+            if (got == 0)
+                break;
+            if (got > 0)
+                answer = next;
+        }
+        /* There may be a child, and it must not be lost for that. */
+        if (got < 0 && ++failures == ATTEMPTS)
+            return answer.pid != 0 ? answer.pid : (pid_t)got;
+    }
+    return answer.pid != 0 ? answer.pid : KITH_EWORKERLOST;
+}
+
+/* @return as await_answer; all but KITH_EWORKERLOST with a detail */
+static pid_t ask(struct kith_process *child, struct parcel *parcel)
+{
     int code = children_pack_pair(child);
     if (code < 0)
         return error_fail(code, "no socket for an answer of the forkserver: %s", kith_strerror(code));
     code = parcel_send(parcel, server.near, child->luggage[LUGGAGE_FAR]);
     children_unpack(child, LUGGAGE_FAR);
-    ptrdiff_t got = code < 0 ? 0 : receive_plain(child->luggage[LUGGAGE_NEAR], &answer, sizeof answer);
+    pid_t pid = code == -EPIPE ? KITH_EWORKERLOST : code < 0 ? code : await_answer(child->luggage[LUGGAGE_NEAR]);
     children_unpack(child, LUGGAGE_NEAR);
-    if (code < 0 && code != -EPIPE)
-        return error_fail(code, "a child's descriptors can't be handed to the forkserver: %s", kith_strerror(code));
-    if (got < 0)
-        return error_fail((int)got, "no answer of the forkserver: %s", kith_strerror((int)got));
-    if (got == 0)
-        return KITH_EWORKERLOST;
-    return answer.pid < 0 ? error_fail(answer.pid, "the forkserver can't make a child: %s", kith_strerror(answer.pid))
-                          : answer.pid;
+    if (pid < 0 && pid != KITH_EWORKERLOST)
+        error_fail(pid, "the forkserver can't make a child: %s", kith_strerror(pid));
+    return pid;
 }
 
 static pid_t make(struct kith_process *child, struct parcel *parcel, const struct errand *errand,

@@ -57,9 +57,9 @@ static int run_preload(kith_call *call)
 
 /* ---- parcels ---- */
 
-static void answer(int socket, pid_t pid)
+static void answer(int socket, pid_t pid, bool from_server)
 {
-    struct serve_answer said = { .pid = pid };
+    struct serve_answer said = { pid, from_server };
     os_packet_send(socket, &said, sizeof said, NULL, 0);
     close(socket);
 }
@@ -75,7 +75,7 @@ static void ignore_interrupt(void)
 
 static _Noreturn void live(const struct parcel *parcel, int parcels, int to_answer)
 {
-    answer(to_answer, getpid());
+    answer(to_answer, getpid(), false);
     close(parcels);
     sigaction(SIGINT, &on_interrupt, NULL);
     parcel_live(parcel);
@@ -86,8 +86,8 @@ static void make_child(struct parcel *parcel, int parcels, int to_answer)
     pid_t pid = forks_sibling();
     if (pid == 0)
         live(parcel, parcels, to_answer);
-    answer(to_answer, pid);
     parcel_discard(parcel);
+    answer(to_answer, pid, true);
 }
 
 /* @return whether to go on */
@@ -99,7 +99,7 @@ static bool take_parcel(int parcels)
     if (code > 0)
         make_child(&parcel, parcels, to_answer);
     else if (to_answer >= 0)
-        answer(to_answer, code);
+        answer(to_answer, code, true);
     return code > 0 || code == -EINTR || to_answer >= 0;
 }
 

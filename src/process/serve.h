@@ -18,9 +18,11 @@ struct serve_ready {
     int32_t threads; /* how many it has */
 };
 
-/** What comes for each parcel: of the server, and of the child itself, so that it comes also when one of them dies. */
+/** What comes for each parcel: of the child itself, and of the server when it has closed all that was in the parcel. So
+ *  it comes also when one of them dies. */
 struct serve_answer {
-    pid_t pid; /* the child's; or a negative code */
+    pid_t pid;           /* the child's; or a negative code */
+    int32_t from_server; /* whether the server says this */
 };
 
 #endif

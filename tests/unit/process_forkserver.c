@@ -247,9 +247,6 @@ static void nobody_has_descriptors_too_many(void **state)
         run_entry(count_descriptors, NULL, &options, 3 + 1 + 3); /* the streams, the parent, and what is handed over */
     assert_int_equal(descriptors(), mine);
     assert_int_equal(its, 3 + 1 + 1); /* its socket */
-    /* The last child may have told of itself, and ended, before the server came to close what it had of the parcel. */
-    for (int i = 0; i < PATIENCE && descriptors_of(server) != its; i++)
-        usleep(1000);
     assert_int_equal(descriptors_of(server), its);
 }
 
@@ -385,7 +382,7 @@ static void a_start_survives_a_server_that_does_not_answer(void **state)
     pid_t server = start_server(50);
     assert_int_equal(kill(server, SIGSTOP), 0);
     assert_int_equal(pthread_create(&thread, NULL, start_in_thread, &outcome), 0);
-    while (atomic_load(&starter) == 0 || !waits_in(atomic_load(&starter), SYS_recvmsg))
+    while (atomic_load(&starter) == 0 || !waits_in(atomic_load(&starter), SYS_ppoll))
         usleep(1000);
     pid_t sibling = apart_start(start_by_another_server);
     assert_true(hear_pid() > 0);
@@ -559,7 +556,9 @@ static int refuse_each(const struct refusal *refusal, int left)
         nth_refuse(refusal->call, n, refusal->error);
         int code = start_and_wait();
         bool struck = nth_relent();
-        EXPECT(code == (struck ? -refusal->error : 0) && heard() == 0);
+        /* An answer is asked for again. */
+        EXPECT(code == (struck ? -refusal->error : 0) || (code == 0 && refusal->call == SYS_recvmsg));
+        EXPECT(heard() == 0);
         EXPECT(kith_forkserver_stop() == 0 && descriptors() == left);
         EXPECT(waitpid(-1, NULL, WNOHANG) == -1);
         if (!struck)
