@@ -1,0 +1,31 @@
+/* A bundle: the items of a chunk that is being made, in memory of this process's own, as they will lie in the store. */
+#ifndef KITH_SRC_POOL_BUNDLE_H
+#define KITH_SRC_POOL_BUNDLE_H
+
+#include <kith/value.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Empty when all is zero. It keeps its memory for the next items. */
+struct bundle {
+    unsigned char *data; /* struct item and its bytes, one behind the other */
+    size_t size;         /* in bytes */
+    size_t capacity;
+    uint32_t count; /* items */
+};
+
+/** Adds an item: the arguments of a call, a tuple. NULL: none.
+ *  @return 0; KITH_ELIMIT, -ENOTSUP, -ENOMEM with the detail: nothing was added */
+int bundle_add_args(struct bundle *bundle, const kith_value *args);
+
+/** Adds an item of bytes. @return 0 or -ENOMEM with the detail */
+int bundle_add_bytes(struct bundle *bundle, const void *data, size_t size);
+
+/** Takes all items out. */
+void bundle_clear(struct bundle *bundle);
+
+/** Frees its memory. */
+void bundle_free(struct bundle *bundle);
+
+#endif
