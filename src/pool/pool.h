@@ -69,6 +69,7 @@ struct kith_pool {
     pthread_t keeper;
     bool keeper_runs;  /* its thread has been started and not been joined */
     bool keeper_deep;  /* it sleeps without looking at the ring now and then: wake it for a task. Under the mutex */
+    pthread_mutex_t telling; /* it has this while it tells of progress; never with the other mutex */
     int wake;          /* an os_flag */
     int events;        /* os_events: the bell, the wake flag, the sentinels */
 };

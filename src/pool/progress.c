@@ -5,10 +5,10 @@
  * the terminal, a pipe that nobody reads), the line is left out: the keeper must not wait. */
 #include "pool/progress.h"
 
-#include "base/deadline.h"
 #include "base/utf8.h"
 #include "os/poll.h"
 #include "os/terminal.h"
+#include "pool/pool.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -17,26 +17,37 @@
 
 #define INTERVAL ((int64_t)50000000) /* 20 times a second, in nanoseconds */
 
-int64_t progress_due(const struct progress *progress, size_t done, bool ended)
+int64_t progress_due(const struct kith_result *result, bool ended)
 {
-    if (!progress->function || progress->over)
+    if (!result->progress)
         return OS_FOREVER;
-    if (progress->next == 0 || ended)
+    if (result->told_at == 0 || ended)
         return 0;
-    return done > progress->told ? progress->next : OS_FOREVER;
+    return atomic_load_explicit(&result->done, memory_order_relaxed) > result->told ? result->told_at + INTERVAL
+                                                                                    : OS_FOREVER;
 }
 
-void progress_tell(struct progress *progress, size_t done, size_t total, bool ended)
+void progress_tell(struct kith_result *result, size_t done, size_t total, bool ended)
 {
-    bool first = progress->next == 0;
-    if (first)
-        progress->function(progress->context, 0, total);
-    if (!first || ended) {
-        progress->function(progress->context, done, total);
-        progress->told = done;
-    }
-    progress->next = os_clock_now() + INTERVAL;
-    progress->over = ended;
+    bool first = result->told_at == 0;
+    pthread_mutex_lock(&result->pool->telling);
+    if (!result->silent && first)
+        result->progress(result->context, 0, total);
+    if (!result->silent && (!first || ended))
+        result->progress(result->context, done, total);
+    pthread_mutex_unlock(&result->pool->telling);
+    result->told = first && !ended ? 0 : done;
+    result->told_at = os_clock_now();
+}
+
+void progress_silence(struct kith_result *result)
+{
+    bool told_by_caller = pool_in_keeper(result->pool);
+    if (!told_by_caller)
+        pthread_mutex_lock(&result->pool->telling);
+    result->silent = true;
+    if (!told_by_caller)
+        pthread_mutex_unlock(&result->pool->telling);
 }
 
 /* ---- the line ---- */

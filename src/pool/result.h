@@ -84,6 +84,8 @@ struct kith_result {
     /* Its tasks. Those of an imap take turns in the cells. */
     size_t total;         /* how many there will be; 0: not known (imap) */
     size_t count;         /* how many were handed in */
+    size_t next_index;    /* of the next one: count, but in an imap_unordered, which passes over those whose cells are
+                             still in use */
     _Atomic size_t done;  /* how many have ended. Changed under the mutex; read also without: acquire */
     size_t running_done;  /* of these, those whose time is known, and */
     int64_t running_time; /* how long they ran, all together, in nanoseconds */
@@ -102,8 +104,9 @@ struct kith_result {
     /* The keeper's. */
     bool listed; /* among the pool's results, which have not all been told */
     struct kith_result *next, **link;
-    size_t told;     /* how many were done when progress was told last */
+    size_t told;     /* progress.c: how many were done when progress was told last, */
     int64_t told_at; /* and when; 0: never */
+    bool silent;     /* it is not to be told any more. Under the pool's `telling` */
 };
 
 /** Begins a result for tasks that are to be handed in: both handles are the caller's and the pool's.
