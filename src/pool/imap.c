@@ -1,0 +1,364 @@
+/* imap: results one by one, while items are made one by one.
+ *
+ * It is a result (result.h) whose tasks take turns in a ring of cells, as many as may be handed out at a time. All is
+ * done by the thread that asks for results: before it takes one, it makes the next chunk, when there is room for a
+ * whole one; so it hands out and is woken once for a chunk, not for each task. While the result that it wants is not
+ * there, it goes on making chunks, as far as there is room.
+ *
+ * In order, task i has cell i % cells. As they come, a task that takes long must not keep the others from going on when
+ * its cell's turn comes again: so its index is passed over, and what item it was is noted beside the cell. */
+#include "pool/chunk_size.h"
+#include "pool/pool.h"
+#include "pool/progress.h"
+#include "pool/submit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AHEAD 1000
+#define PROMPT ((int64_t)1000000) /* what waits for company waits no longer, in nanoseconds */
+#define FREE SIZE_MAX
+
+struct kith_imap {
+    struct kith_result *result;
+    kith_pool_next *next;
+    void *context;
+    kith_arena *arena;    /* next's */
+    struct bundle bundle; /* items that have been made and not handed in */
+    size_t made;          /* items, ever */
+    size_t *items;        /* unordered: the item whose task has the cell, or FREE. In order: NULL */
+    unsigned chunk;       /* how large the last was to be; 0: there was none */
+    size_t known;         /* so many results are there, as far as was looked */
+    size_t given;         /* of these, were given */
+    size_t cleared;       /* of these, their cells are free again: all but the last */
+    kith_outcome outcome; /* of the last, while given > cleared */
+    bool ended;           /* no more items are made: there are none, or failure tells why */
+    int failure;          /* what is to be returned when all results have been given; 0: nothing */
+    char detail[256];     /* with it */
+};
+
+/* ---- the cells ---- */
+
+static size_t index_of(const struct kith_imap *imap, size_t nth)
+{
+    const struct kith_result *result = imap->result;
+    return imap->items ? result->order[nth % result->cell_count] : nth;
+}
+
+/* Looks what has ended. Under the mutex. */
+static void look(struct kith_imap *imap)
+{
+    const struct kith_result *result = imap->result;
+    if (imap->items)
+        imap->known = atomic_load_explicit(&result->done, memory_order_relaxed);
+    else
+        while (imap->known < result->count && result_cell(result, imap->known)->state != CELL_WAITING)
+            imap->known++;
+}
+
+/* Frees the cell of the result that was given last. */
+static void give_back(struct kith_imap *imap)
+{
+    if (imap->cleared == imap->given)
+        return;
+    size_t index = index_of(imap, imap->cleared++);
+    cell_clear(result_cell(imap->result, index));
+    if (imap->items)
+        imap->items[index % imap->result->cell_count] = FREE;
+}
+
+/* Finds cells for the next chunk. @return how many there are in a row, up to size */
+static size_t find_room(struct kith_imap *imap, size_t size)
+{
+    struct kith_result *result = imap->result;
+    size_t cells = result->cell_count, row = 0;
+    if (result->count - imap->cleared + size > cells)
+        return 0;
+    if (!imap->items)
+        return size;
+    while (imap->items[result->next_index % cells] != FREE)
+        result->next_index++;
+    while (row < size && imap->items[(result->next_index + row) % cells] == FREE)
+        row++;
+    return row;
+}
+
+/* ---- making items ---- */
+
+/* No more items: the results that are on their way are given, then the code is returned. */
+static void end(struct kith_imap *imap, int failure)
+{
+    imap->ended = true;
+    imap->failure = failure;
+    snprintf(imap->detail, sizeof imap->detail, "%s", kith_error_detail());
+}
+
+static int check_args(const struct kith_imap *imap, const kith_value *args)
+{
+    int code = kith_arena_error(imap->arena);
+    if (code < 0)
+        return error_fail(code, "the arguments of item %zu could not be made: %s", imap->made, kith_strerror(code));
+    if (args && kith_value_kind(args) != KITH_TUPLE)
+        return error_fail(-EINVAL, "the arguments of item %zu are of kind %s: give a tuple", imap->made,
+                          kith_kind_name(kith_value_kind(args)));
+    return 0;
+}
+
+static void make_item(struct kith_imap *imap)
+{
+    kith_value *args = NULL;
+    kith_arena_reset(imap->arena);
+    int code = imap->next(imap->context, imap->arena, &args);
+    if (code == 0) {
+        end(imap, 0);
+        return;
+    }
+    if (code < 0)
+        code = error_fail(code, "item %zu could not be made: %s", imap->made, kith_strerror(code));
+    else
+        code = check_args(imap, args);
+    if (code == 0)
+        code = bundle_add_args(&imap->bundle, args);
+    if (code < 0) {
+        end(imap, code);
+        return;
+    }
+    if (imap->items)
+        imap->items[(imap->result->next_index + imap->bundle.count - 1) % imap->result->cell_count] = imap->made;
+    imap->made++;
+}
+
+/* Makes items until there are enough for a chunk, or that takes long: others may make them slowly, and workers are not
+ * to wait for that. */
+static void make_chunk(struct kith_imap *imap, size_t size)
+{
+    int64_t late = imap->result->chunk == 0 ? os_clock_now() + PROMPT : OS_FOREVER;
+    do {
+        make_item(imap);
+    } while (!imap->ended && imap->bundle.count < size &&
+             (late == OS_FOREVER || (imap->bundle.size < CHUNK_BYTES_ENOUGH && os_clock_now() < late)));
+}
+
+/* ---- handing out ---- */
+
+static bool is_there(const struct kith_imap *imap)
+{
+    return imap->given < imap->known;
+}
+
+/* Makes a chunk when there is room for a whole one. */
+static void prepare(struct kith_imap *imap)
+{
+    struct kith_result *result = imap->result;
+    size_t room = result->cell_count - (result->count - imap->cleared);
+    if (imap->ended || imap->bundle.count > 0 || room == 0 || room < imap->chunk)
+        return;
+    struct chunk_outlook outlook = {
+        .asked = result->chunk,
+        .left = result->cell_count,
+        .workers = result->pool->crew.count,
+        .previous = imap->chunk,
+    };
+    pool_lock(result->pool);
+    look(imap);
+    outlook.measured = result->running_done;
+    outlook.took = result->running_time;
+    pool_unlock(result->pool);
+    imap->chunk = chunk_size(&outlook);
+    size_t row = find_room(imap, imap->chunk);
+    if (row > 0)
+        make_chunk(imap, row);
+    if (imap->ended && imap->bundle.count == 0)
+        result_complete(result);
+}
+
+/* Hands in the chunk that was made.
+ * @return 0; -ETIMEDOUT, -EINTR, -EDEADLK: it is still there. Other failures end the walk, after the results before */
+static int hand_in(struct kith_imap *imap, deadline until)
+{
+    int code = submit(imap->result, &imap->bundle, until);
+    if (code == -ETIMEDOUT || code == -EINTR || code == -EDEADLK)
+        return code;
+    if (code < 0) {
+        bundle_clear(&imap->bundle);
+        end(imap, code);
+    }
+    if (imap->ended)
+        result_complete(imap->result);
+    return 0;
+}
+
+/* Hands out as far as there is room: one chunk when the next result is there, so that who makes items slowly holds up
+ * no results, else as many as will go. Waits for room in the pool, but only when no result can come. */
+static int feed(struct kith_imap *imap, deadline until)
+{
+    bool more = true;
+    while (more) {
+        prepare(imap);
+        if (imap->bundle.count == 0)
+            break;
+        bool none = imap->result->count == imap->given;
+        int code = hand_in(imap, none ? until : DEADLINE_PASSED);
+        if (code < 0)
+            return code == -ETIMEDOUT && !none ? 0 : code;
+        more = !is_there(imap);
+    }
+    return 0;
+}
+
+/* ---- taking results ---- */
+
+static bool look_again(struct kith_imap *imap)
+{
+    pool_lock(imap->result->pool);
+    look(imap);
+    pool_unlock(imap->result->pool);
+    return is_there(imap);
+}
+
+/* Waits until the next `count` results are there: in order, the last of them. */
+static int wait_for(struct kith_imap *imap, size_t count, deadline until)
+{
+    size_t behind = imap->given + count;
+    return imap->items ? result_wait(imap->result, RESULT_NO_INDEX, behind, until)
+                       : result_wait(imap->result, behind - 1, 0, until);
+}
+
+/* Waits for the next result, and a moment for others of its chunk: each wake-up costs more than a quick task.
+ * @return 0; KITH_EEMPTY, or why there are no more; -ETIMEDOUT, -EINTR, -EDEADLK */
+static int await(struct kith_imap *imap, deadline until)
+{
+    size_t out = imap->result->count - imap->given;
+    if (is_there(imap))
+        return 0;
+    if (out == 0) {
+        int failure = imap->failure;
+        imap->failure = 0;
+        return failure < 0 ? error_fail(failure, "%s", imap->detail) : KITH_EEMPTY;
+    }
+    if (look_again(imap))
+        return 0;
+    if (imap->chunk > 1 && !deadline_passed(until)) {
+        deadline soon = os_clock_now() + PROMPT;
+        int code = wait_for(imap, out < imap->chunk ? out : imap->chunk, soon < until ? soon : until);
+        if (code < 0 && code != -ETIMEDOUT)
+            return code;
+        if (look_again(imap))
+            return 0;
+    }
+    int code = wait_for(imap, 1, until);
+    if (code == 0)
+        look_again(imap);
+    return code;
+}
+
+static int give(struct kith_imap *imap, kith_arena *arena, kith_value **value)
+{
+    const struct kith_result *result = imap->result;
+    size_t index = index_of(imap, imap->given);
+    const struct cell *cell = result_cell(result, index);
+    int code = cell_value(cell, arena, value);
+    if (code == -ENOMEM && cell->state != CELL_FAILED)
+        return code; /* it stays, to be asked for again */
+    cell_outcome(cell, imap->items ? imap->items[index % result->cell_count] : index, &imap->outcome);
+    imap->given++;
+    return code;
+}
+
+int kith_imap_next(kith_imap *imap, kith_arena *arena, kith_value **value, kith_timeout timeout)
+{
+    if (!imap || (value && !arena))
+        return error_fail(-EINVAL, "%s is NULL", imap ? "the arena for the value" : "the imap");
+    deadline until;
+    int code = pool_usable(imap->result->pool);
+    if (code == 0)
+        code = deadline_from(timeout, &until);
+    if (code < 0)
+        return code;
+    give_back(imap);
+    code = feed(imap, until);
+    if (code == 0)
+        code = await(imap, until);
+    return code == 0 ? give(imap, arena, value) : code;
+}
+
+int kith_imap_outcome(const kith_imap *imap, kith_outcome *outcome)
+{
+    if (!imap || !outcome)
+        return error_fail(-EINVAL, "%s is NULL", imap ? "the outcome" : "the imap");
+    if (imap->given == imap->cleared)
+        return error_fail(-ENOENT, "the last kith_imap_next gave no result");
+    *outcome = imap->outcome;
+    return 0;
+}
+
+/* ---- beginning and end ---- */
+
+static int imap_new(kith_imap **imap, kith_pool *pool, kith_entry *work, kith_pool_next *next, void *context,
+                    const kith_task_options *options, bool ordered)
+{
+    if (!imap || !next)
+        return error_fail(-EINVAL, "%s is NULL", imap ? "the function that makes the tasks" : "the imap");
+    int code = pool_usable(pool);
+    if (code < 0)
+        return code;
+    kith_task_options mine = options ? *options : (kith_task_options){ 0 };
+    mine.callback = NULL;
+    mine.error_callback = NULL;
+    size_t cells = mine.ahead > 0 ? mine.ahead : AHEAD;
+    kith_imap *made = calloc(1, sizeof *made);
+    size_t *items = ordered ? NULL : malloc(cells * sizeof *items);
+    if (!made || (!ordered && !items)) {
+        code = error_fail(-ENOMEM, "no memory for an imap that is %zu tasks ahead", cells);
+        goto fail;
+    }
+    code = kith_arena_new(&made->arena);
+    if (code < 0)
+        goto fail;
+    code = result_new(&made->result, pool, work, &mine, 0, cells, !ordered);
+    if (code < 0)
+        goto fail;
+    for (size_t i = 0; items && i < cells; i++)
+        items[i] = FREE;
+    made->items = items;
+    made->next = next;
+    made->context = context;
+    *imap = made;
+    return 0;
+fail:
+    if (made)
+        kith_arena_free(made->arena);
+    free(made);
+    free(items);
+    return code;
+}
+
+int kith_pool_imap(kith_pool *pool, kith_imap **imap, kith_entry *work, kith_pool_next *next, void *context,
+                   const kith_task_options *options)
+{
+    return imap_new(imap, pool, work, next, context, options, true);
+}
+
+int kith_pool_imap_unordered(kith_pool *pool, kith_imap **imap, kith_entry *work, kith_pool_next *next, void *context,
+                             const kith_task_options *options)
+{
+    return imap_new(imap, pool, work, next, context, options, false);
+}
+
+void kith_imap_free(kith_imap *imap)
+{
+    if (!imap)
+        return;
+    if (pool_usable(imap->result->pool) == 0) {
+        progress_silence(imap->result);
+        if (!imap->ended || imap->bundle.count > 0)
+            result_complete(imap->result);
+        result_cancel(imap->result);
+    }
+    result_release(imap->result);
+    bundle_free(&imap->bundle);
+    kith_arena_free(imap->arena);
+    free(imap->items);
+    free(imap);
+}
