@@ -254,14 +254,18 @@ typedef struct kith_imap kith_imap;
 
 /** Makes the next task of an imap; called in the thread that calls kith_imap_next.
  *  @param arena  reset before each call: for making args
- *  @param args   receives the arguments: a tuple
- *  @return 1; 0 when there are no more; a negative code when that failed: kith_imap_next returns it, after the results
- *          of the tasks before */
+ *  @param args   receives the arguments: a tuple; NULL, as it is before: an empty one
+ *  @return 1; 0 when there are no more; a negative code when that failed */
 typedef int kith_pool_next(void *context, kith_arena *arena, kith_value **args);
 
 /** Begins an imap. Items are asked for when there is room for them: no more than options->ahead tasks are handed out
  *  whose results have not been taken. So it may be endless, and who takes results slowly slows down who makes items.
  *  imap gives results in the order of the items, imap_unordered as they come.
+ *
+ *  How many items are asked for before a result is given: when it is there already, those of one chunk at most; else as
+ *  many as there is room for, until it is there. A chunk whose size was not asked for is handed out as it is when
+ *  making its items takes longer than a millisecond.
+ *
  *  @param imap     receives it; free it with kith_imap_free
  *  @param next     makes the tasks
  *  @param context  handed to it
@@ -273,19 +277,25 @@ KITH_API KITH_MUST_USE int kith_pool_imap_unordered(kith_pool *pool, kith_imap *
                                                     const kith_task_options *options);
 
 /** The next result. Hands out items first, as far as there is room.
+ *
+ *  When no more tasks can be handed out, that is told once, after the results of those before; then comes KITH_EEMPTY:
+ *  because next failed, or made what is no tuple or can't be pickled (the codes of kith_pool_apply), or the pool was
+ *  closed or terminated (KITH_ECLOSED), or is broken.
+ *
  *  @param arena  owns the value
  *  @param value  receives it. NULL: it is not wanted
- *  @return 0; KITH_EEMPTY when all have been given; -ETIMEDOUT when it has not come in time; the code of its outcome
- *          when the task failed (kith_imap_outcome tells of it; go on with the next; -ETIMEDOUT of the task's own limit
- *          is told from the other by kith_imap_outcome's code); the code of next; KITH_ECLOSED when the pool was
- *          terminated */
+ *  @return 0; KITH_EEMPTY when all have been given; -ETIMEDOUT when it has not come in time; -EDEADLK in a callback,
+ *          when it is not there; the code of its outcome when the task failed: go on with the next. kith_imap_outcome
+ *          tells of a task that failed, and gives -ENOENT after the others, such as this call's own -ETIMEDOUT. -ENOMEM
+ *          when there is no memory for the value: it stays, and may be asked for again */
 KITH_API KITH_MUST_USE int kith_imap_next(kith_imap *imap, kith_arena *arena, kith_value **value, kith_timeout timeout);
 
 /** How the task ended whose result kith_imap_next gave last; its index counts the items from 0. It lives until the next
  *  call. @return 0; -ENOENT before the first result, and after a call that gave none */
 KITH_API KITH_MUST_USE int kith_imap_outcome(const kith_imap *imap, kith_outcome *outcome);
 
-/** Ends the walk: tasks that have not begun are given up. NULL is fine. */
+/** Ends the walk: tasks that have not begun are given up, and options->progress is not called any more. May be called
+ *  in a callback, and in a child made by fork, where it frees that one's memory. NULL is fine. */
 KITH_API void kith_imap_free(kith_imap *imap);
 
 /* ---- the pool itself ---- */
