@@ -29,7 +29,7 @@ struct kith_imap {
     size_t made;          /* items, ever */
     size_t *items;        /* unordered: the item whose task has the cell, or FREE. In order: NULL */
     unsigned chunk;       /* how large the last was to be; 0: there was none */
-    size_t known;         /* so many results are there, as far as was looked */
+    size_t known;         /* so many results are there, as far as was looked; in order: up to that one */
     size_t given;         /* of these, were given */
     size_t cleared;       /* of these, their cells are free again: all but the last */
     kith_outcome outcome; /* of the last, while given > cleared */
@@ -46,15 +46,16 @@ static size_t index_of(const struct kith_imap *imap, size_t nth)
     return imap->items ? result->order[nth % result->cell_count] : nth;
 }
 
-/* Looks what has ended. Under the mutex. */
-static void look(struct kith_imap *imap)
+/* Looks what has ended. @return whether the next result is there */
+static bool look(struct kith_imap *imap)
 {
     const struct kith_result *result = imap->result;
     if (imap->items)
-        imap->known = atomic_load_explicit(&result->done, memory_order_relaxed);
+        imap->known = result_done(result);
     else
-        while (imap->known < result->count && result_cell(result, imap->known)->state != CELL_WAITING)
+        while (imap->known < result->count && cell_ended(result_cell(result, imap->known)))
             imap->known++;
+    return imap->given < imap->known;
 }
 
 /* Frees the cell of the result that was given last. */
@@ -142,11 +143,6 @@ static void make_chunk(struct kith_imap *imap, size_t size)
 
 /* ---- handing out ---- */
 
-static bool is_there(const struct kith_imap *imap)
-{
-    return imap->given < imap->known;
-}
-
 /* Makes a chunk when there is room for a whole one. */
 static void prepare(struct kith_imap *imap)
 {
@@ -161,16 +157,15 @@ static void prepare(struct kith_imap *imap)
         .previous = imap->chunk,
     };
     pool_lock(result->pool);
-    look(imap);
-    outlook.measured = result->running_done;
-    outlook.took = result->running_time;
+    outlook.measured = result->measured;
+    outlook.took = result->took;
     pool_unlock(result->pool);
     imap->chunk = chunk_size(&outlook);
     size_t row = find_room(imap, imap->chunk);
     if (row > 0)
         make_chunk(imap, row);
     if (imap->ended && imap->bundle.count == 0)
-        result_complete(result);
+        result_finish(result);
 }
 
 /* Hands in the chunk that was made.
@@ -185,7 +180,7 @@ static int hand_in(struct kith_imap *imap, deadline until)
         end(imap, code);
     }
     if (imap->ended)
-        result_complete(imap->result);
+        result_finish(imap->result);
     return 0;
 }
 
@@ -202,20 +197,12 @@ static int feed(struct kith_imap *imap, deadline until)
         int code = hand_in(imap, none ? until : DEADLINE_PASSED);
         if (code < 0)
             return code == -ETIMEDOUT && !none ? 0 : code;
-        more = !is_there(imap);
+        more = !look(imap);
     }
     return 0;
 }
 
 /* ---- taking results ---- */
-
-static bool look_again(struct kith_imap *imap)
-{
-    pool_lock(imap->result->pool);
-    look(imap);
-    pool_unlock(imap->result->pool);
-    return is_there(imap);
-}
 
 /* Waits until the next `count` results are there: in order, the last of them. */
 static int wait_for(struct kith_imap *imap, size_t count, deadline until)
@@ -230,26 +217,24 @@ static int wait_for(struct kith_imap *imap, size_t count, deadline until)
 static int await(struct kith_imap *imap, deadline until)
 {
     size_t out = imap->result->count - imap->given;
-    if (is_there(imap))
+    if (look(imap))
         return 0;
     if (out == 0) {
         int failure = imap->failure;
         imap->failure = 0;
         return failure < 0 ? error_fail(failure, "%s", imap->detail) : KITH_EEMPTY;
     }
-    if (look_again(imap))
-        return 0;
     if (imap->chunk > 1 && !deadline_passed(until)) {
         deadline soon = os_clock_now() + PROMPT;
         int code = wait_for(imap, out < imap->chunk ? out : imap->chunk, soon < until ? soon : until);
         if (code < 0 && code != -ETIMEDOUT)
             return code;
-        if (look_again(imap))
+        if (look(imap))
             return 0;
     }
     int code = wait_for(imap, 1, until);
     if (code == 0)
-        look_again(imap);
+        look(imap);
     return code;
 }
 
@@ -316,7 +301,8 @@ static int imap_new(kith_imap **imap, kith_pool *pool, kith_entry *work, kith_po
     code = kith_arena_new(&made->arena);
     if (code < 0)
         goto fail;
-    code = result_new(&made->result, pool, work, &mine, 0, cells, !ordered);
+    code = result_new(&made->result, pool,
+                      &(struct result_plan){ .work = work, .options = &mine, .cells = cells, .ordered = !ordered });
     if (code < 0)
         goto fail;
     for (size_t i = 0; items && i < cells; i++)
@@ -353,7 +339,7 @@ void kith_imap_free(kith_imap *imap)
     if (pool_usable(imap->result->pool) == 0) {
         progress_silence(imap->result);
         if (!imap->ended || imap->bundle.count > 0)
-            result_complete(imap->result);
+            result_finish(imap->result);
         result_cancel(imap->result);
     }
     result_release(imap->result);

@@ -42,11 +42,11 @@ static int tells(const char *reason)
 
 /* ---- what is run apart: a map of numbers, in 2 workers ---- */
 
-static int map_numbers(kith_entry *work, int64_t count, const kith_task_options *options)
+static int map_numbers(kith_entry *work, int64_t count, unsigned max_pending, const kith_task_options *options)
 {
     EXPECT(dup2(log_file, STDERR_FILENO) == STDERR_FILENO);
     EXPECT(kith_arena_new(&arena) == 0);
-    EXPECT(kith_pool_new(&pool, &(kith_pool_options){ .workers = 2 }) == 0);
+    EXPECT(kith_pool_new(&pool, &(kith_pool_options){ .workers = 2, .max_pending = max_pending }) == 0);
     EXPECT(kith_log_to_stderr(KITH_LOG_DEBUG) == 0);
     kith_value *items = kith_value_list(arena);
     for (int64_t i = 0; i < count; i++)
@@ -81,12 +81,12 @@ static int slower_and_slower(kith_call *call)
     int64_t number;
     if (kith_value_unpack(kith_call_args(call), "(I)", &number) < 0)
         return 1;
-    return number < 10000 ? 0 : two_milliseconds(call);
+    return number < 5000 ? 0 : two_milliseconds(call);
 }
 
 static int map_quick(void)
 {
-    return map_numbers(nothing, 30000, NULL);
+    return map_numbers(nothing, 30000, 0, NULL);
 }
 
 static void quick_tasks_go_many_at_a_time(void **state)
@@ -97,8 +97,8 @@ static void quick_tasks_go_many_at_a_time(void **state)
     assert_true(largest() >= 64);
     assert_true(largest() <= 30000 / 2 / 4);
     for (size_t i = 1; i < told; i++)
-        assert_true(sizes[i] <= 4 * sizes[i - 1] + 3); /* what was told last may have grown since, within its power */
-    assert_true(sizes[told - 1] <= 2);                 /* in the end, so that no worker is left without */
+        assert_true(sizes[i] < 8 * sizes[i - 1]); /* four times at most; what was told may have grown to twice since */
+    assert_true(sizes[told - 1] <= 2);            /* in the end, so that no worker is left without */
     assert_true(tells("chunks of 1: it is not known yet what the tasks take"));
     assert_true(tells(" us on average"));
     assert_true(tells("a quarter of each worker's part"));
@@ -106,7 +106,7 @@ static void quick_tasks_go_many_at_a_time(void **state)
 
 static int map_slow(void)
 {
-    return map_numbers(two_milliseconds, 30, NULL);
+    return map_numbers(two_milliseconds, 30, 0, NULL);
 }
 
 static void slow_tasks_go_one_at_a_time(void **state)
@@ -119,7 +119,7 @@ static void slow_tasks_go_one_at_a_time(void **state)
 
 static int map_slower(void)
 {
-    return map_numbers(slower_and_slower, 10100, NULL);
+    return map_numbers(slower_and_slower, 5300, 100, NULL);
 }
 
 static void tasks_that_become_slow_go_one_at_a_time_then(void **state)
@@ -128,11 +128,12 @@ static void tasks_that_become_slow_go_one_at_a_time_then(void **state)
     run_logged(map_slower);
     assert_true(largest() > 4);
     assert_int_equal(sizes[told - 1], 1);
+    assert_true(tells("chunks of 1: the tasks take 2") || tells("chunks of 1: the tasks take 1"));
 }
 
 static int map_by_the_hundred(void)
 {
-    return map_numbers(nothing, 1050, &(kith_task_options){ .chunk = 100 });
+    return map_numbers(nothing, 1050, 0, &(kith_task_options){ .chunk = 100 });
 }
 
 static void what_was_asked_for_is_done(void **state)
