@@ -1,9 +1,8 @@
 /* The ledger: the chunks that are on their way, from when they are written into the store until each of their tasks has
- * ended and no worker has them any more. Under the pool's mutex, all of it. */
+ * ended and no worker has them any more. All of it is under the pool's mutex. */
 #ifndef KITH_SRC_POOL_LEDGER_H
 #define KITH_SRC_POOL_LEDGER_H
 
-#include "pool/bundle.h"
 #include "pool/report.h"
 
 #include <stdbool.h>
@@ -12,31 +11,84 @@
 
 struct kith_pool;
 struct kith_result;
+struct worker;
 
 /** What is known of a chunk. */
 struct entry {
     uint64_t place;             /* in the store; 0: this entry is free */
-    struct kith_result *result; /* whose tasks they are */
+    size_t size;                /* there, in bytes */
+    struct kith_result *result; /* whose tasks they are; not to be looked at when none is left */
     size_t first;               /* the index there of the first */
     uint32_t count;             /* tasks */
     uint32_t left;              /* of these, have not ended */
     uint32_t attempt;           /* of them all */
-    bool given_up;              /* nobody has begun it, nor will: who comes upon it in the ring drops it */
+    uint32_t next;              /* when free: the next free one. When parked: the next that is */
+    bool given_up;              /* cancelled before it was begun: a worker that comes upon it says so, and drops it */
     uint64_t few;               /* which have ended, a bit each, when there are no more than 64 */
     uint64_t *many;             /* else; from malloc */
-    uint32_t next;              /* when free: the next free one. When the ring was full: the next that waits */
 };
 
 struct ledger {
     struct entry *entries; /* a ticket is an index here */
     uint32_t capacity;
-    uint32_t used;          /* how many are not free */
-    uint32_t fresh;         /* from here on none was ever used */
-    uint32_t free;          /* the first free one before; LEDGER_NONE */
-    uint32_t parked;        /* the first that found no room in the ring; LEDGER_NONE */
+    uint32_t fresh;  /* from here on none was ever used */
+    uint32_t free;   /* the first of those that are free again; LEDGER_NONE */
+    uint32_t used;   /* how many are not free */
+    uint32_t unread; /* how many are given up, and no worker has said that it dropped them */
+    uint32_t parked; /* the first that found no room in the ring; LEDGER_NONE */
     uint32_t parked_last;
 };
 
 #define LEDGER_NONE UINT32_MAX
+
+/** The items of a chunk, as they will lie in the store. */
+struct load {
+    const unsigned char *data;
+    size_t size; /* in bytes */
+    uint32_t count;
+};
+
+void ledger_begin(struct ledger *ledger);
+
+/** Frees its memory, when no worker is left. */
+void ledger_end(struct ledger *ledger);
+
+/** Hands in a chunk: the result's tasks from index first on.
+ *  @return 0; -ENOMEM, -ENOSPC, -EMSGSIZE with the detail */
+int ledger_enter(struct kith_pool *pool, struct kith_result *result, size_t first, const struct load *load);
+
+/** Takes in what a worker has reported on a task. @param owned  the report is from malloc, and now the ledger's */
+void ledger_report(struct kith_pool *pool, struct worker *worker, const struct report *report, size_t size, bool owned);
+
+/** How the worker ended that had a chunk. */
+struct fate {
+    int code; /* of the task that it was at: KITH_EWORKERLOST or -ETIMEDOUT */
+    int exit_code;
+    const char *how; /* "worker 4242 was killed by signal 9 (Killed)" */
+};
+
+/** A worker is dead, its outbox emptied: what it had goes back to the ring, but for the task that it was at.
+ *  @param place, item  what board_bury said */
+void ledger_bury(struct kith_pool *pool, struct worker *worker, uint64_t place, uint32_t item, const struct fate *fate);
+
+/** Frees the chunk that a worker had last, if it has put it down. */
+void ledger_tidy(struct kith_pool *pool, struct worker *worker, uint64_t at);
+
+/** The entry of a chunk.
+ *  @param hint  where it was found when this was asked last, or LEDGER_NONE
+ *  @return NULL when there is none at that place that has tasks left */
+const struct entry *ledger_find(const struct ledger *ledger, uint64_t place, uint32_t *hint);
+
+/** Whether a task of it has ended. */
+bool entry_ended(const struct entry *entry, uint32_t item);
+
+/** Puts those that are parked into the ring, as far as it has room. */
+void ledger_unpark(struct kith_pool *pool);
+
+/** Gives up a result's tasks that have not begun. @return whether there were some, or may have been */
+bool ledger_cancel(struct kith_pool *pool, struct kith_result *result);
+
+/** Ends all tasks with a code. @param detail  lives as long as the pool's memory; NULL: what the code says */
+void ledger_sweep(struct kith_pool *pool, int code, const char *detail);
 
 #endif

@@ -1,15 +1,15 @@
 /* The parent's side of a pool, and what its parts have in common:
  *
- *   pool.c    its life: made, closed, terminated, joined, freed
- *   crew.c    its workers: started, replaced, stopped
- *   ledger.c  the chunks that are on their way, and what becomes of them when a worker dies
- *   keeper.c  the thread that takes reports in and looks after all
+ *   pool.c    its life: made, closed, terminated, joined, freed; and who may use it
  *   submit.c  tasks that are handed in one by one; map.c: those that are fed by and by
- *   result.c  how tasks end, and who is told
+ *   ledger.c  the chunks that are on their way, and what becomes of them when a worker dies
+ *   result.c  how tasks end, and who waits for that
+ *   keeper.c  the thread that takes reports in and looks after all
+ *   crew.c    the workers: started, buried, stopped
+ *   limits.c  workers that exceed a time limit, or do not answer
  *
- * One mutex guards what the threads of this process share. Workers know nothing of it. The keeper alone reads the
- * outboxes, starts workers and looks after them. No callback, no start of a process and no pickling happens under the
- * mutex.
+ * One mutex guards what the threads of this process share; workers know nothing of it. No callback, no start of a
+ * process, no pickling happens under it.
  */
 #ifndef KITH_SRC_POOL_POOL_H
 #define KITH_SRC_POOL_POOL_H
@@ -19,6 +19,7 @@
 #include "base/deadline.h"
 #include "pool/board.h"
 #include "pool/crew.h"
+#include "pool/keeper.h"
 #include "pool/ledger.h"
 #include "pool/result.h"
 #include "pool/store.h"
@@ -30,8 +31,7 @@
 enum pool_state {
     POOL_OPEN,
     POOL_CLOSED,     /* no more tasks; those that are there complete */
-    POOL_TERMINATED, /* no more tasks; those that are there are given up */
-    POOL_ENDED       /* and no worker is left: the keeper has gone */
+    POOL_TERMINATED, /* no more tasks; those that were there have been given up */
 };
 
 struct kith_pool {
@@ -39,42 +39,30 @@ struct kith_pool {
     unsigned generation; /* forks_generation of the process that it belongs to */
     unsigned references; /* the handle, and one for each result: the memory goes with the last */
     enum pool_state state;
-    int broken;         /* 0, or what all calls are refused with; */
-    char *broken_why;   /* the detail. From malloc; NULL: none */
+    int broken;       /* 0; or why it is of no use any more: no task succeeds */
+    char *broken_why; /* the detail, from malloc; NULL: none */
     unsigned max_pending;
-    bool by_name;       /* workers are fresh images */
+    bool by_name; /* workers are fresh images, and find functions by their names */
 
     struct board board;
     struct store *store;
-    struct ledger ledger; /* chunks on their way */
-    struct crew crew;     /* workers. The keeper's, but for what crew.h says */
+    struct ledger ledger;
+    struct crew crew;
+    struct keeper keeper;
 
-    /* How many tasks there are. Under the mutex. */
-    uint64_t pending; /* handed in, and not ended */
-    uint64_t limited; /* of these, those with a time limit, and */
-    int64_t least_limit; /* the least there was since there were some, in nanoseconds */
-    struct kith_pool_stats stats; /* what is counted as it happens; the others are put in when asked for */
+    uint64_t pending;       /* tasks handed in, and not ended */
+    uint64_t limited;       /* of these, those with a time limit, and */
+    int64_t least_limit;    /* the least since there were some, in nanoseconds */
+    kith_pool_stats stats;  /* what is counted as it happens: done, failed, lost, timed_out, retried, replaced */
 
-    struct kith_result *results; /* those that are not done, or not told; newest first */
-    struct kith_result *ended;   /* those that are done, to be told of by the keeper */
+    struct kith_result *attended; /* with a feed, or progress to tell */
+    struct kith_result *complete; /* all tasks have ended; the keeper has to tell */
 
-    /* Who waits for room: pool_wait_for_room. */
-    _Atomic uint32_t room; /* changes whenever they are woken */
-    unsigned waiting;
-
-    /* Who waits for the pool's end. */
-    _Atomic uint32_t end; /* 1: POOL_ENDED */
-
-    /* The keeper. */
-    pthread_t keeper;
-    bool keeper_runs;  /* its thread has been started and not been joined */
-    bool keeper_deep;  /* it sleeps without looking at the ring now and then: wake it for a task. Under the mutex */
-    pthread_mutex_t telling; /* it has this while it tells of progress; never with the other mutex */
-    int wake;          /* an os_flag */
-    int events;        /* os_events: the bell, the wake flag, the sentinels */
+    _Atomic uint32_t room; /* changes whenever those are woken who wait for room; see pool_wait_for_room */
+    unsigned waiting;      /* how many do */
+    _Atomic uint32_t end;  /* 1: the keeper has gone. Those who join sleep on it */
 };
 
-/** Locks and unlocks the mutex. */
 void pool_lock(struct kith_pool *pool);
 void pool_unlock(struct kith_pool *pool);
 
@@ -84,27 +72,32 @@ int pool_usable(const struct kith_pool *pool);
 /** Whether this is the keeper's thread, which must not wait for itself. */
 bool pool_in_keeper(const struct kith_pool *pool);
 
-/** Whether tasks may be handed in. Under the mutex. @return 0; KITH_ECLOSED, or the failure of a broken pool, with the
- *  detail */
+/* ---- under the mutex ---- */
+
+/** Whether tasks may be handed in. @return 0; KITH_ECLOSED, or why the pool is broken, with the detail */
 int pool_open(const struct kith_pool *pool);
 
-/** Whether there is room for tasks. Under the mutex. */
-bool pool_has_room(const struct kith_pool *pool);
+/** How many tasks more may be on their way. */
+size_t pool_room(const struct kith_pool *pool);
 
-/** Waits for room, or until the pool is not open any more. Under the mutex, which it leaves meanwhile.
- *  @return as pool_open; -EINTR; -EDEADLK in the keeper's thread */
+/** Waits for room, or until the pool is not open any more. Leaves the mutex meanwhile.
+ *  @return as pool_open; -EINTR; -EDEADLK in the keeper's thread with the detail */
 int pool_wait_for_room(struct kith_pool *pool);
 
-/** Wakes those who wait for room. Under the mutex. */
+/** Wakes those who wait for room, when there is enough for it to be worth it, or the pool is not open any more. */
 void pool_tell_of_room(struct kith_pool *pool);
 
-/** Has the keeper look around. */
-void pool_wake_keeper(struct kith_pool *pool);
+/** Whether there is so much room that tasks should be fed. */
+bool pool_has_much_room(const struct kith_pool *pool);
 
-/** Breaks the pool: all tasks end with the code. Under the mutex. @param detail  copied */
+/** Counts tasks that were handed in, and one that has ended. */
+void pool_tasks_came(struct kith_pool *pool, const struct kith_result *result, size_t count);
+void pool_task_ended(struct kith_pool *pool, const struct kith_result *result);
+
+/** Ends all tasks, and what is asked of the pool later, with a code. @param detail  copied */
 void pool_break(struct kith_pool *pool, int code, const char *detail);
 
-/** Gives back the handle's reference, or a result's. Under the mutex, which it leaves. */
+/** Gives back a reference. Not under the mutex. */
 void pool_release(struct kith_pool *pool);
 
 #endif

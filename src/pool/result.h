@@ -1,7 +1,7 @@
 /* What becomes of tasks that were handed in together: by one call of apply or map, or by an imap.
  *
- * Each task has a cell, where the keeper writes how it ended. All here changes under the pool's mutex, but a cell, once
- * its task has ended, is its holder's: who saw that under the mutex may read it without.
+ * Each task has a cell, where is written how it ended: by the keeper, or by who gives it up, under the pool's mutex. A
+ * cell whose task has ended is its holder's.
  */
 #ifndef KITH_SRC_POOL_RESULT_H
 #define KITH_SRC_POOL_RESULT_H
@@ -18,7 +18,7 @@
 
 enum cell_state {
     CELL_WAITING, /* not ended */
-    CELL_VALUE,   /* the pickle of its result is there; none: None */
+    CELL_VALUE,   /* the pickle of its result is there; nothing is there: None */
     CELL_BYTES,   /* the bytes of its result are there */
     CELL_FAILED
 };
@@ -26,35 +26,44 @@ enum cell_state {
 #define CELL_NEAR 24 /* so many bytes lie in the cell itself: the pickle of a number does */
 
 struct cell {
-    uint8_t state;
-    bool far;          /* the bytes lie elsewhere */
-    uint8_t near_size; /* in bytes, when they don't */
-    uint32_t attempts; /* how often it was begun */
-    pid_t worker;      /* the last one that began it; 0: none */
-    int32_t code;      /* CELL_FAILED: as in kith_outcome */
+    _Atomic uint8_t state; /* set last, release; who reads it with acquire may read the rest */
+    bool far;              /* the bytes lie elsewhere; of a failure: the detail is from malloc */
+    uint8_t near_size;     /* in bytes, when they don't */
+    uint32_t attempts;     /* how often it was begun */
+    pid_t worker;          /* the last one that began it; 0: none */
+    int32_t code;          /* CELL_FAILED: as in kith_outcome */
     union {
-        unsigned char near[CELL_NEAR];
+        unsigned char near_data[CELL_NEAR];
         struct {
             struct report *report; /* the whole report, from malloc; the bytes are behind it */
             size_t size;           /* of the bytes */
         } far_data;
         struct {
-            char *detail; /* from malloc; NULL: there was no memory for one */
+            const char *detail; /* NULL: what the code says */
             int32_t exit_code;
         } failure;
     };
 };
 
-/** What the task gave. @return where; size receives how much */
+/** Whether its task has ended. */
+static inline bool cell_ended(const struct cell *cell)
+{
+    return atomic_load_explicit(&cell->state, memory_order_acquire) != CELL_WAITING;
+}
+
+/** What the task gave, when it succeeded. @return where; size receives how much */
 const void *cell_data(const struct cell *cell, size_t *size);
 
-/** What it gave, as a value: also bytes, which then are copied.
+/** What it gave, as a value; bytes are copied.
  *  @param value  NULL: not wanted
- *  @return 0; the code and the detail of its outcome when it failed; -ENOMEM, KITH_EMALFORMED */
+ *  @return 0; the code and the detail of its outcome when it failed; as kith_pickle_read */
 int cell_value(const struct cell *cell, kith_arena *arena, kith_value **value);
 
 /** How it ended. @param index  as the outcome is to tell it */
 void cell_outcome(const struct cell *cell, size_t index, kith_outcome *outcome);
+
+/** What it gave, as bytes that are the caller's. @param bytes  NULL: not wanted. @return as cell_value */
+int cell_bytes(const struct cell *cell, kith_bytes *bytes);
 
 /** Frees what it holds, and makes it wait for another task. */
 void cell_clear(struct cell *cell);
@@ -63,98 +72,119 @@ void cell_clear(struct cell *cell);
 
 #define RESULT_NO_INDEX SIZE_MAX
 
-/** The handle that a caller has of tasks, and the pool's own record of them. */
+/** Some tasks, as their caller has them by a handle, and the pool until all have ended. */
 struct kith_result {
-    struct kith_pool *pool; /* lives as long as its last result */
-    unsigned references;    /* the caller's handle; the pool's, until all have ended and everybody was told; those who
-                               wait in it */
+    struct kith_pool *pool; /* its memory lives as long as its last result */
+    unsigned references;    /* the caller's handle; the pool's, until all have ended and everybody was told */
 
     /* What is called, and on what terms. These stay as they are. */
     kith_entry *work;
-    const char *name;   /* under which a fresh image finds it; NULL: work says it */
-    int64_t limit;      /* how long a task may run, in nanoseconds; OS_FOREVER */
-    unsigned retries;   /* of each task */
-    unsigned chunk;     /* that was asked for; 0: as chunk_size says */
-    bool is_list;       /* of kith_pool_map and its kin: told as a list */
+    const char *name; /* under which a fresh image finds it; NULL: work says it */
+    int64_t limit;    /* how long a task may run, in nanoseconds; OS_FOREVER */
+    unsigned retries; /* of each task */
+    unsigned chunk;   /* that was asked for; 0: as chunk_size says */
+    bool is_list;     /* the callback is given a list */
     kith_pool_callback *callback;
     kith_pool_error_callback *error_callback;
     kith_pool_progress *progress;
     void *context;
 
     /* Its tasks. Those of an imap take turns in the cells. */
-    size_t total;         /* how many there will be; 0: not known (imap) */
+    size_t total;         /* how many there will be; 0: not known yet (imap) */
     size_t count;         /* how many were handed in */
-    size_t next_index;    /* of the next one: count, but in an imap_unordered, which passes over those whose cells are
-                             still in use */
-    _Atomic size_t done;  /* how many have ended. Changed under the mutex; read also without: acquire */
-    size_t running_done;  /* of these, those whose time is known, and */
-    int64_t running_time; /* how long they ran, all together, in nanoseconds */
+    _Atomic size_t done;  /* how many have ended. Changed under the mutex; read also without it */
+    bool complete;        /* all have, and no more come */
+    bool cancelled;       /* what has not begun is not to */
+    size_t measured;      /* how many told how long they ran, and */
+    int64_t took;         /* how long they did, all together, in nanoseconds */
     size_t first_failed;  /* the least index of those that failed; RESULT_NO_INDEX */
     struct cell *cells;
     size_t cell_count; /* the task of index i has cell i % cell_count */
-    size_t *order;     /* which ended as the n-th: order[n % cell_count]. NULL: nobody asks */
-    struct feed *feed; /* the items of a map that have not been handed in yet; NULL: there are none. See map.h */
+    size_t *order;     /* which one ended as the nth: order[n % cell_count]. NULL: nobody asks */
+    struct feed *feed; /* what hands in the tasks of a map by and by; NULL: all were. See map.h */
 
-    /* Who waits for it: see result_wait. */
-    _Atomic uint32_t word; /* changes whenever they are woken */
-    unsigned waiting;      /* how many do */
-    size_t awaited;        /* the task that is waited for; RESULT_NO_INDEX: that many are: */
-    size_t awaited_done;
+    /* Who waits for it; see result_wait. Dekker's way: a waiter says so and then looks whether it has come; who ends a
+     * task writes that down and then looks for waiters; all four sequentially consistent. */
+    _Atomic uint32_t word;    /* changes whenever they are woken */
+    _Atomic uint32_t waiting; /* how many do */
+    _Atomic size_t awaited_index;
+    _Atomic size_t awaited_done;
 
     /* The keeper's. */
-    bool listed; /* among the pool's results, which have not all been told */
-    struct kith_result *next, **link;
-    size_t told;     /* progress.c: how many were done when progress was told last, */
-    int64_t told_at; /* and when; 0: never */
-    bool silent;     /* it is not to be told any more. Under the pool's `telling` */
+    struct kith_result *next, **link; /* among those that it attends to, or has to tell of; link NULL: among none */
+    size_t told;                      /* how many were done when progress was told last */
+    int64_t told_at;                  /* and when; 0: never */
 };
 
-/** Begins a result for tasks that are to be handed in: both handles are the caller's and the pool's.
- *  @param work     checked: with a method that makes fresh images, it must be found by name
- *  @param total    0: not known
- *  @param cells    how many cells: total, or how many tasks of an imap there are at a time
- *  @param ordered  whether `order` is wanted
- *  @return 0; -EINVAL, -ENOMEM, KITH_ECLOSED, or the failure of a broken pool, with the detail */
-int result_new(struct kith_result **result, struct kith_pool *pool, kith_entry *work, const kith_task_options *options,
-               size_t total, size_t cells, bool ordered);
+/** What a result is made from. */
+struct result_plan {
+    kith_entry *work;                 /* checked: where workers are fresh images, it must be found by name */
+    const kith_task_options *options; /* checked; NULL: the defaults */
+    size_t total;                     /* 0: not known */
+    size_t cells;                     /* total; of an imap, how many tasks there are at a time */
+    bool is_list;
+    bool ordered; /* `order` is wanted */
+};
 
-/** Says that no more tasks are handed in: an imap's total is what its count is. Not under the mutex. */
-void result_complete(struct kith_result *result);
+/** Begins a result for tasks that are to be handed in. The handle is the caller's; the pool has its own, until
+ *  result_finish has been called, and all tasks have ended.
+ *  @return 0; -EINVAL, -ENOMEM, KITH_ECLOSED, or the failure of a broken pool, with the detail */
+int result_new(struct kith_result **result, struct kith_pool *pool, const struct result_plan *plan);
+
+/** Says that no more tasks are handed in: the total is what the count is. Not under the mutex. */
+void result_finish(struct kith_result *result);
 
 static inline struct cell *result_cell(const struct kith_result *result, size_t index)
 {
     return &result->cells[index % result->cell_count];
 }
 
+static inline size_t result_done(const struct kith_result *result)
+{
+    return atomic_load_explicit(&result->done, memory_order_acquire);
+}
+
 /** Waits until the task of that index has ended; RESULT_NO_INDEX: until as many as `done` have. Not under the mutex.
- *  @return 0; -ETIMEDOUT; -EINTR; -EDEADLK in the keeper's thread */
+ *  @return 0; -ETIMEDOUT; -EINTR; -EDEADLK in the keeper's thread with the detail */
 int result_wait(struct kith_result *result, size_t index, size_t done, deadline until);
 
+/** What all its tasks gave, when they have ended: a list, or the value of the only one.
+ *  @param value  NULL: not wanted
+ *  @return 0; the code and the detail of the first that failed; as cell_value */
+int result_value(const struct kith_result *result, kith_arena *arena, kith_value **value);
+
 /** Gives up the tasks that no worker has begun. Not under the mutex.
- *  @return how many it may have been; 0: all had ended or been begun */
-size_t result_cancel(struct kith_result *result);
+ *  @return whether there were some, or may have been */
+bool result_cancel(struct kith_result *result);
 
 /** Gives a handle back. Not under the mutex. */
 void result_release(struct kith_result *result);
 
-/* ---- how a task ends; under the mutex, by the keeper or who cancels ---- */
+/** Gives a handle back in a child made by fork: whatever its parent's other threads were at. */
+void result_forget(struct kith_result *result);
+
+/* ---- under the mutex ---- */
 
 /** How a task ended. */
 struct ending {
     const struct report *report; /* it was reported: this, with size bytes behind it. NULL: it was not */
     size_t size;
-    struct report *owned; /* the same report from malloc, which the cell may keep: set to NULL then. NULL: copy it */
-    int code;             /* of what was not reported */
+    bool owned; /* the report is from malloc. It is the cell's then, or freed */
+    int code;   /* of what was not reported: and */
     int exit_code;
-    const char *detail;
+    const char *detail; /* NULL: what the code says */
+    bool lasting;       /* the detail lives as long as the pool's memory: no copy is needed */
     pid_t worker;
     unsigned attempts;
 };
 
-/** Writes it into the task's cell. Those who wait are woken by result_tell. */
-void result_end(struct kith_result *result, size_t index, struct ending *ending);
+/** Writes it into the task's cell, and wakes those who wait for that. */
+void result_end(struct kith_result *result, size_t index, const struct ending *ending);
 
-/** Whether what somebody waits for has come: wakes them. */
-void result_tell(struct kith_result *result);
+/** Has the keeper attend to it. */
+void result_attend(struct kith_result *result);
+
+/** Gives back the pool's own handle: the keeper has told everybody. */
+void result_drop(struct kith_result *result);
 
 #endif

@@ -1,0 +1,48 @@
+/* The keeper: a thread that takes in what workers report, and looks after them. */
+#ifndef KITH_SRC_POOL_KEEPER_H
+#define KITH_SRC_POOL_KEEPER_H
+
+#include "base/deadline.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct kith_pool;
+struct worker;
+
+struct keeper {
+    pthread_t thread;
+    bool runs; /* the thread was started, and not joined */
+    bool deep; /* it sleeps, and does not look at the ring now and then: whoever hands in a task wakes it. Under the
+                  mutex */
+    int wake;   /* an os_flag: look around */
+    int events; /* an os_events: of the wake flag, the bell, and the workers' sentinels */
+    void *buffer;
+    size_t *sizes;
+
+    int64_t stalled_at; /* when the ring was looked at last, whether nobody claims; see keeper.c */
+    int claimant;       /* who held a claim then; -1: nobody */
+    int64_t claimant_since;
+    deadline limits_next; /* when a time limit may be over; OS_FOREVER */
+};
+
+/** Makes what it needs. @return 0; -EMFILE, -ENFILE, -ENOMEM with the detail */
+int keeper_new(struct kith_pool *pool);
+
+/** Starts the thread. @return 0; -EAGAIN with the detail */
+int keeper_start(struct kith_pool *pool);
+
+/** Frees what it has, its thread having been joined, or being another process's. */
+void keeper_free(struct kith_pool *pool);
+
+/** Has it look around. From any thread. */
+void keeper_wake(struct kith_pool *pool);
+
+/** A chunk was handed in: wakes it if it would not look by itself. Under the mutex. */
+void keeper_note_task(struct kith_pool *pool);
+
+/** Takes in all that a worker has reported. Not under the mutex. */
+void keeper_empty(struct kith_pool *pool, struct worker *worker);
+
+#endif

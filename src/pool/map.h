@@ -1,0 +1,14 @@
+/* Feeding the tasks of a map by and by. */
+#ifndef KITH_SRC_POOL_MAP_H
+#define KITH_SRC_POOL_MAP_H
+
+#include "pool/result.h"
+
+/** Hands in tasks as long as there is room, unless another thread is at it. Not under the mutex, but with a handle of
+ *  the result. */
+void feed_some(struct kith_result *result);
+
+/** Ends the tasks that have not been handed in. Under the mutex. @param ending  how */
+void feed_give_up(struct kith_result *result, const struct ending *ending);
+
+#endif
