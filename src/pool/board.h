@@ -6,12 +6,18 @@
  *
  *   a slot is FREE     the parent alone may fill it
  *             READY    any worker may claim it
- *             CLAIMED  the worker whose number it carries has it. That one notes the chunk on its desk, and only then
- *                      sets the slot FREE for the next lap. When it dies before, the slot tells; when it dies later, the
- *                      desk tells; in between both tell the same.
+ *             CLAIMED  the worker whose number it carries has it. That one notes the chunk's ticket on its desk, and
+ *                      only then sets the slot FREE. When it dies before, the slot tells; when it dies later, the desk
+ *                      tells; in between both tell the same.
  *
- * A position is a count of chunks since the pool began; position p uses slot p % slots. A slot's state carries its
- * position, so a swap that was meant for an earlier lap fails.
+ * A position is a count of slots that the parent has passed since the pool began; position p uses slot p % slots. A slot
+ * that is READY carries its position, so a swap that was meant for an earlier lap fails. A slot that is still CLAIMED
+ * when the parent comes round again, because the worker is stopped there, is passed over: nobody waits for it. The head
+ * is the first position that may be READY; whoever finds that it is not, helps it on.
+ *
+ * What a chunk is known by is its ticket, which never comes again, and not its place: a worker that dies between its
+ * last report on a chunk and the note that it has put the chunk down tells of a chunk that is no more, and its place may
+ * be another one's by then.
  */
 #ifndef KITH_SRC_POOL_BOARD_H
 #define KITH_SRC_POOL_BOARD_H
@@ -36,12 +42,15 @@ enum chunk_state { CHUNK_WAITING, CHUNK_BEGUN, CHUNK_CANCELLED };
 struct chunk {
     _Atomic uint32_t state;   /* a chunk_state */
     _Atomic uint32_t give_up; /* 1: items that have not begun are not to be. Parent: relaxed; worker: relaxed */
-    uint32_t ticket;          /* what the parent knows it by; reports carry it */
-    uint32_t count;           /* items */
+    uint64_t ticket;          /* what the parent knows it by; reports carry it. Not 0, and never the same twice */
+    uint32_t count;           /* items, at most CHUNK_ITEMS_MAX */
     uint32_t attempt;         /* kith_call_attempt of its items */
-    uint32_t name_size;       /* of the function's name, in bytes, NUL included; 0: function says it */
     kith_entry *function;     /* for workers that are copies of the parent */
+    uint32_t name_size;       /* of the function's name, in bytes, NUL included; 0: function says it */
+    uint32_t reserved;
 };
+
+#define CHUNK_ITEMS_MAX ((uint32_t)1 << 30)
 
 /** Before each item. Its bytes follow, padded to 8. */
 struct item {
@@ -50,25 +59,40 @@ struct item {
     uint64_t size; /* in bytes */
 };
 
-/** Where the first item of a chunk is, and the one behind an item. */
-const struct item *chunk_items(const struct chunk *chunk);
-const struct item *item_next(const struct item *item);
+/** What so many bytes take, padded. */
+static inline size_t chunk_padded(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+/** Where the name of a chunk's function is, the first item, and the one behind an item. */
+static inline char *chunk_name(struct chunk *chunk)
+{
+    return (char *)(chunk + 1);
+}
+
+static inline struct item *chunk_items(struct chunk *chunk)
+{
+    return (struct item *)(void *)(chunk_name(chunk) + chunk_padded(chunk->name_size));
+}
+
+static inline struct item *item_next(struct item *item)
+{
+    return (struct item *)(void *)((char *)(item + 1) + chunk_padded(item->size));
+}
 
 /* ---- desks ---- */
 
-#define DESK_NO_ITEM UINT32_MAX
-
-/** A worker's. Written by it, but for `asleep`, which is swapped by both; read by the parent: acquire, after the
- *  worker's release, and for certain when the worker is dead. */
+/** A worker's. Written by it, but for `asleep` and `at`, which the parent changes, too. */
 struct desk {
-    _Alignas(
-        BOARD_LINE) _Atomic uint64_t chunk; /* its place in the store; 0: none. Set before the slot is FREE, cleared
-                                                    after the last report on it was put */
-    _Atomic uint32_t item;     /* the item that it has begun, from 0; DESK_NO_ITEM: none yet. Set before it is called.
-                                  DESK_NO_ITEM is set before chunk is */
-    _Atomic uint32_t asleep;   /* 1: it sleeps on this word, or is about to */
-    _Atomic int64_t since;     /* when it began the item; os_clock_now. Set before item */
+    _Alignas(BOARD_LINE) _Atomic uint64_t aim; /* the position that it tries to claim, or has claimed last */
+    _Atomic uint64_t ticket;   /* of the chunk that it has; 0: none. Set before the slot is FREE, cleared
+                                                  after the last report on it was put */
+    _Atomic uint64_t at;       /* which item it has begun last: see board.c. The parent may put an end to
+                                                  it: board_doom */
+    _Atomic int64_t since;     /* when it ended the item before, or woke up; os_clock_now */
     _Atomic uint64_t finished; /* items that it has finished, ever */
+    _Atomic uint32_t asleep;   /* 1: it sleeps on this word, or is about to */
 };
 
 /* ---- the board ---- */
@@ -76,21 +100,23 @@ struct desk {
 #define BOARD_SLEEPER_WORDS (KITH_POOL_WORKERS_MAX / 64)
 
 struct slot {
-    _Atomic uint64_t state; /* see board.c */
+    _Atomic uint64_t state; /* see board.c; 0 is FREE */
     uint64_t chunk;         /* its place in the store. Parent, while the slot is FREE */
 };
 
-/** The head of the file. The desks follow, then the slots, then, at a multiple of the page size, the store. */
+/** The head of the file. The desks follow, then the slots, then, at a multiple of STORE_BLOCK, the store. */
 struct board_shared {
     char magic[8];
-    uint32_t workers;                           /* desks */
-    uint32_t slots;                             /* a power of two */
+    uint64_t size;                              /* of the whole mapping, in bytes */
     uint64_t store;                             /* where the store begins, in bytes */
+    uint32_t workers;                           /* desks */
+    uint32_t slots;                             /* a power of two, more than there are workers */
     _Alignas(BOARD_LINE) _Atomic uint64_t head; /* the first position that may be READY. Anybody, by compare-and-swap */
     _Alignas(BOARD_LINE) _Atomic uint64_t tail; /* the next position to fill. Parent: seq_cst; workers: seq_cst */
     _Alignas(BOARD_LINE) _Atomic uint64_t sleepers[BOARD_SLEEPER_WORDS]; /* a bit for each worker that sleeps, or is
                                                                             about to. Set by it, taken by who wakes it */
-    _Alignas(BOARD_LINE) _Atomic uint32_t keeper_asleep; /* 1: the keeper waits for the bell, or is about to */
+    _Alignas(BOARD_LINE) _Atomic uint64_t keeper_asleep; /* not 0: the keeper waits for the bell, or is about to. Which
+                                                            of its sleeps it is, counted from 1 */
     _Atomic uint32_t closing;                            /* 1: a worker that finds nothing to claim ends */
 };
 
@@ -99,17 +125,21 @@ struct board {
     struct board_shared *shared;
     struct desk *desks; /* shared->workers of them */
     struct slot *slots;
-    char *store; /* what a place is counted from: place 0 is no chunk's */
-    size_t size; /* of the mapping, in bytes */
+    uint64_t tail;          /* the parent's: of shared->tail */
+    uint64_t keeper_sleeps; /* the parent's: how often the keeper has gone to sleep */
+    size_t size;            /* of the mapping, in bytes */
     int file;
-    int bell; /* an os_flag */
+    int bell;  /* an os_flag */
+    bool made; /* by board_new: the descriptors are the board's */
 };
 
-/** The most memory for chunks, in bytes: address space that is reserved, not memory. */
+/** The most memory for chunks, in bytes: address space that is reserved, not memory. Where that much can't be had
+ *  (RLIMIT_AS), a pool makes do with BOARD_STORE_LESS. */
 #define BOARD_STORE_MAX ((uint64_t)1 << 36)
+#define BOARD_STORE_LESS ((uint64_t)1 << 28)
 
 /** Makes a board, and its bell.
- *  @param slots  how many chunks may wait; made a power of two
+ *  @param slots  how many chunks may wait; made a power of two, and more than there are workers
  *  @return 0; -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, -EFBIG with the detail */
 int board_new(struct board *board, unsigned workers, unsigned slots);
 
@@ -119,8 +149,11 @@ int board_from_fds(struct board *board, int file, int bell);
 
 void board_close(struct board *board);
 
-/** The chunk at a place. @return NULL for 0 */
-struct chunk *board_chunk(const struct board *board, uint64_t place);
+/** The chunk at a place: places are offsets in the file. */
+static inline struct chunk *board_chunk(const struct board *board, uint64_t place)
+{
+    return (struct chunk *)(void *)((char *)board->shared + place);
+}
 
 /* ---- the parent's side; one thread at a time ---- */
 
@@ -128,21 +161,41 @@ struct chunk *board_chunk(const struct board *board, uint64_t place);
  *  @return false when the ring is full */
 bool board_hand_out(struct board *board, uint64_t place);
 
-/** How many chunks wait in the ring, at some instant of the call. */
-uint64_t board_waiting(const struct board *board);
+/** How many chunks wait in the ring; positions that were passed over behind the first of them count, too. 0 is right. */
+uint64_t board_waiting(struct board *board);
 
 /** Wakes all workers that sleep. */
 void board_wake_all(struct board *board);
 
-/** What a dead worker had. Its slots are set FREE, its bit and its desk cleared, so that another may have its number.
- *  The outbox must have been emptied before this is called, or after: the two do not meet.
- *  @param item  receives the item that it had begun last, or DESK_NO_ITEM
- *  @return the place of its chunk, or 0 */
-uint64_t board_bury(struct board *board, unsigned worker, uint32_t *item);
+/** From now on a worker that finds nothing to claim ends. */
+void board_dismiss(struct board *board);
 
-/** The worker that holds a claim without having it on its desk yet, at the instant of the call: one that stays so is
- *  stopped. @return its number; -1: nobody */
-int board_claimant(const struct board *board);
+/** What a worker is at. */
+struct board_sight {
+    uint64_t ticket; /* of its chunk */
+    uint32_t item;   /* that it has begun last, from 0; BOARD_NO_ITEM: none of the chunk yet */
+    int64_t since;   /* when it began it, or at the latest when it claimed the chunk; os_clock_now */
+    uint64_t at;     /* for board_doom */
+};
+
+#define BOARD_NO_ITEM INT32_MAX
+
+/** Looks what a worker is at. Of a living one that may be over by now; of a dead one it is so.
+ *  @return false when it has no chunk */
+bool board_look(const struct board *board, unsigned worker, struct board_sight *sight);
+
+/** Keeps a worker from beginning anything after what was seen: it is going to be killed, and nothing else shall be lost
+ *  with it. What it has begun may still be reported.
+ *  @return false when it has gone on meanwhile: nothing was done */
+bool board_doom(struct board *board, unsigned worker, const struct board_sight *seen);
+
+/** Clears up after a dead worker, so that another may have its number, and wakes one in its place when chunks wait. Its
+ *  outbox is to be emptied before; then, of the chunk that it had, items that have no report are lost (the one that was
+ *  begun last) or were not begun (all others).
+ *  @param sight  receives what it had. A chunk on which all reports have come is not to be looked for: it had only not
+ *                been put down yet
+ *  @return false when it had no chunk */
+bool board_bury(struct board *board, unsigned worker, struct board_sight *sight);
 
 /** The keeper is about to wait for the bell: from now on it is rung for each report. To be followed by another look
  *  into the outboxes. */
@@ -153,10 +206,16 @@ void board_keeper_wakes(struct board *board);
 
 /* ---- a worker's side ---- */
 
-/** Claims the next chunk, sleeping while there is none. It is on the desk when this returns.
- *  @param until  when to give up; OS_FOREVER
- *  @return its place; 0 when the board is closing, or the time is over */
-uint64_t board_claim(struct board *board, unsigned worker, int64_t until);
+/** Claims the next chunk, sleeping while there is none. It is on the desk when this returns, and since is set.
+ *  @return it; NULL when there is nothing more: the board is closing, or this worker is doomed */
+struct chunk *board_claim(struct board *board, unsigned worker);
+
+/** Notes that an item of the chunk on the desk begins: the next one. @return false when this worker is doomed: it must
+ *  not begin */
+bool board_begin(struct board *board, unsigned worker, uint32_t item);
+
+/** Notes that it has ended. Its report is to be put before. @param now  os_clock_now */
+void board_end(struct board *board, unsigned worker, int64_t now);
 
 /** Says that the chunk on the desk is done with, all reports having been put. */
 void board_put_down(struct board *board, unsigned worker);
