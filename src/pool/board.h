@@ -1,8 +1,8 @@
 /* The board: what a pool and its workers have in common, in one file of memory.
  *
  * It has a ring of chunks that wait to be claimed, a desk for each worker, and the store where the chunks lie. Nothing
- * on it is a lock. Every word has one writer at a time, or changes by compare-and-swap; so whoever is killed or stopped,
- * at whatever instruction, leaves words that the others understand:
+ * on it is a lock. Every word has one writer at a time, or changes by compare-and-swap; so whoever is killed or
+ * stopped, at whatever instruction, leaves words that the others understand:
  *
  *   a slot is FREE     the parent alone may fill it
  *             READY    any worker may claim it
@@ -10,14 +10,14 @@
  *                      only then sets the slot FREE. When it dies before, the slot tells; when it dies later, the desk
  *                      tells; in between both tell the same.
  *
- * A position is a count of slots that the parent has passed since the pool began; position p uses slot p % slots. A slot
- * that is READY carries its position, so a swap that was meant for an earlier lap fails. A slot that is still CLAIMED
- * when the parent comes round again, because the worker is stopped there, is passed over: nobody waits for it. The head
- * is the first position that may be READY; whoever finds that it is not, helps it on.
+ * A position is a count of slots that the parent has passed since the pool began; position p uses slot p % slots. A
+ * slot that is READY carries its position, so a swap that was meant for an earlier lap fails. A slot that is still
+ * CLAIMED when the parent comes round again, because the worker is stopped there, is passed over: nobody waits for it.
+ * The head is the first position that may be READY; whoever finds that it is not, helps it on.
  *
  * What a chunk is known by is its ticket, which never comes again, and not its place: a worker that dies between its
- * last report on a chunk and the note that it has put the chunk down tells of a chunk that is no more, and its place may
- * be another one's by then.
+ * last report on a chunk and the note that it has put the chunk down tells of a chunk that is no more, and its place
+ * may be another one's by then.
  */
 #ifndef KITH_SRC_POOL_BOARD_H
 #define KITH_SRC_POOL_BOARD_H
@@ -33,7 +33,8 @@
 
 /* ---- what lies in the store: chunks ---- */
 
-/** Whether a chunk was begun. By compare-and-swap from CHUNK_WAITING, by the worker that claimed it, or by the parent. */
+/** Whether a chunk was begun. By compare-and-swap from CHUNK_WAITING, by the worker that claimed it, or by the parent:
+ *  release and acquire. */
 enum chunk_state { CHUNK_WAITING, CHUNK_BEGUN, CHUNK_CANCELLED };
 
 /** Some tasks of one function, handed to a worker at a time. The parent writes it before it is READY; then it stays as
@@ -83,16 +84,21 @@ static inline struct item *item_next(struct item *item)
 
 /* ---- desks ---- */
 
-/** A worker's. Written by it, but for `asleep` and `at`, which the parent changes, too. */
+/** A worker's. Written by it, but for `at` and `asleep`, which the parent changes, too. All is zero until a worker comes,
+ *  and again when it is buried. */
 struct desk {
-    _Alignas(BOARD_LINE) _Atomic uint64_t aim; /* the position that it tries to claim, or has claimed last */
-    _Atomic uint64_t ticket;   /* of the chunk that it has; 0: none. Set before the slot is FREE, cleared
-                                                  after the last report on it was put */
-    _Atomic uint64_t at;       /* which item it has begun last: see board.c. The parent may put an end to
-                                                  it: board_doom */
-    _Atomic int64_t since;     /* when it ended the item before, or woke up; os_clock_now */
-    _Atomic uint64_t finished; /* items that it has finished, ever */
-    _Atomic uint32_t asleep;   /* 1: it sleeps on this word, or is about to */
+    /* The position that it tries to claim, or has claimed last. */
+    _Alignas(BOARD_LINE) _Atomic uint64_t aim;
+    /* Of the chunk that it has; 0: none. Set before the slot is FREE, cleared after the last report on it was put. */
+    _Atomic uint64_t ticket;
+    /* Which item it has begun last: see ring.c. The parent may put an end to it, by board_doom. */
+    _Atomic uint64_t at;
+    /* When it ended the item before, or woke up, whatever was later; os_clock_now. */
+    _Atomic int64_t since;
+    /* Items that it has finished. */
+    _Atomic uint64_t finished;
+    /* 1: it sleeps on this word, or is about to. */
+    _Atomic uint32_t asleep;
 };
 
 /* ---- the board ---- */
@@ -100,24 +106,29 @@ struct desk {
 #define BOARD_SLEEPER_WORDS (KITH_POOL_WORKERS_MAX / 64)
 
 struct slot {
-    _Atomic uint64_t state; /* see board.c; 0 is FREE */
+    _Atomic uint64_t state; /* see ring.c; 0 is FREE */
     uint64_t chunk;         /* its place in the store. Parent, while the slot is FREE */
 };
 
 /** The head of the file. The desks follow, then the slots, then, at a multiple of STORE_BLOCK, the store. */
 struct board_shared {
+    /* never changes */
     char magic[8];
-    uint64_t size;                              /* of the whole mapping, in bytes */
-    uint64_t store;                             /* where the store begins, in bytes */
-    uint32_t workers;                           /* desks */
-    uint32_t slots;                             /* a power of two, more than there are workers */
-    _Alignas(BOARD_LINE) _Atomic uint64_t head; /* the first position that may be READY. Anybody, by compare-and-swap */
-    _Alignas(BOARD_LINE) _Atomic uint64_t tail; /* the next position to fill. Parent: seq_cst; workers: seq_cst */
-    _Alignas(BOARD_LINE) _Atomic uint64_t sleepers[BOARD_SLEEPER_WORDS]; /* a bit for each worker that sleeps, or is
-                                                                            about to. Set by it, taken by who wakes it */
-    _Alignas(BOARD_LINE) _Atomic uint64_t keeper_asleep; /* not 0: the keeper waits for the bell, or is about to. Which
-                                                            of its sleeps it is, counted from 1 */
-    _Atomic uint32_t closing;                            /* 1: a worker that finds nothing to claim ends */
+    uint64_t size;    /* of the whole mapping, in bytes */
+    uint64_t store;   /* where the store begins, in bytes */
+    uint32_t workers; /* desks */
+    uint32_t slots;   /* a power of two, more than there are workers */
+
+    /* The first position that may be READY. By anybody, by compare-and-swap. */
+    _Alignas(BOARD_LINE) _Atomic uint64_t head;
+    /* The next position to fill. Parent: seq_cst; workers: seq_cst. */
+    _Alignas(BOARD_LINE) _Atomic uint64_t tail;
+    /* A bit for each worker that sleeps, or is about to. Set by it, taken by who wakes it. */
+    _Alignas(BOARD_LINE) _Atomic uint64_t sleepers[BOARD_SLEEPER_WORDS];
+    /* Not 0: the keeper waits for the bell, or is about to. It is the count of its sleeps. */
+    _Alignas(BOARD_LINE) _Atomic uint64_t keeper_asleep;
+    /* 1: a worker that finds nothing to claim ends. */
+    _Atomic uint32_t closing;
 };
 
 /** A process's view of a board. */
@@ -161,13 +172,13 @@ static inline struct chunk *board_chunk(const struct board *board, uint64_t plac
  *  @return false when the ring is full */
 bool board_hand_out(struct board *board, uint64_t place);
 
-/** How many chunks wait in the ring; positions that were passed over behind the first of them count, too. 0 is right. */
+/** How many chunks wait in the ring. Positions behind the first that were passed over count, too; 0 is 0. */
 uint64_t board_waiting(struct board *board);
 
 /** Wakes all workers that sleep. */
 void board_wake_all(struct board *board);
 
-/** From now on a worker that finds nothing to claim ends. */
+/** From now on a worker that finds nothing to claim ends. What is handed out later may find nobody. */
 void board_dismiss(struct board *board);
 
 /** What a worker is at. */
@@ -206,7 +217,10 @@ void board_keeper_wakes(struct board *board);
 
 /* ---- a worker's side ---- */
 
-/** Claims the next chunk, sleeping while there is none. It is on the desk when this returns, and since is set.
+/** A worker sits down at its desk, which is as board_new or board_bury has left it. Before its first claim. */
+void board_arrive(struct board *board, unsigned worker);
+
+/** Claims the next chunk, sleeping while there is none. It is on the desk when this returns.
  *  @return it; NULL when there is nothing more: the board is closing, or this worker is doomed */
 struct chunk *board_claim(struct board *board, unsigned worker);
 

@@ -13,20 +13,23 @@
 
 struct store;
 
-/** @return 0 or -ENOMEM with the detail */
+/** @param board  must outlive the store
+ *  @return 0 or -ENOMEM with the detail */
 int store_new(struct store **store, const struct board *board);
+
+/** NULL is fine. What the file has stays there, until it is closed. */
 void store_free(struct store *store);
 
-/** Allocates; one thread at a time.
- *  @param size   in bytes
+/** Allocates; one thread at a time. What lies there is anything.
+ *  @param size   in bytes, at least 1
  *  @param place  receives the place, never 0; its address is a multiple of BOARD_LINE
- *  @return 0; -ENOMEM, -ENOSPC, -EFBIG, -EMSGSIZE with the detail */
+ *  @return 0; -EMSGSIZE: more than the store can ever hold; -ENOSPC: it is full; -ENOMEM; -EFBIG; with the detail */
 int store_allocate(struct store *store, size_t size, uint64_t *place);
 
 /** Frees; one thread at a time. */
 void store_release(struct store *store, uint64_t place);
 
-/** @return the memory that the store has from the system, in bytes */
+/** @return the memory that the board has from the system, in bytes */
 uint64_t store_memory(const struct store *store);
 
 #endif
