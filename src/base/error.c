@@ -109,3 +109,8 @@ int error_fail(int code, const char *format, ...)
     errno = saved;
     return code;
 }
+
+void error_clear(void)
+{
+    detail[0] = '\0';
+}

@@ -8,4 +8,7 @@
  *  @return the code, so that a failing line reads `return error_fail(...)` */
 int error_fail(int code, const char *format, ...) KITH_PRINTF(2, 3) __attribute__((cold));
 
+/** Forgets this thread's detail, so that what is there later is of what failed later. */
+void error_clear(void);
+
 #endif

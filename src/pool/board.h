@@ -228,6 +228,12 @@ struct chunk *board_claim(struct board *board, unsigned worker);
  *  not begin */
 bool board_begin(struct board *board, unsigned worker, uint32_t item);
 
+/** When it began, at the earliest: this worker's desk.since. */
+static inline int64_t board_since(const struct board *board, unsigned worker)
+{
+    return atomic_load_explicit(&board->desks[worker].since, memory_order_relaxed);
+}
+
 /** Notes that it has ended. Its report is to be put before. @param now  os_clock_now */
 void board_end(struct board *board, unsigned worker, int64_t now);
 

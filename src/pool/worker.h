@@ -6,7 +6,8 @@
 #include <kith/value.h>
 
 /** The entry point of a worker, registered under WORKER_ENTRY. Its arguments are worker_args; it is handed the
- *  descriptors WORKER_BOARD, WORKER_BELL and WORKER_OUTBOX, and those that the pool's owner named. */
+ *  descriptors WORKER_BOARD, WORKER_BELL and WORKER_OUTBOX, and those that the pool's owner named.
+ *  @return its exit code: 0 when it has put REPORT_RETIRED; 1 when it has put REPORT_BROKEN, or could not report */
 int worker_run(kith_call *call);
 
 #define WORKER_ENTRY "kith pool worker"
@@ -17,14 +18,14 @@ int worker_run(kith_call *call);
 
 /** What a worker is told. */
 struct worker_settings {
-    unsigned number; /* of its desk, from 0 */
-    unsigned max_tasks;
+    unsigned number;                    /* of its desk, from 0 */
+    unsigned max_tasks;                 /* 0: no such limit */
     kith_entry *initializer;            /* NULL: none, or it goes by name */
     const char *initializer_name;       /* NULL: none */
-    const kith_value *initializer_args; /* NULL: none */
+    const kith_value *initializer_args; /* a tuple; NULL: none */
 };
 
-/** @return the tuple of arguments; NULL when there is no memory */
+/** @return the tuple of arguments; NULL when there is no memory, or the initializer's nest too deep */
 kith_value *worker_args(kith_arena *arena, const struct worker_settings *settings);
 
 #endif
