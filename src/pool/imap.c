@@ -157,15 +157,15 @@ static void prepare(struct kith_imap *imap)
         .previous = imap->chunk,
     };
     pool_lock(result->pool);
-    outlook.measured = result->measured;
-    outlook.took = result->took;
+    outlook.measured = result->running_done;
+    outlook.took = result->running_time;
     pool_unlock(result->pool);
     imap->chunk = chunk_size(&outlook);
     size_t row = find_room(imap, imap->chunk);
     if (row > 0)
         make_chunk(imap, row);
     if (imap->ended && imap->bundle.count == 0)
-        result_finish(result);
+        result_complete(result);
 }
 
 /* Hands in the chunk that was made.
@@ -180,7 +180,7 @@ static int hand_in(struct kith_imap *imap, deadline until)
         end(imap, code);
     }
     if (imap->ended)
-        result_finish(imap->result);
+        result_complete(imap->result);
     return 0;
 }
 
@@ -301,8 +301,7 @@ static int imap_new(kith_imap **imap, kith_pool *pool, kith_entry *work, kith_po
     code = kith_arena_new(&made->arena);
     if (code < 0)
         goto fail;
-    code = result_new(&made->result, pool,
-                      &(struct result_plan){ .work = work, .options = &mine, .cells = cells, .ordered = !ordered });
+    code = result_new(&made->result, pool, work, &mine, 0, cells, !ordered);
     if (code < 0)
         goto fail;
     for (size_t i = 0; items && i < cells; i++)
@@ -339,7 +338,7 @@ void kith_imap_free(kith_imap *imap)
     if (pool_usable(imap->result->pool) == 0) {
         progress_silence(imap->result);
         if (!imap->ended || imap->bundle.count > 0)
-            result_finish(imap->result);
+            result_complete(imap->result);
         result_cancel(imap->result);
     }
     result_release(imap->result);
