@@ -222,6 +222,7 @@ static int await(struct kith_imap *imap, deadline until)
     if (out == 0) {
         int failure = imap->failure;
         imap->failure = 0;
+        progress_end(imap->result, imap->result->count);
         return failure < 0 ? error_fail(failure, "%s", imap->detail) : KITH_EEMPTY;
     }
     if (imap->chunk > 1 && !deadline_passed(until)) {

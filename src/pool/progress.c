@@ -27,26 +27,43 @@ int64_t progress_due(const struct kith_result *result, bool ended)
                                                                                     : OS_FOREVER;
 }
 
-void progress_tell(struct kith_result *result, size_t done, size_t total, bool ended)
+/* Under the pool's `telling`, where the function may silence it. */
+static void tell(const struct kith_result *result, size_t done, size_t total, bool ended)
 {
     bool first = result->told_at == 0;
-    pthread_mutex_lock(&result->pool->telling);
     if (!result->silent && first)
         result->progress(result->context, 0, total);
     if (!result->silent && (!first || ended))
         result->progress(result->context, done, total);
-    pthread_mutex_unlock(&result->pool->telling);
-    result->told = first && !ended ? 0 : done;
+}
+
+void progress_tell(struct kith_result *result, size_t done, size_t total, bool ended)
+{
+    pthread_mutex_lock(&result->pool->telling);
+    tell(result, done, total, ended);
+    result->told = result->told_at == 0 && !ended ? 0 : done;
     result->told_at = os_clock_now();
+    result->silent |= ended;
+    pthread_mutex_unlock(&result->pool->telling);
+}
+
+void progress_end(struct kith_result *result, size_t total)
+{
+    if (!result->progress || pool_in_keeper(result->pool)) /* the keeper is about to */
+        return;
+    pthread_mutex_lock(&result->pool->telling);
+    tell(result, total, total, true);
+    result->silent = true;
+    pthread_mutex_unlock(&result->pool->telling);
 }
 
 void progress_silence(struct kith_result *result)
 {
-    bool told_by_caller = pool_in_keeper(result->pool);
-    if (!told_by_caller)
+    bool telling = pool_in_keeper(result->pool);
+    if (!telling)
         pthread_mutex_lock(&result->pool->telling);
     result->silent = true;
-    if (!told_by_caller)
+    if (!telling)
         pthread_mutex_unlock(&result->pool->telling);
 }
 

@@ -712,8 +712,6 @@ static void progress_is_told_from_the_beginning_to_the_end(void **state)
                             &(kith_task_options){ .progress = note, .context = &told, .ahead = 50 });
     take_squares(imap, 0, 1000);
     take_the_end(imap);
-    assert_code(kith_pool_close(pool), 0);
-    assert_code(kith_pool_join(pool, KITH_FOREVER), 0);
     assert_true(atomic_load(&told.calls) >= 2);
     assert_int_equal(told.first_done, 0);
     assert_int_equal(told.first_total, 0);
