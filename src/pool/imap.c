@@ -337,6 +337,8 @@ void kith_imap_free(kith_imap *imap)
     if (!imap)
         return;
     if (pool_usable(imap->result->pool) == 0) {
+        if (imap->ended && result_done(imap->result) == imap->result->count)
+            progress_end(imap->result, imap->result->count);
         progress_silence(imap->result);
         if (!imap->ended || imap->bundle.count > 0)
             result_complete(imap->result);
