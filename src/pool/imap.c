@@ -18,6 +18,7 @@
 
 #define AHEAD 1000
 #define PROMPT ((int64_t)1000000) /* what waits for company waits no longer, in nanoseconds */
+#define RETRY ((int64_t)5000000)  /* so often it is seen whether a pool that was full has room */
 #define FREE SIZE_MAX
 
 struct kith_imap {
@@ -69,13 +70,11 @@ static void give_back(struct kith_imap *imap)
         imap->items[index % imap->result->cell_count] = FREE;
 }
 
-/* Finds cells for the next chunk. @return how many there are in a row, up to size */
-static size_t find_room(struct kith_imap *imap, size_t size)
+/* Finds cells for the next chunk, of which at least one is free. @return how many there are in a row, up to size */
+static size_t find_row(struct kith_imap *imap, size_t size)
 {
     struct kith_result *result = imap->result;
     size_t cells = result->cell_count, row = 0;
-    if (result->count - imap->cleared + size > cells)
-        return 0;
     if (!imap->items)
         return size;
     while (imap->items[result->next_index % cells] != FREE)
@@ -143,15 +142,16 @@ static void make_chunk(struct kith_imap *imap, size_t size)
 
 /* ---- handing out ---- */
 
-/* Makes a chunk when there is room for a whole one. */
-static void prepare(struct kith_imap *imap)
+/* How many tasks the next chunk is to have. Of those that may be on their way each worker is to have two chunks or
+ * more, also when larger ones were asked for. */
+static unsigned choose_size(const struct kith_imap *imap)
 {
-    struct kith_result *result = imap->result;
-    size_t room = result->cell_count - (result->count - imap->cleared);
-    if (imap->ended || imap->bundle.count > 0 || room == 0 || room < imap->chunk)
-        return;
+    const struct kith_result *result = imap->result;
+    size_t half = result->cell_count / 2 / result->pool->crew.count;
     struct chunk_outlook outlook = {
-        .asked = result->chunk,
+        .asked = result->chunk <= half ? result->chunk
+                 : half > 0            ? (unsigned)half
+                                       : 1,
         .left = result->cell_count,
         .workers = result->pool->crew.count,
         .previous = imap->chunk,
@@ -160,10 +160,21 @@ static void prepare(struct kith_imap *imap)
     outlook.measured = result->running_done;
     outlook.took = result->running_time;
     pool_unlock(result->pool);
-    imap->chunk = chunk_size(&outlook);
-    size_t row = find_room(imap, imap->chunk);
-    if (row > 0)
-        make_chunk(imap, row);
+    return chunk_size(&outlook);
+}
+
+/* Makes a chunk when there is room for a whole one; or for less, when the next result is not there, and workers may be
+ * without work. */
+static void prepare(struct kith_imap *imap, bool there)
+{
+    struct kith_result *result = imap->result;
+    size_t room = result->cell_count - (result->count - imap->cleared);
+    size_t running = result->count - result_done(result);
+    bool enough = there || running >= (size_t)imap->chunk * result->pool->crew.count;
+    if (imap->ended || imap->bundle.count > 0 || room == 0 || (room < imap->chunk && enough))
+        return;
+    imap->chunk = choose_size(imap);
+    make_chunk(imap, find_row(imap, imap->chunk < room ? imap->chunk : room));
     if (imap->ended && imap->bundle.count == 0)
         result_complete(result);
 }
@@ -185,24 +196,31 @@ static int hand_in(struct kith_imap *imap, deadline until)
 }
 
 /* Hands out as far as there is room: one chunk when the next result is there, so that who makes items slowly holds up
- * no results, else as many as will go. Waits for room in the pool, but only when no result can come. */
+ * no results, else as many as will go. Waits for room in the pool, but only when no result can come: else what was made
+ * is kept. */
 static int feed(struct kith_imap *imap, deadline until)
 {
-    bool more = true;
-    while (more) {
-        prepare(imap);
+    bool there;
+    do {
+        there = look(imap);
+        prepare(imap, there);
         if (imap->bundle.count == 0)
             break;
         bool none = imap->result->count == imap->given;
         int code = hand_in(imap, none ? until : DEADLINE_PASSED);
         if (code < 0)
             return code == -ETIMEDOUT && !none ? 0 : code;
-        more = !look(imap);
-    }
+    } while (!there);
     return 0;
 }
 
 /* ---- taking results ---- */
+
+static deadline sooner(deadline until, int64_t wait)
+{
+    deadline soon = os_clock_now() + wait;
+    return soon < until ? soon : until;
+}
 
 /* Waits until the next `count` results are there: in order, the last of them. */
 static int wait_for(struct kith_imap *imap, size_t count, deadline until)
@@ -226,8 +244,7 @@ static int await(struct kith_imap *imap, deadline until)
         return failure < 0 ? error_fail(failure, "%s", imap->detail) : KITH_EEMPTY;
     }
     if (imap->chunk > 1 && !deadline_passed(until)) {
-        deadline soon = os_clock_now() + PROMPT;
-        int code = wait_for(imap, out < imap->chunk ? out : imap->chunk, soon < until ? soon : until);
+        int code = wait_for(imap, out < imap->chunk ? out : imap->chunk, sooner(until, PROMPT));
         if (code < 0 && code != -ETIMEDOUT)
             return code;
         if (look(imap))
@@ -263,9 +280,14 @@ int kith_imap_next(kith_imap *imap, kith_arena *arena, kith_value **value, kith_
     if (code < 0)
         return code;
     give_back(imap);
-    code = feed(imap, until);
-    if (code == 0)
-        code = await(imap, until);
+    bool again;
+    do {
+        code = feed(imap, until);
+        bool full = imap->bundle.count > 0;
+        if (code == 0)
+            code = await(imap, full ? sooner(until, RETRY) : until);
+        again = code == -ETIMEDOUT && full && !deadline_passed(until);
+    } while (again);
     return code == 0 ? give(imap, arena, value) : code;
 }
 
