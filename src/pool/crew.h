@@ -6,6 +6,7 @@
 #include <kith/pool.h>
 
 #include "base/deadline.h"
+#include "pool/worker.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -20,9 +21,9 @@ struct worker {
     pid_t pid;
     bool ready;    /* it claims chunks */
     bool retiring; /* it has said that it ends */
-    bool ended;    /* its sentinel says so */
-    bool overdue;           /* it is being killed for a time limit: */
-    uint64_t overdue_place; /* which chunk; 0: for it did not answer */
+    bool ended;     /* its sentinel says so */
+    bool unwatched; /* there was no memory to watch its sentinel: it was killed */
+    uint64_t overdue_ticket; /* it is being killed for a time limit, at a task of this chunk; 0: it is not */
     uint32_t overdue_item;
 
     /* What limits.c goes by. */
@@ -37,51 +38,53 @@ struct worker {
 struct crew {
     struct worker *workers; /* one for each desk */
     unsigned count;         /* desks */
-    unsigned running;       /* workers that were started and not buried */
+    unsigned running;       /* workers that were started and not buried. Changed under the mutex */
     unsigned started;       /* ever: for their names */
-    bool stopping;          /* no more are started: the pool ends */
-    int64_t kill_at;        /* when those are killed that did not heed SIGTERM; OS_FOREVER: not */
+    bool stopping;          /* no more are started. Under the mutex */
+    deadline kill_at;       /* when those are killed that did not heed SIGTERM; OS_FOREVER: not. Under the mutex */
 
-    unsigned stillborn;    /* how many in a row ended before they were ready */
-    int64_t start_at;      /* when to try again to start those that are missing; 0: now */
-    int64_t pause;         /* how long to wait after the next failure */
-    int64_t failing_since; /* when starts began to fail; 0: they don't */
+    unsigned stillborn;     /* how many in a row ended before they were ready */
+    deadline start_at;      /* before then, no start is tried again */
+    int64_t pause;          /* how long to wait after the next failure, in nanoseconds */
+    deadline give_up_at;    /* when the pool is broken, should no worker have been started; OS_FOREVER: starts succeed */
 
     /* What they are started with. */
     kith_arena *arena; /* owns the copies */
     kith_process_options options;
-    kith_entry *initializer;
-    const char *initializer_name;
-    const kith_value *initializer_args;
-    unsigned max_tasks;
-    sigset_t mask; /* the signals that were blocked when the pool was made */
+    const char *name;
+    struct worker_settings settings; /* but for the number */
+    sigset_t mask; /* the signals that the thread blocked which made the pool */
 };
 
 /** Copies what workers are started with.
+ *  @param count  how many there are to be
  *  @return 0; -EINVAL, -ENOMEM with the detail */
-int crew_new(struct crew *crew, const kith_pool_options *options);
+int crew_new(struct crew *crew, const kith_pool_options *options, unsigned count);
 
-/** Gives back what it has. Of workers that still run, only what this process has of them: for a forked child. */
+/** Gives back what it has; of workers that still run, only what this process has of them: for a forked child. */
 void crew_free(struct kith_pool *pool);
 
-/** Starts workers where there are none, unless the last start failed a moment ago or the crew is stopping. Breaks the
- *  pool where that has no use any more. Not under the mutex.
+/** Starts workers where there are none, unless the last start failed a moment ago, or the crew is stopping. Breaks the
+ *  pool when that has had no use for long. Not under the mutex.
  *  @return 0; or why the last start failed, with the detail */
 int crew_start(struct kith_pool *pool);
 
 /** Buries the workers that have ended. Not under the mutex. */
 void crew_bury(struct kith_pool *pool);
 
-/** Has those end that are idle, and all others as soon as they are. Under the mutex. */
+/** Has all workers end as soon as they find nothing to do. Under the mutex. */
 void crew_dismiss(struct kith_pool *pool);
 
-/** Asks all to end by SIGTERM, and kills them a second later. Under the mutex. */
+/** Asks all to end by SIGTERM, and has them killed a second later. Under the mutex. */
 void crew_terminate(struct kith_pool *pool);
 
 /** Kills those whose second is over. Not under the mutex. */
 void crew_kill_late(struct kith_pool *pool);
 
 /** When the keeper has to look at the crew again; OS_FOREVER. */
-deadline crew_next(const struct kith_pool *pool);
+deadline crew_next(struct kith_pool *pool);
+
+/** How many are at a task. Under the mutex. */
+unsigned crew_busy(const struct kith_pool *pool);
 
 #endif

@@ -14,17 +14,15 @@ struct worker;
 struct keeper {
     pthread_t thread;
     bool runs; /* the thread was started, and not joined */
-    bool deep; /* it sleeps, and does not look at the ring now and then: whoever hands in a task wakes it. Under the
+    bool deep; /* it sleeps, and does not look at the ring now and then: who hands in a task has to wake it. Under the
                   mutex */
+    bool news; /* tasks were handed in since it lay down last. Under the mutex */
     int wake;   /* an os_flag: look around */
     int events; /* an os_events: of the wake flag, the bell, and the workers' sentinels */
     void *buffer;
     size_t *sizes;
-
-    int64_t stalled_at; /* when the ring was looked at last, whether nobody claims; see keeper.c */
-    int claimant;       /* who held a claim then; -1: nobody */
-    int64_t claimant_since;
-    deadline limits_next; /* when a time limit may be over; OS_FOREVER */
+    deadline look_at_ring; /* when to wake sleepers, should chunks be waiting; OS_FOREVER: none did */
+    deadline look_at_limits;
 };
 
 /** Makes what it needs. @return 0; -EMFILE, -ENFILE, -ENOMEM with the detail */
@@ -42,7 +40,11 @@ void keeper_wake(struct kith_pool *pool);
 /** A chunk was handed in: wakes it if it would not look by itself. Under the mutex. */
 void keeper_note_task(struct kith_pool *pool);
 
-/** Takes in all that a worker has reported. Not under the mutex. */
-void keeper_empty(struct kith_pool *pool, struct worker *worker);
+/** Watches a worker's sentinel, and no more. @return 0; -ENOMEM with the detail */
+int keeper_watch(struct kith_pool *pool, struct worker *worker);
+void keeper_forget(struct kith_pool *pool, struct worker *worker);
+
+/** Takes in all that a worker has reported. By the keeper; not under the mutex. @return how many reports there were */
+size_t keeper_empty(struct kith_pool *pool, struct worker *worker);
 
 #endif

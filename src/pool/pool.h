@@ -28,6 +28,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* The most that kith_pool_options.max_pending may be. */
+#define PENDING_MAX 1000000
+
 enum pool_state {
     POOL_OPEN,
     POOL_CLOSED,     /* no more tasks; those that are there complete */
@@ -55,6 +58,7 @@ struct kith_pool {
     int64_t least_limit;    /* the least since there were some, in nanoseconds */
     kith_pool_stats stats;  /* what is counted as it happens: done, failed, lost, timed_out, retried, replaced */
 
+    unsigned feeds;               /* maps that have tasks left to be handed in */
     struct kith_result *attended; /* with a feed, or progress to tell */
     struct kith_result *complete; /* all tasks have ended; the keeper has to tell */
 
@@ -94,8 +98,17 @@ bool pool_has_much_room(const struct kith_pool *pool);
 void pool_tasks_came(struct kith_pool *pool, const struct kith_result *result, size_t count);
 void pool_task_ended(struct kith_pool *pool, const struct kith_result *result);
 
+/** Counts one that has ended without having been handed in. */
+void pool_task_given_up(struct kith_pool *pool);
+
+/** Whether all tasks end now, whatever they are at. @param ending  receives how, then */
+bool pool_given_up(const struct kith_pool *pool, struct ending *ending);
+
 /** Ends all tasks, and what is asked of the pool later, with a code. @param detail  copied */
 void pool_break(struct kith_pool *pool, int code, const char *detail);
+
+/** The keeper has gone: tells those who join. Not under the mutex. */
+void pool_end(struct kith_pool *pool);
 
 /** Gives back a reference. Not under the mutex. */
 void pool_release(struct kith_pool *pool);

@@ -9,6 +9,7 @@
 #include "value/pickle.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- cells ---- */
 
@@ -247,15 +248,33 @@ int result_new(struct kith_result **result, struct kith_pool *pool, const struct
     return 0;
 }
 
-void result_attend(struct kith_result *result)
+struct kith_result *result_take_ended(struct kith_pool *pool)
 {
-    if (!result->link)
-        enlist(&result->pool->attended, result);
+    struct kith_result *result = pool->complete;
+    if (result)
+        strike(result);
+    return result;
+}
+
+struct kith_result *result_next_to_feed(struct kith_pool *pool)
+{
+    struct kith_result *result = pool->attended;
+    while (result && (!result->feed || feed_is_busy(result)))
+        result = result->next;
+    if (!result)
+        return NULL;
+    strike(result); /* and goes behind the others */
+    struct kith_result **end = &pool->attended;
+    while (*end)
+        end = &(*end)->next;
+    enlist(end, result);
+    return result;
 }
 
 static void free_result(struct kith_result *result)
 {
     struct kith_pool *pool = result->pool;
+    strike(result);
     free_cells(result);
     free(result);
     pool->references--; /* never the last one: whoever is in here has another */
@@ -407,20 +426,20 @@ int kith_result_ready(const kith_result *result)
     return code < 0 ? code : result_done(result) == result->total;
 }
 
-/** The list of all results. @return 0, or the code of the first that failed */
+/** The list of all results. */
 static int list_of(const struct kith_result *result, kith_arena *arena, kith_value **list)
 {
-    kith_value *made = list ? kith_value_list(arena) : NULL;
-    if (list && !made)
+    kith_value *made = kith_value_list(arena);
+    if (!made)
         return -ENOMEM;
     int code = 0;
-    for (size_t i = 0; i < result->cell_count && i < result->total && code == 0; i++) {
+    for (size_t i = 0; i < result->total && code == 0; i++) {
         kith_value *value;
-        code = cell_value(&result->cells[i], arena, list ? &value : NULL);
-        if (code == 0 && list)
+        code = cell_value(&result->cells[i], arena, &value);
+        if (code == 0)
             code = kith_value_append(made, value);
     }
-    if (code == 0 && list)
+    if (code == 0)
         *list = made;
     return code;
 }
@@ -429,6 +448,8 @@ int result_value(const struct kith_result *result, kith_arena *arena, kith_value
 {
     if (result->first_failed != RESULT_NO_INDEX)
         return cell_value(result_cell(result, result->first_failed), NULL, NULL);
+    if (!value)
+        return 0;
     return result->is_list ? list_of(result, arena, value) : cell_value(result->cells, arena, value);
 }
 
@@ -516,7 +537,7 @@ bool result_cancel(struct kith_result *result)
     if (!result->complete) {
         result->cancelled = true;
         some = result->feed != NULL;
-        feed_give_up(result, &(struct ending){ .code = -ECANCELED });
+        feed_give_up(result);
         some = ledger_cancel(pool, result) || some;
         pool_tell_of_room(pool);
     }

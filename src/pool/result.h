@@ -184,6 +184,12 @@ void result_end(struct kith_result *result, size_t index, const struct ending *e
 /** Has the keeper attend to it. */
 void result_attend(struct kith_result *result);
 
+/** One that has ended, and that somebody is to be told of; it is taken off the list. @return NULL when there is none */
+struct kith_result *result_take_ended(struct kith_pool *pool);
+
+/** The map whose turn it is to be fed. @return NULL when there is none that another thread does not feed */
+struct kith_result *result_next_to_feed(struct kith_pool *pool);
+
 /** Gives back the pool's own handle: the keeper has told everybody. */
 void result_drop(struct kith_result *result);
 
