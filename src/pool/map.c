@@ -376,12 +376,14 @@ static int begin_and_wait(struct kith_result **result, kith_pool *pool, kith_ent
     if (code < 0)
         return code;
     code = result_wait(*result, RESULT_NO_INDEX, items->count, OS_FOREVER);
-    if (code < 0)
-        result_cancel(*result);
+    if (code == 0) {
+        progress_end(*result, items->count);
+        return 0;
+    }
+    result_cancel(*result);
     wait_until_fed(*result);
     progress_silence(*result);
-    if (code < 0)
-        result_release(*result);
+    result_release(*result);
     return code;
 }
 
