@@ -375,12 +375,3 @@ deadline crew_next(struct kith_pool *pool)
     }
     return next;
 }
-
-unsigned crew_busy(const struct kith_pool *pool)
-{
-    struct board_sight sight;
-    unsigned busy = 0;
-    for (unsigned i = 0; i < pool->crew.count; i++)
-        busy += pool->crew.workers[i].process && board_look(&pool->board, i, &sight);
-    return busy;
-}

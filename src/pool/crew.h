@@ -84,7 +84,4 @@ void crew_kill_late(struct kith_pool *pool);
 /** When the keeper has to look at the crew again; OS_FOREVER. */
 deadline crew_next(struct kith_pool *pool);
 
-/** How many are at a task. Under the mutex. */
-unsigned crew_busy(const struct kith_pool *pool);
-
 #endif
