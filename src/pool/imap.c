@@ -29,6 +29,7 @@ struct kith_imap {
     struct bundle bundle; /* items that have been made and not handed in */
     size_t made;          /* items, ever */
     size_t *items;        /* unordered: the item whose task has the cell, or FREE. In order: NULL */
+    unsigned workers;     /* of the pool, which may end before this */
     unsigned chunk;       /* how large the last was to be; 0: there was none */
     size_t known;         /* so many results are there, as far as was looked; in order: up to that one */
     size_t given;         /* of these, were given */
@@ -147,13 +148,13 @@ static void make_chunk(struct kith_imap *imap, size_t size)
 static unsigned choose_size(const struct kith_imap *imap)
 {
     const struct kith_result *result = imap->result;
-    size_t half = result->cell_count / 2 / result->pool->crew.count;
+    size_t half = result->cell_count / 2 / imap->workers;
     struct chunk_outlook outlook = {
         .asked = result->chunk <= half ? result->chunk
                  : half > 0            ? (unsigned)half
                                        : 1,
         .left = result->cell_count,
-        .workers = result->pool->crew.count,
+        .workers = imap->workers,
         .previous = imap->chunk,
     };
     pool_lock(result->pool);
@@ -170,7 +171,7 @@ static void prepare(struct kith_imap *imap, bool there)
     struct kith_result *result = imap->result;
     size_t room = result->cell_count - (result->count - imap->cleared);
     size_t running = result->count - result_done(result);
-    bool enough = there || running >= (size_t)imap->chunk * result->pool->crew.count;
+    bool enough = there || running >= (size_t)imap->chunk * imap->workers;
     if (imap->ended || imap->bundle.count > 0 || room == 0 || (room < imap->chunk && enough))
         return;
     imap->chunk = choose_size(imap);
@@ -330,6 +331,7 @@ static int imap_new(kith_imap **imap, kith_pool *pool, kith_entry *work, kith_po
     for (size_t i = 0; items && i < cells; i++)
         items[i] = FREE;
     made->items = items;
+    made->workers = pool->crew.count;
     made->next = next;
     made->context = context;
     *imap = made;
