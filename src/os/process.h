@@ -28,6 +28,9 @@ int os_process_open(pid_t pid);
 /** Sends a signal. @return 0, also when the process has ended; -EPERM */
 int os_process_signal(int sentinel, int number);
 
+/** Whether a child is stopped, as by SIGSTOP, and nobody else was told of that; not by a debugger. */
+bool os_process_is_stopped(int sentinel);
+
 /** Looks whether a child has ended and, if so, lets the kernel forget it.
  *  @param exit_code  receives what it gave to exit, or the negative number of the signal that killed it
  *  @return 1 when it has ended; 0 while it runs; -ECHILD when it has ended but somebody else was told of it */

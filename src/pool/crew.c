@@ -251,26 +251,31 @@ int crew_start(struct kith_pool *pool)
 
 /* ---- burying ---- */
 
-/** Says how a worker ended. */
-static void describe(char *text, size_t size, const struct worker *worker, int code, int exit_code)
+/** Says how a worker ended. @param code  of kith_process_exit_code. @param where  follows an exit code */
+static void describe(char *text, size_t size, const struct worker *worker, int code, int exit_code, const char *where)
 {
     int pid = (int)worker->pid;
     if (code < 0)
         snprintf(text, size, "worker %d ended, and somebody else was told how", pid);
+    else if (worker->overdue_ticket)
+        snprintf(text, size, "worker %d was killed", pid);
     else if (exit_code < 0)
         snprintf(text, size, "worker %d was killed by signal %d (%s)", pid, -exit_code, strsignal(-exit_code));
     else
-        snprintf(text, size, "worker %d ended with exit code %d in the task", pid, exit_code);
+        snprintf(text, size, "worker %d ended with exit code %d%s", pid, exit_code, where);
 }
 
 /** What the tasks of a dead worker come to. Under the mutex. */
-static void settle(struct kith_pool *pool, unsigned number, const struct worker *worker, int exit_code, const char *how)
+static void settle(struct kith_pool *pool, unsigned number, const struct worker *worker, int code, int exit_code)
 {
     struct board_sight sight;
     if (!board_bury(&pool->board, number, &sight))
         return;
-    bool overdue = worker->overdue_ticket == sight.ticket && worker->overdue_item == sight.item;
-    struct fate fate = { .code = overdue ? -ETIMEDOUT : KITH_EWORKERLOST, .exit_code = overdue ? 0 : exit_code, .how = how };
+    char how[128];
+    describe(how, sizeof how, worker, code, exit_code, " in the task");
+    struct fate fate = { .code = KITH_EWORKERLOST, .exit_code = exit_code, .how = how };
+    if (worker->overdue_ticket == sight.ticket && worker->overdue_item == sight.item)
+        fate = (struct fate){ .code = -ETIMEDOUT, .how = how };
     ledger_bury(pool, worker, &sight, &fate);
     pool_tell_of_room(pool);
 }
@@ -294,10 +299,10 @@ static void bury(struct kith_pool *pool, unsigned number)
     keeper_forget(pool, worker);
     keeper_empty(pool, worker);
     int code = kith_process_exit_code(worker->process, &exit_code);
-    describe(how, sizeof how, worker, code, exit_code);
+    describe(how, sizeof how, worker, code, exit_code, "");
     struct worker dead = *worker;
     pool_lock(pool);
-    settle(pool, number, &dead, exit_code, how);
+    settle(pool, number, &dead, code, exit_code);
     if (!pool->crew.stopping && !dead.ready)
         note_stillborn(pool, how);
     pool->stats.replaced += !pool->crew.stopping && !dead.retiring;

@@ -25,14 +25,8 @@ struct worker {
     bool unwatched; /* there was no memory to watch its sentinel: it was killed */
     uint64_t overdue_ticket; /* it is being killed for a time limit, at a task of this chunk; 0: it is not */
     uint32_t overdue_item;
-
-    /* What limits.c goes by. */
-    uint32_t ticket;  /* of the chunk that it had at the last look; LEDGER_NONE */
-    int64_t reported; /* when its last report was taken in */
-    uint64_t stay_place, stay_finished; /* what it had when it was found with a chunk and at no task, */
-    int64_t stay_since;                 /* and since when; 0: it was not */
-
-    uint32_t lingering; /* the ledger's: the last chunk that it completed, which it may not have put down yet */
+    int64_t reported;   /* when its last report was taken in */
+    int64_t stopped_at; /* since when it has been seen to be stopped; 0: it was not */
 };
 
 struct crew {

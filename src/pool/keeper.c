@@ -288,18 +288,27 @@ static bool somebody_is_idle(const struct kith_pool *pool)
     return false;
 }
 
-/** Wakes sleepers for chunks that nobody has claimed for a while. @return when to look again */
+/** Whether somebody has to go on, and does not: to claim a chunk, or to end. Under the mutex. */
+static bool something_waits(struct kith_pool *pool)
+{
+    if (pool->crew.stopping)
+        return pool->crew.running > 0;
+    return board_waiting(&pool->board) > 0 && somebody_is_idle(pool);
+}
+
+/** Sees to it that chunks which wait are claimed, whoever was woken for them. @return when to look again */
 static deadline look_at_ring(struct kith_pool *pool, int64_t now)
 {
     struct keeper *keeper = &pool->keeper;
     pool_lock(pool);
     ledger_unpark(pool);
-    if (board_waiting(&pool->board) == 0 || !somebody_is_idle(pool)) {
+    if (!something_waits(pool)) {
         keeper->look_at_ring = OS_FOREVER;
     } else if (keeper->look_at_ring == OS_FOREVER) {
         keeper->look_at_ring = now + LOOK;
     } else if (keeper->look_at_ring <= now) {
         board_wake_all(&pool->board);
+        limits_end_stopped(pool, now);
         keeper->look_at_ring = now + LOOK;
     }
     pool_unlock(pool);

@@ -320,8 +320,12 @@ static void end_lost(struct kith_pool *pool, struct entry *entry, uint32_t item,
                      const struct fate *fate)
 {
     char detail[256];
-    snprintf(detail, sizeof detail, "task %zu %s: %s", entry->first + item,
-             fate->code == -ETIMEDOUT ? "exceeded its time limit" : "was lost", fate->how);
+    size_t number = entry->first + item;
+    if (fate->code == -ETIMEDOUT)
+        snprintf(detail, sizeof detail, "task %zu exceeded its time limit of %g s: %s", number,
+                 (double)entry->result->limit / 1e9, fate->how);
+    else
+        snprintf(detail, sizeof detail, "task %zu was lost: %s", number, fate->how);
     struct ending ending = {
         .code = fate->code,
         .exit_code = fate->exit_code,

@@ -98,6 +98,12 @@ int os_process_signal(int sentinel, int number)
     return -errno;
 }
 
+bool os_process_is_stopped(int sentinel)
+{
+    siginfo_t status = { 0 };
+    return waitid(P_PIDFD, (id_t)sentinel, &status, WSTOPPED | WNOHANG | WNOWAIT) == 0 && status.si_pid != 0;
+}
+
 int os_process_reap(int sentinel, int *exit_code)
 {
     siginfo_t status = { 0 };
