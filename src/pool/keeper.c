@@ -386,20 +386,22 @@ static bool rest(struct kith_pool *pool, deadline next, bool active)
 {
     deadline until = lie_down(pool, next, active);
     board_keeper_sleeps(&pool->board);
-    bool early = take_in(pool) > 0;
-    int code = early ? 0 : os_poll(pool->keeper.events, OS_POLL_READ, until);
+    bool woken = take_in(pool) > 0 || os_poll(pool->keeper.events, OS_POLL_READ, until) == 0;
     board_keeper_wakes(&pool->board);
+    take_in(pool); /* at once: somebody may wait for it */
     take_events(pool);
-    return code == 0;
+    return woken;
 }
 
 static void *keeper_main(void *argument)
 {
     struct kith_pool *pool = argument;
     bool active = true;
-    while (!is_through(pool)) {
+    for (;;) {
         deadline next;
         size_t done = go_round(pool, &next);
+        if (is_through(pool))
+            break;
         if (done >= MANY) {
             os_clock_nap(NAP);
             take_events(pool);
