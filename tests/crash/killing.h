@@ -58,6 +58,13 @@ static inline void kill_and_close(kith_process *process)
     must(kith_process_close(process), "close");
 }
 
+/** Tells in TAP how a test went. @return 1 when it failed, else 0 */
+static inline int verdict(int test, bool good, const char *what)
+{
+    printf("%sok %d - %s\n", good ? "" : "not ", test, what);
+    return !good;
+}
+
 /** The argument of this index as a number, or what to take if it is not there. */
 static inline uint64_t number_of(int count, char **arguments, int index, uint64_t otherwise)
 {

@@ -4,19 +4,10 @@
  *
  * usage: soak [SECONDS [SEED]]   the seed is printed, and replays the choices, as far as the scheduler lets it. Output
  * is TAP. */
+#include "belongings.h"
 #include "killing.h"
 
-#include <dirent.h>
-#include <string.h>
-
-enum { LINES = 3, WORKERS_MAX = 6, PATIENCE = 30, LARGEST = 2 << 20, QUEUED_MAX = 4000, SLACK = 4096 };
-
-/* Sanitizers keep what was freed. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define KEEPS_MEMORY 1
-#else
-#define KEEPS_MEMORY 0
-#endif
+enum { LINES = 3, WORKERS_MAX = 6, PATIENCE = 30, LARGEST = 2 << 20, QUEUED_MAX = 4000 };
 
 /** What the processes of one queue tell. In shared memory. */
 struct board {
@@ -187,54 +178,6 @@ static bool step(void)
     return true;
 }
 
-/* ---- what one has ---- */
-
-struct belongings {
-    long descriptors, mappings, memory, shared_memory, named;
-};
-
-static long count_entries(const char *folder, const char *part)
-{
-    DIR *directory = opendir(folder);
-    long count = 0;
-    if (!directory)
-        return 0;
-    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
-        count += strstr(entry->d_name, part) != NULL;
-    closedir(directory);
-    return count;
-}
-
-/** Counts the lines of a file, or adds up the numbers, in KiB, of those that begin so. */
-static long read_lines(const char *path, const char *beginning)
-{
-    FILE *file = fopen(path, "re");
-    char line[4096];
-    long sum = 0;
-    while (file && fgets(line, sizeof line, file)) {
-        if (!beginning)
-            sum += strstr(line, "kith-") || strstr(line, "/dev/zero");
-        else if (strncmp(line, beginning, strlen(beginning)) == 0)
-            sum += atol(line + strlen(beginning));
-    }
-    if (file)
-        fclose(file);
-    return sum;
-}
-
-static struct belongings take_stock(void)
-{
-    return (struct belongings){ count_entries("/proc/self/fd", ""), read_lines("/proc/self/maps", NULL),
-                                read_lines("/proc/self/status", "VmRSS:"), read_lines("/proc/self/status", "RssShmem:"),
-                                count_entries("/dev/shm", "kith") };
-}
-
-static int verdict(int test, bool good, const char *what)
-{
-    printf("%sok %d - %s\n", good ? "" : "not ", test, what);
-    return !good;
-}
-
 int main(int count, char **arguments)
 {
     uint64_t seconds = number_of(count, arguments, 1, 2);
@@ -257,18 +200,11 @@ int main(int count, char **arguments)
     struct belongings after = take_stock();
     printf("# %llu queues, %llu processes started, %llu killed, %llu messages\n", (unsigned long long)made,
            (unsigned long long)started, (unsigned long long)killed, (unsigned long long)messages);
-    printf("# before: %ld descriptors, %ld mappings, %ld KiB, %ld KiB shared, %ld named\n", before.descriptors,
-           before.mappings, before.memory, before.shared_memory, before.named);
-    printf("# after:  %ld descriptors, %ld mappings, %ld KiB, %ld KiB shared, %ld named\n", after.descriptors,
-           after.mappings, after.memory, after.shared_memory, after.named);
+    print_stock("before:", &before);
+    print_stock("after: ", &after);
     failed += verdict(1, good, "everybody gets on, and no message is damaged");
-    failed += verdict(2,
-                      after.descriptors == before.descriptors && after.mappings == before.mappings &&
-                          after.named <= before.named && kith_process_active_children(NULL, 0) == 0,
+    failed += verdict(2, nothing_left(&before, &after) && kith_process_active_children(NULL, 0) == 0,
                       "no descriptor, mapping, name or child is left over");
-    failed += verdict(
-        3,
-        KEEPS_MEMORY || (after.memory <= before.memory + SLACK && after.shared_memory <= before.shared_memory + SLACK),
-        "memory is what it was");
+    failed += verdict(3, memory_as_before(&before, &after), "memory is what it was");
     return failed > 0;
 }
