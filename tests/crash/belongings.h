@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLACK = 4096 }; /* so much more memory, in KiB, is no sign */
-
 /* Sanitizers keep what was freed. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define KEEPS_MEMORY 1
@@ -70,10 +68,11 @@ static inline bool nothing_left(const struct belongings *before, const struct be
            after->named <= before->named;
 }
 
-static inline bool memory_as_before(const struct belongings *before, const struct belongings *after)
+/** @param slack  so much more memory, in KiB, is no sign */
+static inline bool memory_as_before(const struct belongings *before, const struct belongings *after, long slack)
 {
     return KEEPS_MEMORY ||
-           (after->memory <= before->memory + SLACK && after->shared_memory <= before->shared_memory + SLACK);
+           (after->memory <= before->memory + slack && after->shared_memory <= before->shared_memory + slack);
 }
 
 #endif

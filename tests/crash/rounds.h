@@ -18,8 +18,8 @@
 #ifndef KITH_TESTS_CRASH_ROUNDS_H
 #define KITH_TESTS_CRASH_ROUNDS_H
 
+#include "bystanders.h"
 #include "random.h"
-#include "stepper.h"
 
 #include <kith/sync.h>
 
