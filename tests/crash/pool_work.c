@@ -89,6 +89,18 @@ void work_begin(struct work *work, const struct promise *promise, uint64_t longe
     work->ledger->longest = longest;
 }
 
+void work_restart(struct work *work)
+{
+    const struct work fresh = {
+        .promise = work->promise, .segment = work->segment, .ledger = work->ledger, .ended = work->ended
+    };
+    *work = fresh;
+    memset(work->ended, 0, work->promise.tasks);
+    atomic_store(&work->ledger->begun, 0);
+    for (size_t i = 0; i < work->promise.tasks; i++)
+        atomic_store(&work->ledger->runs[i], 0);
+}
+
 void work_end(struct work *work)
 {
     kith_segment_free(work->segment);

@@ -46,6 +46,9 @@ struct work {
 /** Begins a round: nobody has run. */
 void work_begin(struct work *work, const struct promise *promise, uint64_t longest);
 
+/** Begins the next round with the same ledger. */
+void work_restart(struct work *work);
+
 /** Judges all tasks together, when all have been told of. @return whether everything was right */
 bool work_judge(struct work *work);
 
