@@ -199,12 +199,19 @@ void work_see_result(struct work *work, size_t first, kith_result *result, bool 
     kith_arena_free(arena);
 }
 
+void work_forget(struct work *work, size_t first, size_t count)
+{
+    memset(work->ended + first, 1, count);
+}
+
 bool work_judge(struct work *work)
 {
     const kith_outcome nothing = { 0 };
     for (size_t i = 0; i < work->promise.tasks; i++) {
         if (work->ended[i] == 0)
             wrong(work, i, &nothing, "nothing was told of a task");
+        if (atomic_load(&work->ledger->runs[i]) > work->promise.retries + 1)
+            wrong(work, i, &nothing, "a task has run more often than was asked for");
     }
     if (atomic_load(&work->ledger->strange) > 0)
         wrong(work, 0, &nothing, "tasks were told nonsense");

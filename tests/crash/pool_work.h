@@ -49,7 +49,7 @@ void work_begin(struct work *work, const struct promise *promise, uint64_t longe
 /** Begins the next round with the same ledger. */
 void work_restart(struct work *work);
 
-/** Judges all tasks together, when all have been told of. @return whether everything was right */
+/** Judges all tasks together, when all have been told of, and none can run any more. @return whether everything was right */
 bool work_judge(struct work *work);
 
 void work_end(struct work *work);
@@ -63,6 +63,9 @@ void work_see_bytes(struct work *work, size_t task, const kith_outcome *outcome,
 
 /** All tasks of a map, the first of which has this number. */
 void work_see_result(struct work *work, size_t first, kith_result *result, bool bytes);
+
+/** Nobody will tell of so many tasks from this one on. */
+void work_forget(struct work *work, size_t first, size_t count);
 
 /** The task: (number). As bytes: the number as a size_t. */
 int do_work(kith_call *call);

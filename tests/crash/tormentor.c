@@ -26,25 +26,22 @@ static enum weapon weapon;
 
 /* ---- striking ---- */
 
-static void strike_one(const pid_t *pids, int count, int signal)
+static bool strike_one(const pid_t *pids, int count, int signal, uint64_t *random)
 {
-    if (count > 0 && kill(pids[random_below(&randomness, (uint64_t)count)], signal) == 0)
-        strikes++;
+    return count > 0 && kill(pids[random_below(random, (uint64_t)count)], signal) == 0;
 }
 
-static void strike(void)
+bool strike(const kith_pool *pool, enum weapon with, uint64_t *random)
 {
-    pid_t workers[KIN_MAX], kin[KIN_MAX];
-    int count = kith_pool_workers(now.pool, workers, KIN_MAX);
-    uint64_t chance = random_below(&randomness, 4);
-    enum weapon with = weapon == ALL_WEAPONS ? (enum weapon)random_below(&randomness, ALL_WEAPONS) : weapon;
-    count = count > KIN_MAX ? KIN_MAX : count;
+    pid_t pids[KIN_MAX];
+    uint64_t chance = random_below(random, 4);
+    if (with == ALL_WEAPONS)
+        with = (enum weapon)random_below(random, ALL_WEAPONS);
     if (with == KILL_KIN)
-        strike_one(kin, children_of(getpid(), kin, KIN_MAX), SIGKILL);
-    else if (with == KILL_WORKERS)
-        strike_one(workers, count, SIGKILL);
-    else
-        strike_one(workers, count, chance == 0 ? SIGCONT : SIGSTOP);
+        return strike_one(pids, children_of(getpid(), pids, KIN_MAX), SIGKILL, random);
+    int count = kith_pool_workers(pool, pids, KIN_MAX);
+    int signal = with == KILL_WORKERS ? SIGKILL : chance == 0 ? SIGCONT : SIGSTOP;
+    return strike_one(pids, count > KIN_MAX ? KIN_MAX : count, signal, random);
 }
 
 void let_go_on(kith_pool *pool)
@@ -98,7 +95,7 @@ static void *watch(void *nothing)
         pthread_mutex_lock(&mutex);
         moved = has_moved() || moved;
         if (now.pool && moved) {
-            strike();
+            strikes += strike(now.pool, weapon, &randomness);
             moved = false;
         }
         pthread_mutex_unlock(&mutex);

@@ -17,6 +17,9 @@ enum weapon {
     ALL_WEAPONS
 };
 
+/** Strikes once: one worker of a pool, or one child, at random. @return whether somebody was there */
+bool strike(const kith_pool *pool, enum weapon weapon, uint64_t *random);
+
 /** Starts it.
  *  @param seed   chooses whom, what and when
  *  @param pause  between two strikes, in nanoseconds, on the average. The next one also waits until `moves` changes */
