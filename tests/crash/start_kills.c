@@ -24,8 +24,9 @@ enum start_state { NEVER_RETURNED, STARTED, FAILED };
 
 /** What is known of each start. In shared memory, which children find as "ledger". */
 struct ledger {
-    _Atomic uint32_t next;  /* its number */
-    _Atomic uint32_t ended; /* children whose end was seen */
+    _Atomic uint32_t next;    /* its number */
+    _Atomic uint32_t started; /* those that did not fail */
+    _Atomic uint32_t ended;   /* children whose end was seen */
     _Atomic uint32_t wrong;
     char why[200];
     _Atomic int failures[FAILURES_MAX]; /* the codes of starts that failed, each once */
@@ -97,6 +98,8 @@ static void begin_child(struct child *child, kith_arena *arena)
     atomic_store(&ledger->states[child->number], code == 0 ? STARTED : FAILED);
     if (code < 0)
         note_failure(code);
+    else
+        atomic_fetch_add(&ledger->started, 1);
 }
 
 /** One way or the other. */
@@ -135,8 +138,14 @@ static void end_child(struct child *child)
 static void *kill_children(void *over)
 {
     pid_t kin[KIN_MAX];
+    uint32_t seen = UINT32_MAX;
     while (!atomic_load((_Atomic bool *)over)) {
         pause_for(random_below(&killer_random, 2000000));
+        /* Mostly lets something get started before it strikes again: else no server would ever begin. */
+        uint32_t started = atomic_load(&ledger->started);
+        if (started == seen && random_below(&killer_random, 8) > 0)
+            continue;
+        seen = started;
         int count = children_of(getpid(), kin, KIN_MAX);
         if (count > 0)
             kill(kin[random_below(&killer_random, (uint64_t)count)], SIGKILL);
