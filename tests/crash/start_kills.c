@@ -147,8 +147,12 @@ static void *kill_children(void *over)
             continue;
         seen = started;
         int count = children_of(getpid(), kin, KIN_MAX);
-        if (count > 0)
-            kill(kin[random_below(&killer_random, (uint64_t)count)], SIGKILL);
+        bool all = random_below(&killer_random, 8) == 0;
+        uint64_t one = count > 0 ? random_below(&killer_random, (uint64_t)count) : 0;
+        for (int i = 0; i < count; i++) {
+            if (all || one == (uint64_t)i)
+                kill(kin[i], SIGKILL);
+        }
     }
     return NULL;
 }
