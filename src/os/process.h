@@ -10,8 +10,9 @@
 pid_t os_process_fork(void);
 
 /** Forks a sibling: its parent is this process's parent. For processes of one thread, which holds no lock.
+ *  @param id  receives the sibling's id, in the same instant in which there is one: also when this process is killed
  *  @return as os_process_fork; -ENOTSUP where the kernel does not tell what the C library has registered with it */
-pid_t os_process_fork_sibling(void);
+pid_t os_process_fork_sibling(pid_t *id);
 
 /** How many threads this process has. */
 int os_process_threads(void);

@@ -72,9 +72,9 @@ pid_t forks_child(struct kith_process *child)
     return pid;
 }
 
-pid_t forks_sibling(void)
+pid_t forks_sibling(pid_t *id)
 {
-    return watching < 0 ? watching : os_process_fork_sibling();
+    return watching < 0 ? watching : os_process_fork_sibling(id);
 }
 
 void forks_become(struct kith_process *child, struct kith_process *parent)

@@ -28,8 +28,8 @@ unsigned forks_count(void);
 pid_t forks_child(struct kith_process *child);
 
 /** Forks a sibling of this process, which must have but one thread, and is no process of a record yet: that is what
- *  forks_become is for. @return as os_process_fork_sibling */
-pid_t forks_sibling(void);
+ *  forks_become is for. @param id, @return  as os_process_fork_sibling */
+pid_t forks_sibling(pid_t *id);
 
 /** Makes this process, of one thread, that of a record, as if its parent had forked it.
  *  @param parent  what is known of that one */

@@ -202,28 +202,7 @@ static int await_word(int socket, bool *ended)
 static pid_t await_answer(int socket)
 {
     struct serve_answer answer = { 0 };
-    bool ended = false;
-    int failures = 0;
-    while (!answer.from_server && !(ended && answer.pid != 0)) {
-        struct serve_answer next;
-        ptrdiff_t got = await_word(socket, &ended);
-        if (got > 0) {
-            got = receive_plain(socket, &next, sizeof next);
-            if (got == 0)
-                break;
-            if (got > 0)
-                answer = next;
-        }
-        /* There may be a child, and it must not be lost for that. */
-        if (got < 0 && ++failures == ATTEMPTS)
-            return answer.pid != 0 ? answer.pid : (pid_t)got;
-    }
-    return answer.pid != 0 ? answer.pid : KITH_EWORKERLOST;
-}
-
-/* @return as await_answer; all but KITH_EWORKERLOST with a detail */
-static pid_t ask(struct kith_process *child, struct parcel *parcel)
-{
+    pid_t made;
     int code = children_pack_pair(child);
     if (code < 0)
         return error_fail(code, "no socket for an answer of the forkserver: %s", kith_strerror(code));
@@ -231,9 +210,14 @@ static pid_t ask(struct kith_process *child, struct parcel *parcel)
     children_unpack(child, LUGGAGE_FAR);
     pid_t pid = code == -EPIPE ? KITH_EWORKERLOST : code < 0 ? code : await_answer(child->luggage[LUGGAGE_NEAR]);
     children_unpack(child, LUGGAGE_NEAR);
-    if (pid < 0 && pid != KITH_EWORKERLOST)
-        error_fail(pid, "the forkserver can't make a child: %s", kith_strerror(pid));
-    return pid;
+    if (code < 0 && code != -EPIPE)
+        return error_fail(code, "a child's descriptors can't be handed to the forkserver: %s", kith_strerror(code));
+    if (got < 0)
+        return error_fail((int)got, "no answer of the forkserver: %s", kith_strerror((int)got));
+    if (got == 0) /* when it was made all the same, it is dead, and has to be reaped */
+        return (made = parcel_made(child)) > 0 ? made : KITH_EWORKERLOST;
+    return answer.pid < 0 ? error_fail(answer.pid, "the forkserver can't make a child: %s", kith_strerror(answer.pid))
+                          : answer.pid;
 }
 
 static pid_t make(struct kith_process *child, struct parcel *parcel, const struct errand *errand,

@@ -72,15 +72,16 @@ static int write_args(kith_bytes *args, const struct errand *errand)
 static int fill_file(int file, const kith_bytes *plan, const kith_bytes *args)
 {
     void *memory;
-    size_t size = plan->size + args->size;
+    size_t size = sizeof(struct parcel_birth) + plan->size + args->size;
     int code = os_memory_back(file, 0, size);
     if (code == 0)
         code = os_memory_map(&memory, file, 0, size);
     if (code < 0)
         return error_fail(code, "no memory for what a child is told, %zu bytes", size);
-    memcpy(memory, plan->data, plan->size);
+    char *pickles = (char *)memory + sizeof(struct parcel_birth);
+    memcpy(pickles, plan->data, plan->size);
     if (args->size)
-        memcpy((char *)memory + plan->size, args->data, args->size);
+        memcpy(pickles + plan->size, args->data, args->size);
     os_memory_unmap(memory, size);
     return 0;
 }
@@ -168,6 +169,26 @@ void parcel_discard(struct parcel *parcel)
     for (size_t i = 0; i < parcel->count; i++)
         close(parcel->descriptors[i]);
     parcel->count = 0;
+}
+
+/* ---- the child that is made of it ---- */
+
+pid_t parcel_fork(const struct parcel *parcel)
+{
+    void *birth;
+    int code = os_memory_map(&birth, parcel->descriptors[PARCEL_FILE], 0, sizeof(struct parcel_birth));
+    if (code < 0)
+        return code;
+    pid_t pid = forks_sibling(&((struct parcel_birth *)birth)->child);
+    os_memory_unmap(birth, sizeof(struct parcel_birth));
+    return pid;
+}
+
+pid_t parcel_made(const struct kith_process *child)
+{
+    struct parcel_birth birth;
+    ssize_t got = pread(child->luggage[LUGGAGE_FILE], &birth, sizeof birth, 0);
+    return got == sizeof birth ? birth.child : 0;
 }
 
 /* What is being made of a parcel. All of it lives as long as the process. */
@@ -265,16 +286,18 @@ static int unpack(struct unpacking *to)
     void *memory;
     kith_value *plan;
     const char *entry;
-    int code = os_memory_map(&memory, to->parcel->descriptors[PARCEL_FILE], 0, head->plan_size + head->args_size);
+    size_t size = sizeof(struct parcel_birth) + head->plan_size + head->args_size;
+    int code = os_memory_map(&memory, to->parcel->descriptors[PARCEL_FILE], 0, size);
+    char *pickles = (char *)memory + sizeof(struct parcel_birth);
     close(to->parcel->descriptors[PARCEL_FILE]);
     if (code == 0)
         code = kith_arena_new(&to->arena);
     if (code == 0)
-        code = read_pickle(to->arena, &plan, memory, head->plan_size);
+        code = read_pickle(to->arena, &plan, pickles, head->plan_size);
     if (code == 0)
         code = read_plan(to, plan, &entry);
     if (code == 0 && head->args_size)
-        code = read_pickle(to->arena, &to->life->call.args, (char *)memory + head->plan_size, head->args_size);
+        code = read_pickle(to->arena, &to->life->call.args, pickles + head->plan_size, head->args_size);
     if (code < 0)
         return error_fail(code, "can't read what this process is to be: %s", kith_strerror(code));
     to->life->entry = entry_find(entry);

@@ -1,6 +1,6 @@
-/* What a child is told that is no copy of its parent, and how: one packet, with descriptors, the first of them a file
- * of memory. In that lie two pickles: the plan, which says who the child is, how it is set up and what it runs; and the
- * arguments.
+/* What a child is told that is no copy of its parent, and how: one packet, with descriptors, the first of them a file of
+ * memory. In that lie two pickles: the plan, which says who the child is, how it is set up and what it runs; and the
+ * arguments. Before them there is a word where the kernel writes the id of a child that the forkserver makes.
  *
  * A spawned image finds its parcel in the one socket that it has; the forkserver is sent parcels, and hands each to the
  * child that it makes for it. Either way the child holds all that it needs, and waits at its gate until its parent has
@@ -16,6 +16,11 @@
  *  that are handed over, as many as there are: the plan tells. */
 enum { PARCEL_FILE, PARCEL_PARENT, PARCEL_GATE, PARCEL_KNOWN };
 
+/** What its file begins with. */
+struct parcel_birth {
+    _Alignas(8) pid_t child; /* 0: not yet. The kernel, for the forkserver; read by the parent when both are dead */
+};
+
 /** The packet itself. */
 struct parcel_head {
     char format[16]; /* PARCEL_FORMAT */
@@ -27,7 +32,7 @@ struct parcel_head {
 };
 
 /** To be changed with what parcels are made of: a program's library may have been replaced since the parent began. */
-#define PARCEL_FORMAT "kith parcel 1"
+#define PARCEL_FORMAT "kith parcel 2"
 
 struct parcel {
     struct parcel_head head;
@@ -56,6 +61,13 @@ int parcel_receive(struct parcel *parcel, int socket, int *beside);
 
 /** Closes the descriptors of one that was received. */
 void parcel_discard(struct parcel *parcel);
+
+/** Forks a sibling that is to become the child that a parcel tells of. @return as forks_sibling; -ENOMEM */
+pid_t parcel_fork(const struct parcel *parcel);
+
+/** The child that parcel_fork has made of what was packed, though nobody may live who could tell of it.
+ *  @return its id; 0: there was none */
+pid_t parcel_made(const struct kith_process *child);
 
 /** Becomes the child that a parcel tells of, and lives its life. */
 _Noreturn void parcel_live(const struct parcel *parcel);

@@ -10,7 +10,6 @@
 #include "os/process.h"
 #include "process/call.h"
 #include "process/entry.h"
-#include "process/forks.h"
 #include "process/life.h"
 #include "process/parcel.h"
 #include "process/self.h"
@@ -83,7 +82,7 @@ static _Noreturn void live(const struct parcel *parcel, int parcels, int to_answ
 
 static void make_child(struct parcel *parcel, int parcels, int to_answer)
 {
-    pid_t pid = forks_sibling();
+    pid_t pid = parcel_fork(parcel);
     if (pid == 0)
         live(parcel, parcels, to_answer);
     parcel_discard(parcel);

@@ -46,19 +46,19 @@ static void call(void (*function)(void))
         function();
 }
 
-static pid_t clone_sibling(void *thread_id)
+static pid_t clone_sibling(pid_t *id, void *thread_id)
 {
-    unsigned long flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+    unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
     /* The fifth argument is the word for the id on some machines and the fourth on others; what then is the other one,
      * the thread's own memory, matters only with CLONE_SETTLS. */
 #if defined(__s390__)
-    return (pid_t)syscall(SYS_clone, NULL, flags, NULL, thread_id, thread_id);
+    return (pid_t)syscall(SYS_clone, NULL, flags, id, thread_id, thread_id);
 #else
-    return (pid_t)syscall(SYS_clone, flags, NULL, NULL, thread_id, thread_id);
+    return (pid_t)syscall(SYS_clone, flags, NULL, id, thread_id, thread_id);
 #endif
 }
 
-pid_t os_process_fork_sibling(void)
+pid_t os_process_fork_sibling(pid_t *id)
 {
     /* What the C library's fork does for the thread that goes on in the child: its id is written where the library
      * keeps it, and the kernel, which forgets the list of robust words in a child, is told of it again. */
@@ -68,7 +68,7 @@ pid_t os_process_fork_sibling(void)
         return -ENOTSUP;
     for (int i = around_count; i > 0; i--)
         call(arounds[i - 1].before);
-    pid_t pid = clone_sibling(thread_id);
+    pid_t pid = clone_sibling(id, thread_id);
     int reason = errno;
     if (pid == 0)
         os_thread_begin_robust(robust);
