@@ -49,7 +49,7 @@ void work_begin(struct work *work, const struct promise *promise, uint64_t longe
 /** Begins the next round with the same ledger. */
 void work_restart(struct work *work);
 
-/** Judges all tasks together, when all have been told of, and none can run any more. @return whether everything was right */
+/** Judges all tasks together, when all have been told of, and none can run any more. @return whether all was right */
 bool work_judge(struct work *work);
 
 void work_end(struct work *work);
