@@ -1,5 +1,5 @@
-/* What a child is told that is no copy of its parent, and how: one packet, with descriptors, the first of them a file of
- * memory. In that lie two pickles: the plan, which says who the child is, how it is set up and what it runs; and the
+/* What a child is told that is no copy of its parent, and how: one packet, with descriptors, the first of them a file
+ * of memory. In that lie two pickles: the plan, which says who the child is, how it is set up and what it runs; and the
  * arguments. Before them there is a word where the kernel writes the id of a child that the forkserver makes.
  *
  * A spawned image finds its parcel in the one socket that it has; the forkserver is sent parcels, and hands each to the

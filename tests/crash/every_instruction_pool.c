@@ -1,6 +1,6 @@
-/* Kill after every instruction of a pool's worker: from where it sleeps without work, over the claim of tasks, the tasks
- * and its reports, to where it sleeps again, or ends. In other scenarios it is stopped there, for good, and tasks have a
- * time limit.
+/* Kill after every instruction of a pool's worker: from where it sleeps without work, over the claim of tasks, the
+ * tasks and its reports, to where it sleeps again, or ends. In other scenarios it is stopped there, for good, and tasks
+ * have a time limit.
  *
  * The owner of the pool is a child of this process; this process traces a worker, its grandchild. Another worker is
  * held in a task of its own until the first one is dead, so that the first one gets what is handed in. After each kill,

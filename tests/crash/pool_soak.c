@@ -1,6 +1,6 @@
-/* Soak of pools: pools of all kinds are made, used by several threads in every way there is, and end in every way, while
- * workers, the forkserver and other children are killed, stopped and continued at random. Tasks fail, exit and die, are
- * given up, forgotten, or called too late. Then
+/* Soak of pools: pools of all kinds are made, used by several threads in every way there is, and end in every way,
+ * while workers, the forkserver and other children are killed, stopped and continued at random. Tasks fail, exit and
+ * die, are given up, forgotten, or called too late. Then
  *   - no call hangs; every task that somebody asked about has ended once, and rightly, and none ran too often;
  *   - what tasks themselves did is told as it was;
  *   - each callback is called once;

@@ -1,5 +1,5 @@
-/* Kill torture of starts: a parent starts children by one of the methods, as quickly as it can, while at random instants
- * children, images that are about to begin and the forkserver are killed, or the parent itself is. Then
+/* Kill torture of starts: a parent starts children by one of the methods, as quickly as it can, while at random
+ * instants children, images that are about to begin and the forkserver are killed, or the parent itself is. Then
  *   - no start and no join hangs; a start that failed has not run its entry point, and none ran twice;
  *   - a child that ended by itself has run, and has the exit code that it returned;
  *   - the parent, when it lives, has no zombie and no descriptor left over;
