@@ -5,6 +5,7 @@
  *   - the parent, when it lives, has no zombie and no descriptor left over;
  *   - when it was killed, all that it has begun ends: daemons with it, the others when they are done, and images that
  *     nobody had let go yet, and the forkserver, at once.
+ * The last is also shown of owners of pools, whose workers are killed and replaced meanwhile.
  *
  * usage: start_kills [STARTS [SEED]]   STARTS a test; the seed is printed, and replays the choices, as far as the
  * scheduler lets it. Output is TAP. */
@@ -18,7 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-enum { STARTS_MAX = 200000, AT_A_TIME = 4, KIN_MAX = 100, PATIENCE = 30, FAILURES_MAX = 8 };
+enum { STARTS_MAX = 200000, AT_A_TIME = 4, WORKERS = 3, KIN_MAX = 100, PATIENCE = 30, FAILURES_MAX = 8 };
 
 enum start_state { NEVER_RETURNED, STARTED, FAILED };
 
@@ -57,6 +58,7 @@ KITH_ENTRY(nap)
     struct ledger *book = kith_segment_data(mine);
     uint64_t state = (uint64_t)number;
     atomic_fetch_add(&book->runs[number], 1);
+    kith_segment_free(mine);
     while (daemon)
         pause();
     pause_for(random_below(&state, 2000000));
@@ -220,6 +222,42 @@ static _Noreturn void be_parent(uint32_t until, bool killer)
     exit(0);
 }
 
+/* ---- the owner of a pool ---- */
+
+/** Tasks of all kinds, some of which never end: who is killed leaves workers at any place. */
+static void hand_in_tasks(kith_pool *pool, kith_arena *arena)
+{
+    for (uint64_t tasks = random_below(&randomness, 100); tasks > 0; tasks--) {
+        uint32_t number = atomic_fetch_add(&ledger->next, 1);
+        bool endless = random_below(&randomness, 50) == 0;
+        const kith_task_options options = { .timeout = KITH_MS(5) };
+        must(kith_pool_apply_async(pool, NULL, nap, kith_value_pack(arena, "(ib)", (int)number, endless), &options),
+             "apply");
+        kith_arena_reset(arena);
+    }
+}
+
+static _Noreturn void be_owner(void)
+{
+    const kith_process_fd fds[] = { { "ledger", kith_segment_share_fd(segment) } };
+    const kith_process_options process = { .method = method, .fds = fds, .fd_count = 1 };
+    pthread_t thread;
+    _Atomic bool over = false;
+    kith_arena *arena;
+    killer_random = random_next(&randomness);
+    must(kith_arena_new(&arena), "arena");
+    must(-pthread_create(&thread, NULL, kill_children, &over), "thread");
+    for (;;) {
+        kith_pool *pool;
+        int code = kith_pool_new(&pool, &(kith_pool_options){ .workers = WORKERS, .process = &process });
+        if (code == KITH_EWORKERLOST) /* forkservers are killed as well */
+            continue;
+        must(code, "pool_new");
+        hand_in_tasks(pool, arena);
+        must(kith_pool_free(pool), "pool_free");
+    }
+}
+
 /* ---- the test ---- */
 
 static bool hangs(const char *what)
@@ -280,40 +318,47 @@ static void judge(uint32_t from, uint32_t to)
     }
 }
 
-/** One parent. @param life  how many starts it may see at most; 0: it is not killed */
-static bool play(uint32_t until, uint32_t life, bool killer)
+/** Who is killed, beside children. */
+enum victim { NOBODY, PARENTS, OWNERS };
+
+/** One parent. */
+static bool play(enum victim victim, uint32_t until)
 {
     uint32_t from = atomic_load(&ledger->next);
     bool ended = false;
     int status = 0;
-    uint32_t most = life ? from + 1 + (uint32_t)random_below(&randomness, life) : UINT32_MAX;
-    randomness += 2;
+    uint32_t life = 1 + (uint32_t)random_below(&randomness, victim == OWNERS ? 150 : 20);
+    bool killer = victim == NOBODY || random_below(&randomness, 4) == 0;
+    random_next(&randomness);
     pid_t parent = fork();
+    if (parent == 0 && victim == OWNERS)
+        be_owner();
     if (parent == 0)
         be_parent(until, killer);
     must(parent < 0 ? -errno : 0, "fork");
-    if (!wait_for(parent, most, &ended))
+    if (!wait_for(parent, victim == NOBODY ? UINT32_MAX : from + life, &ended))
         return false;
+    if (ended && victim != NOBODY)
+        wrong("the parent ended by itself", from, 0);
     if (!ended)
         pause_for(random_below(&randomness, 1500000));
     kill(parent, SIGKILL);
     waitpid(parent, &status, 0);
-    if (!life && status != 0)
+    if (victim == NOBODY && status != 0)
         wrong("the parent ended badly", 0, status);
     bool good = all_end();
     judge(from, atomic_load(&ledger->next));
     return good && !atomic_load(&ledger->wrong);
 }
 
-/** @param kills_parent  else its children and server are killed */
-static bool torture(bool kills_parent, uint32_t starts)
+static bool torture(enum victim victim, uint32_t starts)
 {
     int parents = 0;
     bool good = true;
     must(kith_segment_new(&segment, sizeof *ledger), "segment");
     ledger = kith_segment_data(segment);
     while (good && atomic_load(&ledger->next) < starts) {
-        good = kills_parent ? play(UINT32_MAX, 20, random_below(&randomness, 4) == 0) : play(starts, 0, true);
+        good = play(victim, victim == NOBODY ? starts : UINT32_MAX);
         parents++;
     }
     uint32_t failed = 0, lost = 0;
@@ -334,6 +379,9 @@ static bool torture(bool kills_parent, uint32_t starts)
 int main(int count, char **arguments)
 {
     static const char *const methods[] = { "fork", "spawn", "forkserver" };
+    static const char *const victims[] = { "children are killed", "the parent is killed",
+                                           "the owner of a pool is killed" };
+    enum { TESTS = 9 };
     must(kith_begin(count, arguments), "begin");
     uint32_t starts = (uint32_t)number_of(count, arguments, 1, 200);
     uint64_t seed = number_of(count, arguments, 2, (uint64_t)time(NULL));
@@ -341,13 +389,13 @@ int main(int count, char **arguments)
     starts = starts < STARTS_MAX / 2 ? starts : STARTS_MAX / 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     must(prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? -errno : 0, "subreaper");
-    printf("1..6\n# seed %llu\n", (unsigned long long)seed);
-    for (int i = 0; i < 6; i++) {
+    printf("1..%d\n# seed %llu\n", TESTS, (unsigned long long)seed);
+    for (int i = 0; i < TESTS; i++) {
         char name[100];
         randomness = seed + (uint64_t)i;
         method = (kith_start_method)(i % 3);
-        bool good = torture(i >= 3, starts);
-        snprintf(name, sizeof name, "%s, %s", methods[i % 3], i < 3 ? "children are killed" : "the parent is killed");
+        bool good = torture((enum victim)(i / 3), starts);
+        snprintf(name, sizeof name, "%s, %s", methods[i % 3], victims[i / 3]);
         failed += verdict(i + 1, good, name);
     }
     return failed > 0;
