@@ -1,12 +1,14 @@
 /* The forkserver as its parent sees it.
  *
  * It is a child like others, but hidden. One thread at a time asks it for a child: sends it a parcel, and waits for the
- * answer, which both the server and the child give. When neither can any more, nobody has the other end of the answer's
- * socket, and the parent begins anew with another server.
+ * answer, which either server or child gives. When neither can any more, both ends of the answer's socket are closed,
+ * and the parent begins anew with another server. Whether the server is dead need never be asked. One that is stopped
+ * says nothing: it is killed after a while.
  */
 #include "process/forkserver.h"
 
 #include "base/error.h"
+#include "os/clock.h"
 #include "os/poll.h"
 #include "os/process.h"
 #include "process/begin.h"
@@ -28,6 +30,9 @@
 
 /* So often a start begins anew when servers die. */
 #define ATTEMPTS 3
+
+/* How long a server may take for what it does in a moment, in nanoseconds. After that it is stopped, or worse. */
+#define PATIENCE ((int64_t)10 * 1000000000)
 
 /* Under the mutex; changed under forks_block, too. */
 static struct {
@@ -113,9 +118,21 @@ static ptrdiff_t receive_plain(int socket, void *data, size_t size)
     return got;
 }
 
+static bool comes_in_time(int socket)
+{
+    int64_t until = os_clock_now() + PATIENCE;
+    int code;
+    do {
+        code = os_poll(socket, OS_POLL_READ, until);
+    } while (code == -EINTR);
+    return code != -ETIMEDOUT;
+}
+
 static int await_ready(void)
 {
     struct serve_ready ready = { 0 };
+    if (!*server.preload && !comes_in_time(server.near))
+        return error_fail(KITH_EWORKERLOST, "the forkserver does not begin: is it stopped?");
     ptrdiff_t got = receive_plain(server.near, &ready, sizeof ready);
     if (got < 0)
         return error_fail((int)got, "no word from the forkserver: %s", kith_strerror((int)got));
@@ -177,29 +194,17 @@ static bool is_running(void)
 
 /* ---- its children ---- */
 
-/* Waits for a word, or for the server's end.
- * @param ended  whether that is known; it is told once
- * @return 1: there is a word, or there will be none; 0: the server has ended; a negative code */
-static int await_word(int socket, bool *ended)
+/* @return as receive_plain */
+static ptrdiff_t receive_answer(int socket, struct serve_answer *answer)
 {
-    struct os_poll_one both[] = {
-        { .descriptor = socket, .what = OS_POLL_READ },
-        { .descriptor = *ended ? -1 : server.process->sentinel, .what = OS_POLL_READ },
-    };
-    int code;
-    do {
-        code = os_poll_many(both, 2, OS_FOREVER);
-    } while (code == -EINTR);
-    if (code < 0)
-        return code;
-    *ended = *ended || both[1].ready;
-    return both[0].ready;
+    if (comes_in_time(socket))
+        return receive_plain(socket, answer, sizeof *answer);
+    end_server();
+    return 0;
 }
 
-/* The server's word is the better one: then only the child has what was handed over. The child's own counts when the
- * server has died.
- * @return the child's id; KITH_EWORKERLOST when nobody will make it; a negative code */
-static pid_t await_answer(int socket)
+/* @return the child's id; KITH_EWORKERLOST when nobody will make it; a negative code with a detail */
+static pid_t ask(struct kith_process *child, struct parcel *parcel)
 {
     struct serve_answer answer = { 0 };
     pid_t made;
@@ -208,13 +213,13 @@ static pid_t await_answer(int socket)
         return error_fail(code, "no socket for an answer of the forkserver: %s", kith_strerror(code));
     code = parcel_send(parcel, server.near, child->luggage[LUGGAGE_FAR]);
     children_unpack(child, LUGGAGE_FAR);
-    pid_t pid = code == -EPIPE ? KITH_EWORKERLOST : code < 0 ? code : await_answer(child->luggage[LUGGAGE_NEAR]);
+    ptrdiff_t got = code < 0 ? 0 : receive_answer(child->luggage[LUGGAGE_NEAR], &answer);
     children_unpack(child, LUGGAGE_NEAR);
     if (code < 0 && code != -EPIPE)
         return error_fail(code, "a child's descriptors can't be handed to the forkserver: %s", kith_strerror(code));
     if (got < 0)
         return error_fail((int)got, "no answer of the forkserver: %s", kith_strerror((int)got));
-    if (got == 0) /* when it was made all the same, it is dead, and has to be reaped */
+    if (got == 0) /* it may have been made all the same; if it is dead it has to be reaped */
         return (made = parcel_made(child)) > 0 ? made : KITH_EWORKERLOST;
     return answer.pid < 0 ? error_fail(answer.pid, "the forkserver can't make a child: %s", kith_strerror(answer.pid))
                           : answer.pid;
