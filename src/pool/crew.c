@@ -339,6 +339,11 @@ static int go_on(kith_process *process)
     return os_process_signal(kith_process_sentinel(process), SIGCONT);
 }
 
+void crew_let_go_on(const struct worker *worker)
+{
+    go_on(worker->process);
+}
+
 void crew_dismiss(struct kith_pool *pool)
 {
     pool->crew.stopping = true;

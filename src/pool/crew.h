@@ -75,6 +75,9 @@ void crew_terminate(struct kith_pool *pool);
 /** Kills those whose second is over. Not under the mutex. */
 void crew_kill_late(struct kith_pool *pool);
 
+/** Lets a worker go on that somebody has stopped. Under the mutex. */
+void crew_let_go_on(const struct worker *worker);
+
 /** When the keeper has to look at the crew again; OS_FOREVER. */
 deadline crew_next(struct kith_pool *pool);
 

@@ -277,26 +277,36 @@ static void feed_maps(struct kith_pool *pool)
 
 /* ---- the ring ---- */
 
+/** Whether there is a worker, and it has no task: not even if all of its chunk has been reported, and it has not put
+ *  that down. Under the mutex. */
+static bool is_idle(const struct kith_pool *pool, unsigned number)
+{
+    struct board_sight sight;
+    return pool->crew.workers[number].process &&
+           (!board_look(&pool->board, number, &sight) || !ledger_find(&pool->ledger, sight.ticket));
+}
+
 /** Under the mutex. */
 static bool somebody_is_idle(const struct kith_pool *pool)
 {
-    struct board_sight sight;
     for (unsigned i = 0; i < pool->crew.count; i++) {
-        if (pool->crew.workers[i].process && !board_look(&pool->board, i, &sight))
+        if (is_idle(pool, i))
             return true;
     }
     return false;
 }
 
-/** Whether somebody has to go on, and does not: to claim a chunk, or to end. Under the mutex. */
-static bool something_waits(struct kith_pool *pool)
+/** Those who are stopped as well: when all were, nobody would ever claim anything. Under the mutex. */
+static void wake_idle(struct kith_pool *pool)
 {
-    if (pool->crew.stopping)
-        return pool->crew.running > 0;
-    return board_waiting(&pool->board) > 0 && somebody_is_idle(pool);
+    board_wake_all(&pool->board);
+    for (unsigned i = 0; i < pool->crew.count; i++) {
+        if (is_idle(pool, i))
+            crew_let_go_on(&pool->crew.workers[i]);
+    }
 }
 
-/** Sees to it that chunks which wait are claimed, whoever was woken for them. @return when to look again */
+/** Wakes sleepers for chunks that nobody has claimed for a while. @return when to look again */
 static deadline look_at_ring(struct kith_pool *pool, int64_t now)
 {
     struct keeper *keeper = &pool->keeper;
@@ -307,8 +317,7 @@ static deadline look_at_ring(struct kith_pool *pool, int64_t now)
     } else if (keeper->look_at_ring == OS_FOREVER) {
         keeper->look_at_ring = now + LOOK;
     } else if (keeper->look_at_ring <= now) {
-        board_wake_all(&pool->board);
-        limits_end_stopped(pool, now);
+        wake_idle(pool);
         keeper->look_at_ring = now + LOOK;
     }
     pool_unlock(pool);
