@@ -54,9 +54,9 @@ bool os_process_signal_needs_thread(bool by_first_thread);
 
 /** Has the kernel, or a thread of its own, send this process a signal when its parent ends; at once when it has ended
  *  already. To be called once.
- *  @param parent           the parent's sentinel
- *  @param by_first_thread  whether the thread that forked us was the parent's first
+ *  @param parent, parent_id  the parent's sentinel, and its id
+ *  @param by_first_thread    whether the thread that forked us was the parent's first
  *  @return 0, or -EAGAIN when a thread was needed and could not be had */
-int os_process_signal_with(int parent, bool by_first_thread, int number);
+int os_process_signal_with(int parent, pid_t parent_id, bool by_first_thread, int number);
 
 #endif

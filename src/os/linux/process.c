@@ -189,7 +189,15 @@ bool os_process_signal_needs_thread(bool by_first_thread)
     return !by_first_thread;
 }
 
-int os_process_signal_with(int parent, bool by_first_thread, int number)
+/* Its children are given to another process before a parent of several threads counts as ended: the one that has a new
+ * parent by then gets no signal. (0: the parent is in another namespace, and has no id here.) */
+static bool has_ended(int parent, pid_t parent_id)
+{
+    pid_t now = getppid();
+    return os_poll(parent, OS_POLL_READ, 0) == 0 || (now != 0 && now != parent_id);
+}
+
+int os_process_signal_with(int parent, pid_t parent_id, bool by_first_thread, int number)
 {
     if (os_process_signal_needs_thread(by_first_thread)) {
         /* The thread sees also a parent that has ended before. */
@@ -198,7 +206,7 @@ int os_process_signal_with(int parent, bool by_first_thread, int number)
         return watch();
     }
     prctl(PR_SET_PDEATHSIG, number);
-    if (os_poll(parent, OS_POLL_READ, 0) == 0)
+    if (has_ended(parent, parent_id))
         kill(getpid(), number);
     return 0;
 }
