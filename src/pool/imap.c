@@ -201,17 +201,15 @@ static int hand_in(struct kith_imap *imap, deadline until)
  * is kept. */
 static int feed(struct kith_imap *imap, deadline until)
 {
-    bool there;
     do {
-        there = look(imap);
-        prepare(imap, there);
+        prepare(imap, look(imap));
         if (imap->bundle.count == 0)
             break;
         bool none = imap->result->count == imap->given;
         int code = hand_in(imap, none ? until : DEADLINE_PASSED);
         if (code < 0)
             return code == -ETIMEDOUT && !none ? 0 : code;
-    } while (!there);
+    } while (!look(imap));
     return 0;
 }
 

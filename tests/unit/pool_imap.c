@@ -91,8 +91,8 @@ static void take_squares(kith_imap *imap, int64_t from, int64_t to)
 /** Of each number below count there is one square. */
 static void take_squares_in_any_order(kith_imap *imap, int64_t count)
 {
-    char seen[count];
-    memset(seen, 0, (size_t)count);
+    char seen[2500] = { 0 };
+    assert_in_range(count, 0, sizeof seen);
     for (int64_t i = 0; i < count; i++) {
         int64_t got = take(imap), root = (int64_t)outcome_of(imap).index;
         assert_int_equal(got, root * root);
@@ -259,10 +259,11 @@ static void who_takes_slowly_slows_down_who_makes(void **state)
     }
 }
 
-/** Each item takes until the result of the one before is there. */
+/** Each item takes until the result of the one before is there, and longer than items of one chunk may. */
 static int make_slowly(void *context, kith_arena *own, kith_value **args)
 {
     wait_until_done();
+    usleep(2000);
     return make_number(context, own, args);
 }
 
@@ -272,9 +273,9 @@ static void who_makes_slowly_holds_no_results_up(void **state)
     struct source source = { .count = -1 };
     kith_imap *imap;
     assert_code(kith_pool_imap(pool, &imap, square, make_slowly, &source, NULL), 0);
-    for (int64_t i = 0; i < 50; i++) {
+    for (int64_t i = 0; i < 20; i++) {
         assert_int_equal(take(imap), i * i);
-        assert_true(source.made <= 2 * i + 2);
+        assert_true(source.made <= i + 2);
     }
     kith_imap_free(imap);
 }
@@ -780,7 +781,7 @@ static int a_kilobyte(kith_call *call)
 static int make_a_kilobyte(void *context, kith_arena *own, kith_value **args)
 {
     static const char bytes[1024];
-    *args = kith_value_pack(own, "(y#)", bytes, sizeof bytes);
+    *args = kith_value_pack(own, "(y)", bytes, sizeof bytes);
     return (*(int *)context)-- > 0;
 }
 
