@@ -194,6 +194,8 @@ static int start_worker(struct kith_pool *pool, unsigned number)
         *worker = made;
         pool->crew.running++;
         pool->crew.started++;
+        if (pool->crew.kill_at != OS_FOREVER) /* the others were asked to end meanwhile */
+            kith_process_terminate(made.process);
         pool_unlock(pool);
         code = keeper_watch(pool, worker);
         if (code < 0)

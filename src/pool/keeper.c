@@ -357,7 +357,7 @@ static bool is_through(struct kith_pool *pool)
     bool idle = pool->state != POOL_OPEN && pool->pending == 0 && pool->feeds == 0 && !pool->complete;
     if (idle && !pool->crew.stopping)
         crew_dismiss(pool);
-    bool through = idle && pool->crew.running == 0;
+    bool through = pool->keeper.gone = idle && pool->crew.running == 0;
     pool_unlock(pool);
     return through;
 }

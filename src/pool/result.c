@@ -311,7 +311,8 @@ static void complete(struct kith_result *result)
     struct kith_pool *pool = result->pool;
     result->complete = true;
     strike(result);
-    if (result->callback || result->error_callback || result->progress) {
+    bool to_be_told = result->callback || result->error_callback || result->progress;
+    if (to_be_told && !pool->keeper.gone) { /* an imap may outlive the pool */
         enlist(&pool->complete, result);
         keeper_wake(pool);
     } else {

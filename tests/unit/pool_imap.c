@@ -647,17 +647,25 @@ static void a_pool_that_is_terminated_gives_up_what_was_handed_in(void **state)
     kith_imap_free(imap);
 }
 
+static void ignore(void *context, size_t done, size_t total)
+{
+    (void)context;
+    (void)done;
+    (void)total;
+}
+
 static void a_walk_may_outlive_its_pool(void **state)
 {
     (void)state;
     kith_imap *imap = begin(wait_for_it, ENDLESS, &(kith_task_options){ .ahead = 3 });
-    kith_imap *fresh = begin(square, ENDLESS, NULL);
+    kith_imap *fresh = begin(square, ENDLESS, &(kith_task_options){ .progress = ignore });
     take_nothing(imap, -ETIMEDOUT, KITH_NOWAIT);
     close_pool();
     for (size_t i = 0; i < 3; i++)
         take_failure(imap, -ECANCELED, i);
     assert_explained(kith_imap_next(imap, NULL, NULL, KITH_FOREVER), KITH_ECLOSED);
     assert_explained(kith_imap_next(fresh, NULL, NULL, KITH_FOREVER), KITH_ECLOSED);
+    take_the_end(fresh);
     kith_imap_free(fresh);
     kith_imap_free(imap);
 }
