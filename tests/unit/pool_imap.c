@@ -219,7 +219,7 @@ static void items_are_made_no_further_ahead_than_was_said(void **state)
 {
     (void)state;
     struct source source = { .count = -1 };
-    kith_imap *imap = begin(wait_for_it, &source, &(kith_task_options){ .ahead = 10 });
+    kith_imap *imap = begin_unordered(wait_for_it, &source, &(kith_task_options){ .ahead = 10 });
     for (int i = 0; i < 20; i++)
         take_nothing(imap, -ETIMEDOUT, KITH_NOWAIT);
     assert_int_equal(source.made, 10);
