@@ -769,17 +769,6 @@ static void a_child_can_free_what_it_inherited_and_no_more(void **state)
     kith_imap_free(inherited);
 }
 
-/** The resident memory of this process, in bytes. */
-static size_t resident(void)
-{
-    FILE *file = fopen("/proc/self/statm", "r");
-    size_t pages = 0;
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%*u %zu", &pages), 1);
-    fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 static int a_kilobyte(kith_call *call)
 {
     static const char bytes[1024];

@@ -3,17 +3,6 @@
 
 #include <pthread.h>
 
-/** The resident memory of this process, in bytes. */
-static size_t resident(void)
-{
-    FILE *file = fopen("/proc/self/statm", "r");
-    size_t pages = 0;
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%*u %zu", &pages), 1);
-    fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 static int nothing(kith_call *call)
 {
     return call == NULL;

@@ -66,6 +66,22 @@ static inline kith_pool_stats stats(void)
     return now;
 }
 
+/** The resident memory of this process, in bytes. Under AddressSanitizer nothing can be said of it: what was freed stays
+ *  for a while. */
+static inline size_t resident(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return 0;
+#else
+    FILE *file = fopen("/proc/self/statm", "r");
+    size_t pages = 0;
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*u %zu", &pages), 1);
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+#endif
+}
+
 /** Waits until all tasks that were handed in have ended. */
 static inline void wait_until_done(void)
 {
