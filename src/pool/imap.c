@@ -2,7 +2,7 @@
  *
  * It is a result (result.h) whose tasks take turns in a ring of cells, as many as may be handed out at a time. All is
  * done by the thread that asks for results: before it takes one, it makes the next chunk, when there is room for a
- * whole one; so it hands out and is woken once for a chunk, not for each task. While the result that it wants is not
+ * whole one; so it hands out and is woken once for some tasks, not for each. While the result that it wants is not
  * there, it goes on making chunks, as far as there is room.
  *
  * In order, task i has cell i % cells. As they come, a task that takes long must not keep the others from going on when
@@ -17,7 +17,8 @@
 #include <string.h>
 
 #define AHEAD 1000
-#define PROMPT ((int64_t)1000000) /* what waits for company waits no longer, in nanoseconds */
+#define PROMPT ((int64_t)1000000) /* making the items of a chunk takes no longer, in nanoseconds */
+#define COMPANY ((int64_t)250000) /* no result waits longer for others */
 #define RETRY ((int64_t)5000000)  /* so often it is seen whether a pool that was full has room */
 #define FREE SIZE_MAX
 
@@ -31,6 +32,7 @@ struct kith_imap {
     size_t *items;        /* unordered: the item whose task has the cell, or FREE. In order: NULL */
     unsigned workers;     /* of the pool, which may end before this */
     unsigned chunk;       /* how large the last was to be; 0: there was none */
+    size_t company;       /* so many results come in the time that one may wait for others */
     size_t known;         /* so many results are there, as far as was looked; in order: up to that one */
     size_t given;         /* of these, were given */
     size_t cleared;       /* of these, their cells are free again: all but the last */
@@ -143,9 +145,9 @@ static void make_chunk(struct kith_imap *imap, size_t size)
 
 /* ---- handing out ---- */
 
-/* How many tasks the next chunk is to have. Of those that may be on their way each worker is to have two chunks or
- * more, also when larger ones were asked for. */
-static unsigned choose_size(const struct kith_imap *imap)
+/* Chooses how many tasks the next chunk is to have, and how many results to wait for, by what tasks take. Of those that
+ * may be on their way each worker is to have two chunks or more, also when larger ones were asked for. */
+static void choose_size(struct kith_imap *imap)
 {
     const struct kith_result *result = imap->result;
     size_t half = result->cell_count / 2 / imap->workers;
@@ -161,7 +163,8 @@ static unsigned choose_size(const struct kith_imap *imap)
     outlook.measured = result->running_done;
     outlook.took = result->running_time;
     pool_unlock(result->pool);
-    return chunk_size(&outlook);
+    imap->chunk = chunk_size(&outlook);
+    imap->company = outlook.took > 0 ? (size_t)(COMPANY * (int64_t)outlook.measured / outlook.took) : 0;
 }
 
 /* Makes a chunk when there is room for a whole one; or for less, when the next result is not there, and workers may be
@@ -174,7 +177,7 @@ static void prepare(struct kith_imap *imap, bool there)
     bool enough = there || running >= (size_t)imap->chunk * imap->workers;
     if (imap->ended || imap->bundle.count > 0 || room == 0 || (room < imap->chunk && enough))
         return;
-    imap->chunk = choose_size(imap);
+    choose_size(imap);
     make_chunk(imap, find_row(imap, imap->chunk < room ? imap->chunk : room));
     if (imap->ended && imap->bundle.count == 0)
         result_complete(result);
@@ -229,7 +232,7 @@ static int wait_for(struct kith_imap *imap, size_t count, deadline until)
                        : result_wait(imap->result, behind - 1, 0, until);
 }
 
-/* Waits for the next result, and a moment for others of its chunk: each wake-up costs more than a quick task.
+/* Waits for the next result, and a moment for some behind it: each wake-up costs more than a quick task.
  * @return 0; KITH_EEMPTY, or why there are no more; -ETIMEDOUT, -EINTR, -EDEADLK */
 static int await(struct kith_imap *imap, deadline until)
 {
@@ -242,8 +245,9 @@ static int await(struct kith_imap *imap, deadline until)
         progress_end(imap->result, imap->result->count);
         return failure < 0 ? error_fail(failure, "%s", imap->detail) : KITH_EEMPTY;
     }
-    if (imap->chunk > 1 && !deadline_passed(until)) {
-        int code = wait_for(imap, out < imap->chunk ? out : imap->chunk, sooner(until, PROMPT));
+    size_t some = imap->company < out / 2 ? imap->company : out / 2;
+    if (some > 1 && !deadline_passed(until)) {
+        int code = wait_for(imap, some, sooner(until, COMPANY));
         if (code < 0 && code != -ETIMEDOUT)
             return code;
         if (look(imap))
