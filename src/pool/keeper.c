@@ -137,6 +137,7 @@ static size_t take_long(struct kith_pool *pool, struct worker *worker)
     pool_lock(pool);
     take_report(pool, worker, message.data, message.size, true);
     pool_tell_of_room(pool);
+    worker->reported = os_clock_now();
     pool_unlock(pool);
     return 1;
 }
@@ -158,8 +159,8 @@ static size_t take_batch(struct kith_pool *pool, struct worker *worker)
         at += chunk_padded(keeper->sizes[i]);
     }
     pool_tell_of_room(pool);
-    pool_unlock(pool);
     worker->reported = os_clock_now();
+    pool_unlock(pool);
     return (size_t)count;
 }
 
