@@ -370,6 +370,16 @@ void crew_kill_late(struct kith_pool *pool)
     pool_unlock(pool);
 }
 
+void crew_undo(struct kith_pool *pool)
+{
+    signal_all(pool, kith_process_kill);
+    for (unsigned i = 0; i < pool->crew.count; i++) {
+        kith_process *process = pool->crew.workers[i].process;
+        while (process && kith_process_join(process, KITH_FOREVER) == -EINTR)
+            continue;
+    }
+}
+
 /* ---- looking ---- */
 
 deadline crew_next(struct kith_pool *pool)

@@ -58,6 +58,9 @@ int crew_new(struct crew *crew, const kith_pool_options *options, unsigned count
 /** Gives back what it has; of workers that still run, only what this process has of them: for a forked child. */
 void crew_free(struct kith_pool *pool);
 
+/** Ends all workers of a pool that could not be finished: none has had a task. */
+void crew_undo(struct kith_pool *pool);
+
 /** Starts workers where there are none, unless the last start failed a moment ago, or the crew is stopping. Breaks the
  *  pool when that has had no use for long. Not under the mutex.
  *  @return 0; or why the last start failed, with the detail */
