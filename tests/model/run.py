@@ -38,6 +38,11 @@ def queue(putters, getters, puts, gets, capacity, deaths, **others):
     return "queue", parameters
 
 
+def pool(workers, chunks, slots, places, deaths=0, stops=0, dooms=0, **others):
+    return "pool", dict(WORKERS=workers, CHUNKS=chunks, SLOTS=slots, PLACES=places, DEATHS=deaths, STOPS=stops,
+                        DOOMS=dooms, **others)
+
+
 SHORT = [
     lock(3, 1, deaths=2),
     lock(3, 1, deaths=1, hasty=1),
@@ -45,6 +50,8 @@ SHORT = [
     queue(1, 1, 2, 2, 1, deaths=1, AWAKE="true"),
     queue(1, 2, 1, 1, 1, deaths=1),
     queue(2, 1, 1, 1, 1, deaths=0),
+    pool(1, 3, 2, 2, deaths=1, dooms=1),
+    pool(2, 1, 3, 1, stops=1),
 ]
 
 LONG = [
@@ -66,6 +73,12 @@ LONG = [
     queue(2, 1, 1, 2, 2, deaths=1, LAST_UNITS=2, BITS=1),
     queue(2, 2, 1, 1, 1, deaths=1, BITS=1, MINUTES=2),
     queue(2, 2, 1, 1, 1, deaths=2, BITS=1, MINUTES=2),
+    pool(2, 1, 3, 1, deaths=1),
+    pool(2, 2, 3, 2, deaths=1),
+    pool(2, 2, 3, 2, stops=1, dooms=1, BITS=1),
+    pool(2, 3, 3, 2, deaths=1, dooms=1, BITS=1, MINUTES=2),
+    pool(2, 4, 3, 3, stops=1, BITS=1, MINUTES=2),
+    pool(3, 2, 4, 2, deaths=1, stops=1, BITS=1, MINUTES=2),
 ]
 
 MUTANTS = [
@@ -80,6 +93,14 @@ MUTANTS = [
     ("NO_LOOK_AGAIN", "the same, in the queue", queue(1, 2, 2, 1, 2, 0, AWAKE="true")),
     ("NO_LOOK_BEFORE_SLEEP", "no look at the condition before sleeping", queue(1, 2, 1, 1, 1, 1)),
     ("SLEEPS_ON_WORD_ALONE", "the same, in the queue", queue(1, 2, 1, 1, 1, 1)),
+    ("FREE_BEFORE_NOTE", "a slot is free before the desk has the ticket", pool(1, 3, 2, 1, deaths=1)),
+    ("PLACE_ON_DESK", "the desk has the chunk's place, not its ticket", pool(1, 3, 2, 1, deaths=1)),
+    ("NO_LOOK_AGAIN", "no look at the ring between the bit and the sleep", pool(1, 3, 2, 1)),
+    ("NO_WAKE_AFTER_BURIAL", "a wake-up ends with the worker that got it", pool(2, 1, 3, 1, deaths=1)),
+    ("NO_PASSING_OVER", "a slot that stays claimed is waited for", pool(2, 2, 1, 2, stops=1)),
+    ("NO_TURN", "a worker is doomed for a claim that is over", pool(1, 3, 2, 1, dooms=1)),
+    ("BELL_TAKEN_FIRST", "the keeper's flag is taken off before the bell is rung", pool(2, 2, 3, 2, stops=1)),
+    ("ANY_SLEEP", "the keeper's flag is taken off whatever sleep it is of", pool(2, 2, 3, 2)),
 ]
 
 
