@@ -413,10 +413,11 @@ static void run_while(int signal, const kith_task_options *options)
             assert_gave_its_number(result, i);
         else
             assert_true(code == KITH_EWORKERLOST || code == -ETIMEDOUT);
-        assert_true(atomic_load(&begun[i]) >= 1);
-        again += atomic_load(&begun[i]) - 1;
+        int times = atomic_load(&begun[i]);
+        assert_true(times >= 1 || code != 0); /* a worker may die when it has begun a task, but not come to count it */
+        again += times > 1 ? times - 1 : 0;
     }
-    assert_int_equal(again, stats().retried);
+    assert_true(again <= (int)stats().retried);
     kith_result_free(result);
 }
 

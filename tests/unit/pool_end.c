@@ -302,8 +302,8 @@ static void in_a_forked_child_a_pool_can_only_be_freed(void **state)
 /* The workers hold `living`. */
 static int leave_with_a_pool(void)
 {
-    kith_pool *own;
-    kith_result *result;
+    static kith_pool *own;
+    static kith_result *result;
     if (kith_pool_new(&own, &(kith_pool_options){ .workers = 2 }) < 0 ||
         kith_pool_apply_async(own, &result, say_and_sleep, kith_value_pack(arena, "(i)", 1), NULL) < 0)
         return 1;
