@@ -1,360 +1,256 @@
-/* kith/pool.h: what is refused, and what happens when memory, descriptors, threads or processes are short. */
-#include "shortage.h"
-
+/* kith/pool.h: what pools refuse, and whom; and what they do not. */
 #include "pools.h"
 
-#include "refuse.h"
-
-#include <pthread.h>
 #include <sys/resource.h>
 
-static int give_nothing(kith_call *call)
+static kith_value *one(void)
 {
-    return call == NULL;
+    return kith_value_pack(arena, "(i)", 1);
 }
 
-static int fail_with(kith_call *call)
-{
-    int64_t code = number_of(call);
-    return code == -EINVAL ? kith_process_join(NULL, KITH_NOWAIT) : (int)code;
-}
-
-static kith_value *number(int value)
-{
-    return kith_value_pack(arena, "(i)", value);
-}
-
-/* ---- options that are not valid ---- */
-
-static void options_of_pools_are_checked(void **state)
-{
-    (void)state;
-    kith_pool *none = (void *)&state;
-    kith_stdio pipes[3] = { { .kind = KITH_STDIO_PIPE } };
-    kith_process_options strange_method = { .method = (kith_start_method)9 }, no_fds = { .fd_count = 1 },
-                         too_many_fds = { .fd_count = KITH_PROCESS_FDS_MAX }, with_pipes = { .stdio = pipes },
-                         no_directory = { .directory = "/nowhere/at/all" };
-    const struct {
-        kith_pool_options options;
-        int code;
-    } cases[] = {
-        { { .workers = KITH_POOL_WORKERS_MAX + 1 }, -EINVAL },
-        { { .max_pending = 1000001 }, -EINVAL },
-        { { .initializer = give_nothing, .initializer_args = kith_value_int(arena, 1) }, -EINVAL },
-        { { .process = &strange_method }, -EINVAL },
-        { { .process = &no_fds }, -EINVAL },
-        { { .process = &too_many_fds }, -EINVAL },
-        { { .process = &with_pipes }, -EINVAL },
-        { { .process = &no_directory }, -ENOENT },
-    };
-    close_pool();
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_explained(kith_pool_new(&none, &cases[i].options), cases[i].code);
-        assert_ptr_equal(none, &state);
-    }
-    assert_explained(kith_pool_new(NULL, NULL), -EINVAL);
-}
-
-static void arguments_are_checked(void **state)
-{
-    (void)state;
-    kith_result *result = NULL;
-    kith_value *value = NULL, *one = kith_value_pack(arena, "[i]", 1);
-    const kith_message no_data = { NULL, 3 };
-    assert_explained(kith_pool_apply(NULL, give_nothing, NULL, NULL, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_apply(pool, NULL, NULL, NULL, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_apply(pool, give_nothing, one, NULL, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_apply(pool, give_nothing, NULL, NULL, &value, NULL), -EINVAL);
-    assert_explained(kith_pool_apply(pool, give_nothing, NULL, NULL, NULL, &(kith_task_options){ .timeout = -2 }),
-                     -EINVAL);
-    assert_explained(kith_pool_apply_async(NULL, &result, give_nothing, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_apply_async(pool, &result, NULL, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_apply_bytes(pool, give_nothing, NULL, 1, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_apply_bytes_async(pool, &result, NULL, "x", 1, NULL), -EINVAL);
-    assert_explained(kith_pool_map(pool, give_nothing, NULL, NULL, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_map(pool, give_nothing, number(1), NULL, &value, NULL), -EINVAL);
-    assert_explained(kith_pool_map(pool, NULL, one, NULL, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_map(pool, give_nothing, kith_value_int(arena, 1), NULL, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_map(NULL, give_nothing, one, NULL, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_map_async(pool, &result, give_nothing, kith_value_none(arena), NULL), -EINVAL);
-    assert_explained(kith_pool_starmap_async(pool, &result, give_nothing, one, NULL), KITH_ETYPE);
-    assert_explained(kith_pool_map_bytes(pool, give_nothing, NULL, 1, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_map_bytes_async(pool, &result, give_nothing, &no_data, 1, NULL), -EINVAL);
-    assert_explained(kith_pool_close(NULL), -EINVAL);
-    assert_explained(kith_pool_terminate(NULL), -EINVAL);
-    assert_explained(kith_pool_join(NULL, KITH_NOWAIT), -EINVAL);
-    assert_null(result);
-    wait_until_done();
-    assert_int_equal(stats().done, 0);
-}
-
-static void arguments_about_results_are_checked(void **state)
-{
-    (void)state;
-    kith_result *result;
-    kith_value *value = NULL;
-    kith_outcome outcome;
-    kith_bytes bytes;
-    assert_code(kith_pool_apply_async(pool, &result, give_nothing, NULL, NULL), 0);
-    assert_code(kith_result_wait(result, KITH_FOREVER), 0);
-    assert_explained(kith_result_wait(NULL, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_result_wait(result, -5), -EINVAL);
-    assert_explained(kith_result_get(NULL, arena, &value, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_result_get(result, NULL, &value, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_result_at(NULL, 0, arena, &value), -EINVAL);
-    assert_explained(kith_result_at(result, 0, NULL, &value), -EINVAL);
-    assert_explained(kith_result_at(result, 1, arena, &value), -ENOENT);
-    assert_explained(kith_result_bytes_at(NULL, 0, &bytes), -EINVAL);
-    assert_explained(kith_result_bytes_at(result, 1, &bytes), -ENOENT);
-    assert_explained(kith_result_outcome(NULL, 0, &outcome), -EINVAL);
-    assert_explained(kith_result_outcome(result, 0, NULL), -EINVAL);
-    assert_explained(kith_result_outcome(result, 1, &outcome), -ENOENT);
-    assert_explained(kith_result_cancel(NULL), -EINVAL);
-    assert_int_equal(kith_result_ready(NULL), -EINVAL);
-    assert_int_equal(kith_result_count(NULL), 0);
-    assert_int_equal(kith_result_done(NULL), 0);
-    kith_result_free(result);
-}
-
-/* ---- initializers that fail ---- */
-
-static void assert_breaks(int returned, int code, const char *why)
+static kith_result *hand_in(kith_entry *work)
 {
     kith_result *result;
-    open_pool(&(kith_pool_options){
-        .workers = 2, .initializer = fail_with, .initializer_args = number(returned) });
-    if (kith_pool_apply_async(pool, &result, give_nothing, NULL, NULL) == 0) {
-        assert_explained(kith_result_get(result, NULL, NULL, KITH_FOREVER), code);
-        kith_result_free(result);
-    }
-    assert_explained(kith_pool_apply(pool, give_nothing, NULL, NULL, NULL, NULL), code);
-    assert_non_null(strstr(kith_error_detail(), why));
-    assert_explained(kith_pool_map(pool, give_nothing, kith_value_pack(arena, "[i]", 1), NULL, NULL, NULL), code);
-    assert_explained(kith_pool_join(pool, KITH_FOREVER), -EPERM);
-    assert_code(kith_pool_close(pool), 0);
+    assert_code(kith_pool_apply_async(pool, &result, work, one(), NULL), 0);
+    return result;
+}
+
+static void join(void)
+{
     assert_code(kith_pool_join(pool, KITH_FOREVER), 0);
-    close_pool();
 }
 
-static void an_initializer_that_fails_breaks_the_pool(void **state)
+static int make_one(void *context, kith_arena *own, kith_value **args)
 {
-    (void)state;
-    close_pool();
-    assert_breaks(-ENOENT, -ENOENT, "initializer failed");
-    assert_breaks(-EINVAL, -EINVAL, "process is NULL");
-    assert_breaks(7, KITH_ETASK, "code 7");
+    (void)context;
+    *args = kith_value_pack(own, "(i)", 1);
+    return 1;
 }
 
-static void of_a_broken_pool_no_map_goes_on(void **state)
+/** All ways to hand in a task are refused like this. */
+static void expect_refusals(int code)
 {
-    (void)state;
     kith_result *result;
-    kith_value *items = kith_value_list(arena);
-    for (int i = 0; i < 5000; i++)
-        assert_code(kith_value_append(items, kith_value_int(arena, i)), 0);
-    close_pool();
-    open_pool(&(kith_pool_options){
-        .workers = 1, .max_pending = 100, .initializer = fail_with, .initializer_args = number(-ENOENT) });
-    if (kith_pool_map_async(pool, &result, square, items, NULL) == 0) {
-        assert_code(kith_result_wait(result, KITH_FOREVER), 0);
-        for (size_t i = 0; i < 5000; i++)
-            assert_code(kith_result_at(result, i, NULL, NULL), -ENOENT);
-        kith_result_free(result);
-    }
-    assert_int_equal(atomic_load(ran) <= 1, 1); /* the initializer */
+    kith_imap *imap;
+    kith_message message = { "", 0 };
+    kith_value *items = kith_value_pack(arena, "[i]", 1), *tuples = kith_value_pack(arena, "[(i)]", 1);
+    assert_explained(kith_pool_apply(pool, square, one(), arena, NULL, NULL), code);
+    assert_explained(kith_pool_apply_async(pool, &result, square, one(), NULL), code);
+    assert_explained(kith_pool_apply_bytes(pool, square, "", 0, NULL, NULL), code);
+    assert_explained(kith_pool_apply_bytes_async(pool, &result, square, "", 0, NULL), code);
+    assert_explained(kith_pool_map(pool, square, items, arena, NULL, NULL), code);
+    assert_explained(kith_pool_map_async(pool, &result, square, items, NULL), code);
+    assert_explained(kith_pool_starmap(pool, square, tuples, arena, NULL, NULL), code);
+    assert_explained(kith_pool_starmap_async(pool, &result, square, tuples, NULL), code);
+    assert_explained(kith_pool_map_bytes(pool, square, &message, 1, NULL, NULL), code);
+    assert_explained(kith_pool_map_bytes_async(pool, &result, square, &message, 1, NULL), code);
+    assert_explained(kith_pool_imap(pool, &imap, square, make_one, NULL, NULL), code);
+    assert_explained(kith_pool_imap_unordered(pool, &imap, square, make_one, NULL, NULL), code);
 }
 
-/* ---- the system is short of something ---- */
-
-static int expect_no_pool(int code)
+static void pools_that_were_closed_refuse_tasks(void **state)
 {
-    kith_pool *none = NULL;
-    int before = descriptors();
-    EXPECT(kith_pool_new(&none, &(kith_pool_options){ .workers = 2 }) == code);
-    EXPECT(none == NULL);
+    (void)state;
+    assert_code(kith_pool_close(pool), 0);
+    assert_code(kith_pool_close(pool), 0);
+    expect_refusals(KITH_ECLOSED);
+    assert_code(kith_pool_terminate(pool), 0);
+    assert_code(kith_pool_terminate(pool), 0);
+    assert_code(kith_pool_close(pool), 0);
+    expect_refusals(KITH_ECLOSED);
+    join();
+    join();
+    expect_refusals(KITH_ECLOSED);
+    assert_code(kith_pool_terminate(pool), 0);
+}
+
+static int refuse(kith_call *call)
+{
+    return call ? -EBADMSG : 0;
+}
+
+static void broken_pools_say_why(void **state)
+{
+    (void)state;
+    close_pool();
+    open_pool(&(kith_pool_options){ .workers = 2, .initializer = refuse });
+    while (stats().workers > 0)
+        usleep(200);
+    expect_refusals(-EBADMSG);
+    assert_code(kith_pool_close(pool), 0);
+    join();
+    expect_refusals(-EBADMSG);
+}
+
+/* ---- who may ---- */
+
+static kith_result *inherited;
+
+static int use_as_a_child(void)
+{
+    kith_message message = { "", 0 };
+    EXPECT(kith_pool_apply(pool, square, NULL, NULL, NULL, NULL) == -ECHILD);
+    EXPECT(kith_pool_map_bytes(pool, square, &message, 1, NULL, NULL) == -ECHILD);
+    EXPECT(kith_pool_close(pool) == -ECHILD);
+    EXPECT(kith_pool_terminate(pool) == -ECHILD);
+    EXPECT(kith_pool_join(pool, KITH_FOREVER) == -ECHILD);
+    EXPECT(kith_result_wait(inherited, KITH_FOREVER) == -ECHILD);
+    EXPECT(kith_result_cancel(inherited) == -ECHILD);
     EXPECT(strlen(kith_error_detail()) > 10);
-    EXPECT(descriptors() == before);
-    EXPECT(kith_process_active_children(NULL, 0) == 0);
-    return 0;
-}
-
-/* With each number of descriptors that is too small for a pool of one worker. */
-static int run_short_of_descriptors(void)
-{
-    struct rlimit limit;
-    EXPECT(run(return_it, NULL) == 0);
-    EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    int spare = dup(0), needed = 0;
-    close(spare); /* the next one that is free; there may be others behind it */
-    for (;; needed++) {
-        kith_pool *made = NULL;
-        int before = descriptors();
-        EXPECT(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ (rlim_t)(spare + needed), limit.rlim_max }) == 0);
-        int code = kith_pool_new(&made, &(kith_pool_options){ .workers = 1 });
-        EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-        EXPECT(code == 0 || code == -EMFILE);
-        EXPECT(code == 0 || strlen(kith_error_detail()) > 10);
-        EXPECT(kith_pool_free(made) == 0);
-        EXPECT(descriptors() == before);
-        if (code == 0)
-            break;
-    }
-    EXPECT(needed > 3);
-    return 0;
-}
-
-static void too_few_descriptors(void **state)
-{
-    (void)state;
-    close_pool();
-    assert_int_equal(apart(run_short_of_descriptors), 0);
-}
-
-static int refuse_processes(void)
-{
-    EXPECT(run(return_it, NULL) == 0);
-    EXPECT(refuse(SYS_clone, EAGAIN) == 0);
-    _exit(expect_no_pool(-EAGAIN)); /* at exit, the leak sanitizer would want a thread */
-}
-
-static void no_processes(void **state)
-{
-    (void)state;
-    close_pool();
-    assert_int_equal(apart(refuse_processes), 0);
-}
-
-/* The C library makes threads by clone3, and forks by clone. The thread that refuses itself new ones is not the first,
- * in which daemons need none. */
-static int refuse_threads(void)
-{
-    EXPECT(run(return_it, NULL) == 0);
-    EXPECT(refuse(SYS_clone3, EAGAIN) == 0);
-    _exit(expect_no_pool(-EAGAIN));
-}
-
-static void no_threads(void **state)
-{
-    (void)state;
-    close_pool();
-    assert_int_equal(apart(refuse_threads), 0);
-}
-
-#ifndef SHORTAGE_IS_IMPOSSIBLE
-
-/* Workers are not to run short. */
-static void relieve(void)
-{
-    shortage_end();
-}
-
-static int run_short_of_memory_for_a_pool(void)
-{
-    EXPECT(pthread_atfork(NULL, NULL, relieve) == 0);
-    EXPECT(run(return_it, NULL) == 0);
-    for (unsigned n = 1;; n++) {
-        kith_pool *made = NULL;
-        int before = descriptors();
-        shortage_begin(n);
-        int code = kith_pool_new(&made, &(kith_pool_options){ .workers = 1, .initializer = give_nothing });
-        bool struck = shortage_end();
-        EXPECT(code == 0 || (code == -ENOMEM && strlen(kith_error_detail()) > 10));
-        EXPECT(kith_pool_free(made) == 0);
-        EXPECT(descriptors() == before);
-        if (!struck)
-            return n > 10 ? 0 : 1;
-    }
-}
-
-static void too_little_memory_for_a_pool(void **state)
-{
-    (void)state;
-    close_pool();
-    assert_int_equal(apart(run_short_of_memory_for_a_pool), 0);
-}
-
-/* Whoever of caller and keeper runs short: the tasks end, and the pool is as good as before. */
-static int run_short_of_memory_for_tasks(void)
-{
-    kith_value *items = kith_value_list(arena), *text = kith_value_bytes(arena, NULL, 0);
-    EXPECT(pthread_atfork(NULL, NULL, relieve) == 0);
-    for (int i = 0; i < 100; i++)
-        EXPECT(kith_value_append(items, i % 2 ? text : kith_value_int(arena, i)) == 0);
-    EXPECT(kith_pool_new(&pool, &(kith_pool_options){ .workers = 1 }) == 0);
-    for (unsigned n = 1; n < 40; n++) {
-        kith_result *result = NULL;
-        shortage_begin(n);
-        int code = kith_pool_map_async(pool, &result, give_nothing, items, &(kith_task_options){ .chunk = 70 });
-        if (code == 0)
-            code = kith_result_wait(result, KITH_FOREVER);
-        if (code == 0)
-            code = kith_result_get(result, NULL, NULL, KITH_NOWAIT);
-        shortage_end();
-        EXPECT(code == 0 || code == -ENOMEM);
-        kith_result_free(result);
-        EXPECT(kith_pool_apply(pool, give_nothing, NULL, NULL, NULL, NULL) == 0);
-    }
+    kith_result_free(inherited);
+    EXPECT(kith_pool_free(pool) == 0);
+    EXPECT(kith_pool_new(&pool, &(kith_pool_options){ .workers = 1 }) == 0); /* but it may have its own */
+    EXPECT(kith_pool_apply_bytes(pool, wait_for_it, "", 0, NULL, NULL) == 0);
     EXPECT(kith_pool_free(pool) == 0);
     return 0;
 }
 
-static void too_little_memory_for_tasks(void **state)
+static void a_child_can_not_use_it(void **state)
 {
     (void)state;
-    close_pool();
-    assert_int_equal(apart(run_short_of_memory_for_tasks), 0);
-}
-
-#endif
-
-/* ---- workers that can't be replaced just now ---- */
-
-static int refuse_replacements(void)
-{
-    struct rlimit limit;
-    EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    EXPECT(kith_pool_new(&pool, &(kith_pool_options){ .workers = 1 }) == 0);
-    EXPECT(kith_pool_apply(pool, give_nothing, NULL, NULL, NULL, NULL) == 0);
-    pid_t worker;
-    EXPECT(kith_pool_workers(pool, &worker, 1) == 1);
-    EXPECT(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 5, limit.rlim_max }) == 0);
-    EXPECT(kill(worker, SIGKILL) == 0);
-    while (kith_pool_workers(pool, NULL, 0) > 0)
+    inherited = hand_in(wait_for_it);
+    while (atomic_load(ran) < 1)
         usleep(200);
-    kith_result *result;
-    EXPECT(kith_pool_apply_async(pool, &result, give_nothing, NULL, NULL) == 0);
-    EXPECT(kith_result_wait(result, KITH_MS(30)) == -ETIMEDOUT);
-    EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-    EXPECT(kith_result_get(result, NULL, NULL, KITH_FOREVER) == 0);
-    kith_result_free(result);
-    return kith_pool_free(pool);
+    pid_t child = apart_start(use_as_a_child);
+    let_go();
+    let_go(); /* one for each */
+    assert_int_equal(apart_wait(child), 0);
+    assert_code(kith_result_get(inherited, NULL, NULL, KITH_FOREVER), 0);
+    kith_result_free(inherited);
+    assert_code(kith_pool_apply(pool, square, one(), arena, NULL, NULL), 0);
 }
 
-static void a_worker_that_can_not_be_replaced_now_is_replaced_later(void **state)
+static int have_a_child(kith_call *call)
+{
+    (void)call;
+    return kith_process_start(NULL, return_it, NULL, NULL);
+}
+
+static void workers_have_no_children(void **state)
+{
+    (void)state;
+    assert_explained(kith_pool_apply(pool, have_a_child, NULL, arena, NULL, NULL), -EPERM);
+}
+
+static void several_pools_live_beside_each_other(void **state)
+{
+    (void)state;
+    kith_pool *other;
+    assert_code(kith_pool_new(&other, &(kith_pool_options){ .workers = 1 }), 0);
+    kith_result *result = hand_in(wait_for_it);
+    assert_code(kith_pool_apply(other, square, one(), arena, NULL, NULL), 0);
+    assert_code(kith_pool_free(other), 0);
+    let_go();
+    assert_code(kith_result_get(result, NULL, NULL, KITH_FOREVER), 0);
+    kith_result_free(result);
+}
+
+static void say_goodbye(int number)
+{
+    (void)number;
+    say('b');
+    _exit(0);
+}
+
+static int handle_the_signal(kith_call *call)
+{
+    signal(SIGTERM, say_goodbye);
+    return wait_for_it(call);
+}
+
+static void workers_are_asked_to_end(void **state)
+{
+    (void)state;
+    kith_result *result = hand_in(handle_the_signal);
+    while (atomic_load(ran) < 1)
+        usleep(200);
+    assert_code(kith_pool_terminate(pool), 0);
+    assert_int_equal(hear(), 'b');
+    join();
+    kith_result_free(result);
+}
+
+/* ---- what is refused ---- */
+
+static void options_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    kith_pool *none = NULL;
+    kith_stdio pipes[3] = { { .kind = KITH_STDIO_PIPE }, { 0 }, { 0 } };
+    kith_process_options piped = { .stdio = pipes };
+    kith_pool_options cases[] = {
+        { .workers = KITH_POOL_WORKERS_MAX + 1 },
+        { .max_pending = 1000001 },
+        { .initializer = square, .initializer_args = kith_value_pack(arena, "[i]", 1) },
+        { .process = &piped },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_explained(kith_pool_new(&none, &cases[i]), -EINVAL);
+    assert_explained(kith_pool_new(NULL, NULL), -EINVAL);
+    assert_null(none);
+}
+
+static void calls_without_what_they_need_are_refused(void **state)
+{
+    (void)state;
+    kith_value *value;
+    kith_result *result = NULL;
+    assert_explained(kith_pool_apply(NULL, square, NULL, arena, &value, NULL), -EINVAL);
+    assert_explained(kith_pool_apply(pool, NULL, NULL, arena, &value, NULL), -EINVAL);
+    assert_explained(kith_pool_apply(pool, square, NULL, NULL, &value, NULL), -EINVAL);
+    assert_explained(kith_pool_apply(pool, square, kith_value_list(arena), arena, &value, NULL), -EINVAL);
+    assert_explained(kith_pool_apply_bytes(pool, square, NULL, 1, NULL, NULL), -EINVAL);
+    assert_explained(kith_pool_map(pool, square, NULL, arena, &value, NULL), -EINVAL);
+    assert_explained(kith_pool_map(pool, square, one(), NULL, &value, NULL), -EINVAL);
+    assert_explained(kith_pool_map_bytes_async(pool, &result, square, NULL, 1, NULL), -EINVAL);
+    assert_explained(kith_pool_apply_async(pool, &result, square, one(), &(kith_task_options){ .timeout = -7 }),
+                     -EINVAL);
+    assert_explained(kith_pool_close(NULL), -EINVAL);
+    assert_explained(kith_pool_terminate(NULL), -EINVAL);
+    assert_explained(kith_pool_join(NULL, KITH_NOWAIT), -EINVAL);
+    assert_explained(kith_result_wait(NULL, KITH_NOWAIT), -EINVAL);
+    assert_explained(kith_result_cancel(NULL), -EINVAL);
+    assert_null(result);
+}
+
+/** With each number of descriptors that is too few, a pool is refused, and leaves nothing; then there is one. */
+static int make_with_few_descriptors(void)
+{
+    EXPECT(run(return_it, NULL) == 0); /* once a process, the library opens one that stays */
+    int before = descriptors(), code = -EMFILE;
+    for (rlim_t limit = (rlim_t)before; code < 0; limit++) {
+        EXPECT(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ limit, 1024 }) == 0);
+        code = kith_pool_new(&pool, &(kith_pool_options){ .workers = 2 });
+        EXPECT(code == 0 || (code == -EMFILE && strlen(kith_error_detail()) > 10));
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 1024, 1024 });
+        EXPECT(code == 0 || descriptors() == before);
+        EXPECT(code == 0 || waitpid(-1, NULL, WNOHANG) == -1);
+    }
+    EXPECT(kith_pool_apply_bytes(pool, square, "", 0, NULL, NULL) == 0);
+    EXPECT(kith_pool_free(pool) == 0);
+    EXPECT(descriptors() == before);
+    return 0;
+}
+
+static void too_few_descriptors_leave_nothing_behind(void **state)
 {
     (void)state;
     close_pool();
-    assert_int_equal(apart(refuse_replacements), 0);
+    assert_int_equal(apart(make_with_few_descriptors), 0);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-    static const struct CMUnitTest tests[] = {
-        POOL_TEST(options_of_pools_are_checked),
-        POOL_TEST(arguments_are_checked),
-        POOL_TEST(arguments_about_results_are_checked),
-        POOL_TEST(an_initializer_that_fails_breaks_the_pool),
-        POOL_TEST(of_a_broken_pool_no_map_goes_on),
-        POOL_TEST(too_few_descriptors),
-        POOL_TEST(no_processes),
-        POOL_TEST(no_threads),
-#ifndef SHORTAGE_IS_IMPOSSIBLE
-        POOL_TEST(too_little_memory_for_a_pool),
-        POOL_TEST(too_little_memory_for_tasks),
-#endif
-        POOL_TEST(a_worker_that_can_not_be_replaced_now_is_replaced_later),
+    const struct CMUnitTest tests[] = {
+        POOL_TEST(pools_that_were_closed_refuse_tasks),
+        POOL_TEST(broken_pools_say_why),
+        POOL_TEST(workers_are_asked_to_end),
+        POOL_TEST(several_pools_live_beside_each_other),
+        POOL_TEST(a_child_can_not_use_it),
+        POOL_TEST(workers_have_no_children),
+        POOL_TEST(options_out_of_range_are_refused),
+        POOL_TEST(calls_without_what_they_need_are_refused),
+        POOL_TEST(too_few_descriptors_leave_nothing_behind),
     };
-    if (kith_begin(argc, argv) < 0)
-        return 1;
-    return cmocka_run_group_tests(tests, start_first, NULL);
+    return cmocka_run_group_tests_name("pool_refusal", tests, start_first, NULL);
 }
