@@ -1,4 +1,4 @@
-/* Has the heap refuse the nth piece of memory, and counts what is given back.
+/* Has the heap refuse the nth piece of memory, of whatever thread, and counts what is given back.
  *
  * The program's own malloc takes the place of the C library's, and asks it. With AddressSanitizer there is no such
  * malloc, and valgrind puts its own in its place: then nothing is ever refused. */
@@ -6,14 +6,15 @@
 #define KITH_TESTS_UNIT_SHORTAGE_H
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 static struct {
-    unsigned left;  /* how many pieces there are before one is refused; 0: none is refused */
-    unsigned after; /* what left becomes then: 1 has all be refused that follow */
-    bool struck;
-    long pieces; /* taken and not given back */
+    _Atomic unsigned left; /* how many pieces there are before one is refused; 0: none is refused */
+    unsigned after;        /* what left becomes then: 1 has all be refused that follow */
+    _Atomic bool struck;
+    _Atomic long pieces; /* taken and not given back */
 } shortage;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -33,7 +34,10 @@ void __libc_free(void *memory);
 
 static inline bool shortage_strikes(void)
 {
-    if (shortage.left == 0 || --shortage.left > 0)
+    unsigned left = shortage.left;
+    while (left > 0 && !atomic_compare_exchange_weak(&shortage.left, &left, left - 1))
+        continue;
+    if (left != 1)
         return false;
     shortage.left = shortage.after;
     shortage.struck = true;
