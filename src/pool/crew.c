@@ -144,6 +144,18 @@ void crew_free(struct kith_pool *pool)
     kith_arena_free(crew->arena);
 }
 
+void crew_abort(struct kith_pool *pool)
+{
+    for (unsigned i = 0; i < pool->crew.count; i++) {
+        kith_process *process = pool->crew.workers[i].process;
+        if (!process)
+            continue;
+        kith_process_kill(process);
+        while (kith_process_join(process, KITH_FOREVER) == -EINTR)
+            continue;
+    }
+}
+
 /* ---- starting ---- */
 
 static void set_fds(struct kith_pool *pool, const kith_queue *outbox)

@@ -58,8 +58,8 @@ int crew_new(struct crew *crew, const kith_pool_options *options, unsigned count
 /** Gives back what it has; of workers that still run, only what this process has of them: for a forked child. */
 void crew_free(struct kith_pool *pool);
 
-/** Ends all workers of a pool that could not be finished: none has had a task. */
-void crew_undo(struct kith_pool *pool);
+/** Kills all, and waits for their end: of a pool that does not begin. */
+void crew_abort(struct kith_pool *pool);
 
 /** Starts workers where there are none, unless the last start failed a moment ago, or the crew is stopping. Breaks the
  *  pool when that has had no use for long. Not under the mutex.

@@ -262,7 +262,7 @@ int kith_pool_new(kith_pool **pool, const kith_pool_options *options)
         return error_fail(-ENOMEM, "no memory for a pool");
     code = begin(made, options, workers);
     if (code < 0) {
-        crew_undo(made);
+        crew_abort(made);
         close_all(made);
         pool_release(made);
         return code;
