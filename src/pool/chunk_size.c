@@ -10,7 +10,7 @@
 
 enum {
     GROWTH = 4,
-    SHARE = 4,         /* of what is left for each worker, one part in so many */
+    SHARE = 4,         /* of what a worker gets of those that are left, or may be on their way: one part in so many */
     JUDGES = 64,       /* tasks; of twice as many the older half is forgotten */
     SIZE_LIMIT = 16384 /* a millisecond's worth of tasks of 60 ns */
 };
@@ -56,8 +56,9 @@ static void log_size(const struct chunk_outlook *outlook, size_t size, size_t sh
     else if (outlook->measured == 0)
         kith_log(KITH_LOG_DEBUG, "chunks of %zu: it is not known yet what the tasks take", size);
     else if (size == share)
-        kith_log(KITH_LOG_DEBUG, "chunks of %zu: a quarter of each worker's part, of %zu tasks left for %u", size,
-                 outlook->left, outlook->workers);
+        kith_log(KITH_LOG_DEBUG, "chunks of %zu: a quarter of each worker's part, of %zu tasks %s %u", size,
+                 outlook->left < outlook->limit ? outlook->left : outlook->limit,
+                 outlook->left < outlook->limit ? "left for" : "that may be on their way to", outlook->workers);
     else
         kith_log(KITH_LOG_DEBUG, "chunks of %zu: the tasks take %.1f us on average", size,
                  (double)outlook->took / (double)outlook->measured / 1000);
@@ -65,7 +66,7 @@ static void log_size(const struct chunk_outlook *outlook, size_t size, size_t sh
 
 unsigned chunk_size(const struct chunk_outlook *outlook)
 {
-    size_t share = outlook->left / SHARE / outlook->workers;
+    size_t share = (outlook->left < outlook->limit ? outlook->left : outlook->limit) / SHARE / outlook->workers;
     size_t size = outlook->asked;
     if (size == 0) {
         size = worth(outlook);

@@ -9,6 +9,7 @@
 struct chunk_outlook {
     unsigned asked;    /* by the caller; 0: nothing */
     size_t left;       /* tasks that have not been handed in, 1 or more; imap: the most that may be */
+    size_t limit;      /* how many tasks of the pool may be on their way at a time */
     unsigned workers;  /* of the pool, 1 or more */
     size_t measured;   /* chunk_size_measure: tasks of the same call that have run, and */
     int64_t took;      /* how long they did, all together, in nanoseconds */

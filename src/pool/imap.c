@@ -156,6 +156,7 @@ static void choose_size(struct kith_imap *imap)
                  : half > 0            ? (unsigned)half
                                        : 1,
         .left = result->cell_count,
+        .limit = result->pool->max_pending,
         .workers = imap->workers,
         .previous = imap->chunk,
     };

@@ -183,6 +183,7 @@ static void hand_in(struct kith_result *result, struct feed *feed)
     for (size_t room = pool_room(pool); more && room > 0 && goes_on(result); room = pool_room(pool)) {
         struct chunk_outlook outlook = {
             .asked = result->chunk,
+            .limit = pool->max_pending,
             .workers = pool->crew.count,
             .measured = result->running_done,
             .took = result->running_time,
