@@ -1,7 +1,5 @@
-/* kith/pool.h: what pools refuse, and whom; and what they do not. */
+/* kith/pool.h: who may use a pool, and until when. */
 #include "pools.h"
-
-#include <sys/resource.h>
 
 static kith_value *one(void)
 {
@@ -170,75 +168,6 @@ static void workers_are_asked_to_end(void **state)
     kith_result_free(result);
 }
 
-/* ---- what is refused ---- */
-
-static void options_out_of_range_are_refused(void **state)
-{
-    (void)state;
-    kith_pool *none = NULL;
-    kith_stdio pipes[3] = { { .kind = KITH_STDIO_PIPE }, { 0 }, { 0 } };
-    kith_process_options piped = { .stdio = pipes };
-    kith_pool_options cases[] = {
-        { .workers = KITH_POOL_WORKERS_MAX + 1 },
-        { .max_pending = 1000001 },
-        { .initializer = square, .initializer_args = kith_value_pack(arena, "[i]", 1) },
-        { .process = &piped },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_explained(kith_pool_new(&none, &cases[i]), -EINVAL);
-    assert_explained(kith_pool_new(NULL, NULL), -EINVAL);
-    assert_null(none);
-}
-
-static void calls_without_what_they_need_are_refused(void **state)
-{
-    (void)state;
-    kith_value *value;
-    kith_result *result = NULL;
-    assert_explained(kith_pool_apply(NULL, square, NULL, arena, &value, NULL), -EINVAL);
-    assert_explained(kith_pool_apply(pool, NULL, NULL, arena, &value, NULL), -EINVAL);
-    assert_explained(kith_pool_apply(pool, square, NULL, NULL, &value, NULL), -EINVAL);
-    assert_explained(kith_pool_apply(pool, square, kith_value_list(arena), arena, &value, NULL), -EINVAL);
-    assert_explained(kith_pool_apply_bytes(pool, square, NULL, 1, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_map(pool, square, NULL, arena, &value, NULL), -EINVAL);
-    assert_explained(kith_pool_map(pool, square, one(), NULL, &value, NULL), -EINVAL);
-    assert_explained(kith_pool_map_bytes_async(pool, &result, square, NULL, 1, NULL), -EINVAL);
-    assert_explained(kith_pool_apply_async(pool, &result, square, one(), &(kith_task_options){ .timeout = -7 }),
-                     -EINVAL);
-    assert_explained(kith_pool_close(NULL), -EINVAL);
-    assert_explained(kith_pool_terminate(NULL), -EINVAL);
-    assert_explained(kith_pool_join(NULL, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_result_wait(NULL, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_result_cancel(NULL), -EINVAL);
-    assert_null(result);
-}
-
-/** With each number of descriptors that is too few, a pool is refused, and leaves nothing; then there is one. */
-static int make_with_few_descriptors(void)
-{
-    EXPECT(run(return_it, NULL) == 0); /* once a process, the library opens one that stays */
-    int before = descriptors(), code = -EMFILE;
-    for (rlim_t limit = (rlim_t)before; code < 0; limit++) {
-        EXPECT(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ limit, 1024 }) == 0);
-        code = kith_pool_new(&pool, &(kith_pool_options){ .workers = 2 });
-        EXPECT(code == 0 || (code == -EMFILE && strlen(kith_error_detail()) > 10));
-        setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 1024, 1024 });
-        EXPECT(code == 0 || descriptors() == before);
-        EXPECT(code == 0 || waitpid(-1, NULL, WNOHANG) == -1);
-    }
-    EXPECT(kith_pool_apply_bytes(pool, square, "", 0, NULL, NULL) == 0);
-    EXPECT(kith_pool_free(pool) == 0);
-    EXPECT(descriptors() == before);
-    return 0;
-}
-
-static void too_few_descriptors_leave_nothing_behind(void **state)
-{
-    (void)state;
-    close_pool();
-    assert_int_equal(apart(make_with_few_descriptors), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,9 +177,6 @@ int main(void)
         POOL_TEST(several_pools_live_beside_each_other),
         POOL_TEST(a_child_can_not_use_it),
         POOL_TEST(workers_have_no_children),
-        POOL_TEST(options_out_of_range_are_refused),
-        POOL_TEST(calls_without_what_they_need_are_refused),
-        POOL_TEST(too_few_descriptors_leave_nothing_behind),
     };
-    return cmocka_run_group_tests_name("pool_refusal", tests, start_first, NULL);
+    return cmocka_run_group_tests_name("pool_access", tests, start_first, NULL);
 }
