@@ -33,6 +33,12 @@ def describe(about):
     }
 
 
+def place(here):
+    """What the timings depend on besides the programs."""
+    return (f"{here['cpu']}, {here['cores']} cores{', virtualised' if here['virtualised'] else ''}, governor "
+            f"{here['governor']}; {here['system']}, Linux {here['kernel']}")
+
+
 def lines(report):
     """The machine, the peers' versions and the settings in a few lines."""
     here, settings = report["machine"], report["settings"]
@@ -40,8 +46,7 @@ def lines(report):
                          if transport["version"])
     repetitions = "one repetition" if settings["repetitions"] == 1 else f"{settings['repetitions']} repetitions"
     return [
-        f"{here['cpu']}, {here['cores']} cores{', virtualised' if here['virtualised'] else ''}, governor "
-        f"{here['governor']}; {here['system']}, Linux {here['kernel']}; compiler {here['compiler']}, {here['build']}",
+        f"{place(here)}; compiler {here['compiler']}, {here['build']}",
         versions,
         f"{here['date']}; {repetitions}; load average {here['load_before']:.2f} before"
         + ("; quick: these timings mean nothing" if settings["quick"] else ""),
