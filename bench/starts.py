@@ -47,8 +47,8 @@ def draw(found):
             lines.append("  %-30s failed: %s" % (title, subject.failed))
             continue
         times = [seconds * 1e6 for seconds in subject.samples]
-        lines.append(row % (title, turns.spread(times, "%.0f"), turns.spread(turns.ratios(subject, base), "%.2f"),
-                            turns.spread(turns.ratios(base, subject), "%.2f")))
+        lines.append(row % (title, turns.spread(times, "%.0f"), turns.spread(turns.ratios(subject, base), "%.3g"),
+                            turns.spread(turns.ratios(base, subject), "%.3g")))
     return "\n".join(lines)
 
 

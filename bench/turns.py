@@ -32,16 +32,21 @@ class Subject:
         try:
             os.write(self.process.stdin.fileno(), b"%d\n" % count)
         except BrokenPipeError:
-            pass
-        readable, _, _ = select.select([self.process.stdout], [], [], LIMIT)
-        answer = os.read(self.process.stdout.fileno(), 100) if readable else b""
-        if not answer.endswith(b"\n"):
-            self.fail("hung" if not readable else "")
-            return None
+            pass  # then there is no answer either
+        answer = b""
+        while not answer.endswith(b"\n"):
+            if not select.select([self.process.stdout], [], [], LIMIT)[0]:
+                return self.fail("hung")
+            more = os.read(self.process.stdout.fileno(), 100)
+            if not more:
+                return self.fail("")
+            answer += more
         return float(answer)
 
     def fail(self, why):
-        self.process.kill()
+        """@param why: empty when it has ended by itself, and says so on stderr"""
+        if why:
+            self.process.kill()
         self.process.wait()
         self.errors.seek(0)
         self.failed = why or self.errors.read().strip() or f"ended with status {self.process.returncode}"
