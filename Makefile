@@ -29,9 +29,11 @@ torture:
 
 bench:
 	@tools/setup bench
-	@ninja -C build-bench bench/kith-bench bench/kith-codec
+	@ninja -C build-bench
 	@bench/run.py build-bench/bench/kith-bench $(BENCH)
 	@bench/codec.py build-bench/bench/kith-codec $(filter --quick,$(BENCH))
+	@bench/starts.py build-bench/bench $(filter --quick,$(BENCH))
+	@bench/pool.py build-bench/bench $(filter --quick,$(BENCH))
 
 install: build
 	@meson install -C build --no-rebuild

@@ -1,25 +1,13 @@
 /* kith-codec: how long it takes to write and to read a pickle. codec.py runs it, by turns with CPython. */
+#include "turns.h"
+
 #include <kith/codec.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MOST = 64 * 1024 * 1024 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static int fail(const char *what, int code)
-{
-    fprintf(stderr, "kith-codec: %s: %s %s\n", what, kith_strerror(code), kith_error_detail());
-    return 1;
-}
 
 static int read_often(kith_arena *arena, const void *pickle, size_t size, long count)
 {
@@ -57,17 +45,17 @@ int main(int argc, char **argv)
     int code = kith_arena_new(&arena);
     char *pickle = malloc(MOST);
     if (code < 0 || !pickle)
-        return fail("no memory", code);
+        return turns_fail("no memory", code);
     size_t size = fread(pickle, 1, MOST, stdin);
     code = work(arena, pickle, size, count / 10 + 1); /* to warm up */
-    double start = now();
+    double start = turns_now();
     if (code == 0)
         code = work(arena, pickle, size, count);
-    double seconds = now() - start;
+    double seconds = turns_now() - start;
     free(pickle);
     kith_arena_free(arena);
     if (code < 0)
-        return fail(argv[1], code);
+        return turns_fail(argv[1], code);
     printf("%.9f\n", seconds);
     return 0;
 }

@@ -11,9 +11,10 @@ import argparse
 import os
 import pickle
 import platform
-import statistics
 import subprocess
 import timeit
+
+from turns import spread
 
 PROTOCOL = 4  # kith's default, and that of most Pythons
 VALUES = {
@@ -67,10 +68,6 @@ def measure(program, value, options):
     subjects = Kith(program, value), CPython(value)
     counts = [{part: calibrate(subject, part, options.seconds) for part in PARTS[:2]} for subject in subjects]
     return [tuple(map(turn, subjects, counts)) for _ in range(options.repetitions)]
-
-
-def spread(values, form):
-    return "%s (%s to %s)" % tuple(form % value for value in (statistics.median(values), min(values), max(values)))
 
 
 def main():

@@ -1,6 +1,6 @@
-/* bench/turns.h: how a program is measured by turns with others. turns.py starts them all, and asks one after the other,
- * again and again, for a little of their work: so that what they have made ready (workers, memory) is there each time,
- * and a noise of the machine hits all alike. */
+/* bench/turns.h: how a program is measured by turns with others. turns.py starts them all, and asks one after the
+ * other, again and again, for a little of their work: so that what they have made ready (workers, memory) is there each
+ * time, and a noise of the machine hits all alike. */
 #ifndef BENCH_TURNS_H
 #define BENCH_TURNS_H
 
