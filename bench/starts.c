@@ -43,7 +43,7 @@ static int bare_exec(void)
 
 static int join(kith_process *process)
 {
-    int status, code = kith_process_join(process, KITH_FOREVER);
+    int status = 0, code = kith_process_join(process, KITH_FOREVER);
     if (code == 0)
         code = kith_process_exit_code(process, &status);
     if (code == 0)
