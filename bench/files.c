@@ -195,5 +195,6 @@ int main(int argc, char **argv)
     if (code < 0)
         return turns_fail(argv[2], code);
     expect(&job);
-    return turns_take(work, &job);
+    code = turns_take(work, &job);
+    return code < 0 ? turns_fail(argv[1], code) : 0;
 }

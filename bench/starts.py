@@ -25,6 +25,7 @@ WAYS = {
     "kith, forkserver": "forkserver",
     "posix_spawn of true, waitpid": "bare-exec",
 }
+WITHOUT = "fork in a program without kith"
 PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cpython.py")
 PYTHON = {"CPython, fork": "start-fork", "CPython, spawn": "start-spawn", "CPython, forkserver": "start-forkserver"}
 
@@ -33,6 +34,7 @@ def commands(folder, size):
     """All of one table: pairs of a title and a command."""
     program = os.path.join(folder, "kith-starts")
     ways = [(title, [program, way, str(size)]) for title, way in WAYS.items()]
+    ways.append((WITHOUT, [os.path.join(folder, "bare-starts"), str(size)]))
     if size == 0:
         ways += [(title, [sys.executable, PEER, way]) for title, way in PYTHON.items()]
     return ways
@@ -54,7 +56,7 @@ def draw(found):
 
 def enough_memory(size):
     """All parents of one table live at the same time."""
-    return int(machine.first_match("/proc/meminfo", r"^MemAvailable:\s*(\d+)", "0")) >> 10 > size * (len(WAYS) + 2)
+    return int(machine.first_match("/proc/meminfo", r"^MemAvailable:\s*(\d+)", "0")) >> 10 > size * (len(WAYS) + 3)
 
 
 def main():

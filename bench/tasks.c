@@ -347,7 +347,9 @@ int main(int argc, char **argv)
     int code = kith_arena_new(&job.office.arena);
     if (code == 0)
         code = way->open(&job.office);
-    int status = code < 0 ? turns_fail(way->name, code) : turns_take(work, &job);
+    if (code == 0)
+        code = turns_take(work, &job);
+    int status = code < 0 ? turns_fail(way->name, code) : 0;
     kith_pool_free(job.office.pool);
     kith_queue_free(job.office.there);
     kith_queue_free(job.office.back);

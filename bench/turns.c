@@ -1,7 +1,6 @@
 /* bench/turns.c: see turns.h. */
 #include "turns.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -12,12 +11,6 @@ double turns_now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-int turns_fail(const char *what, int code)
-{
-    fprintf(stderr, "%s: %s: %s %s\n", program_invocation_short_name, what, kith_strerror(code), kith_error_detail());
-    return 1;
-}
-
 int turns_take(turns_work *work, void *context)
 {
     long count;
@@ -25,7 +18,7 @@ int turns_take(turns_work *work, void *context)
         double start = turns_now();
         int code = work(context, count);
         if (code < 0)
-            return turns_fail("its turn", code);
+            return code;
         printf("%.9f\n", turns_now() - start);
         fflush(stdout);
     }
