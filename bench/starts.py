@@ -41,7 +41,7 @@ def commands(folder, size):
 
 
 def draw(found):
-    row = "  %-30s %-28s %-24s %s"
+    row = "  %-30s %-28s %-30s %s"
     lines = [row % ("", "microseconds", "of the bare fork", "times as fast")]
     base = found[BASE]
     for title, subject in found.items():
