@@ -9,7 +9,8 @@
  * system call, and an idle one costs nothing.
  *
  * And how lightly: when many reports came in a round, more will be there in a moment. Then it naps a little and looks
- * again, instead of having the next report ring: a wake-up for each report would cost more than the tasks. */
+ * again, instead of having the next report ring: a wake-up for each report would cost more than the tasks. When they
+ * were as many as it takes in at a time, more are there already, and it does not rest at all. */
 #include "pool/keeper.h"
 
 #include "os/events.h"
@@ -413,7 +414,8 @@ static void *keeper_main(void *argument)
         if (is_through(pool))
             break;
         if (done >= MANY) {
-            os_clock_nap(NAP);
+            if (done < BATCH)
+                os_clock_nap(NAP);
             take_events(pool);
             active = true;
         } else {

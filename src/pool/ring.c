@@ -8,6 +8,7 @@
 #include "os/clock.h"
 #include "os/flag.h"
 #include "os/futex.h"
+#include "os/thread.h"
 
 /* ---- words ---- */
 
@@ -47,6 +48,9 @@ static bool go_to(struct desk *desk, uint64_t from, uint64_t to)
 }
 
 /* ---- sleeping and waking ---- */
+
+/* So often a worker that finds nothing gives its CPU away, before it sleeps. */
+enum { YIELDS = 8 };
 
 static _Atomic uint64_t *sleepers_of(const struct board *board, unsigned worker)
 {
@@ -254,6 +258,25 @@ static struct slot *claim_next(struct board *board, unsigned worker)
     return NULL;
 }
 
+/** Whether there may be something to claim. seq_cst: pairs with the store of the tail in board_hand_out. */
+static bool may_claim(const struct board *board)
+{
+    return atomic_load_explicit(&board->shared->head, memory_order_seq_cst) <
+           atomic_load_explicit(&board->shared->tail, memory_order_seq_cst);
+}
+
+/** Lets others have the CPU, in the hope that one of them hands something out: to sleep, and to be woken, costs both
+ *  sides more than most waits take while tasks are many and quick. @return whether there may be something to claim */
+static bool wait_awake(const struct board *board)
+{
+    bool came = false;
+    for (int i = 0; i < YIELDS && !came; i++) {
+        os_thread_yield();
+        came = may_claim(board);
+    }
+    return came;
+}
+
 /** Sleeps until there may be something to claim. Lost wake-ups: the parent fills a slot, stores the tail, and looks for
  *  sleepers; we set our bit, and look at the tail. All four are seq_cst, so one of them sees the other. When we are seen,
  *  asleep becomes 0 before we are woken, so that we don't fall asleep in between. Whoever takes the bit of a worker that
@@ -261,16 +284,19 @@ static struct slot *claim_next(struct board *board, unsigned worker)
  *  chunks wait. */
 static void nap(struct board *board, unsigned worker)
 {
-    struct board_shared *shared = board->shared;
     struct desk *desk = &board->desks[worker];
     atomic_store_explicit(&desk->asleep, 1, memory_order_seq_cst);
     atomic_fetch_or_explicit(sleepers_of(board, worker), sleeper_bit(worker), memory_order_seq_cst);
-    if (atomic_load_explicit(&shared->head, memory_order_seq_cst) >=
-            atomic_load_explicit(&shared->tail, memory_order_seq_cst) &&
-        !is_closing(board))
+    if (!may_claim(board) && !is_closing(board))
         os_futex_wait(&desk->asleep, 1, OS_FOREVER); /* why it ended does not matter: we look again in any case */
     atomic_fetch_and_explicit(sleepers_of(board, worker), ~sleeper_bit(worker), memory_order_seq_cst);
-    atomic_store_explicit(&desk->since, os_clock_now(), memory_order_relaxed);
+}
+
+static void rest(struct board *board, unsigned worker)
+{
+    if (!wait_awake(board))
+        nap(board, worker);
+    atomic_store_explicit(&board->desks[worker].since, os_clock_now(), memory_order_relaxed);
 }
 
 void board_arrive(struct board *board, unsigned worker)
@@ -288,7 +314,7 @@ struct chunk *board_claim(struct board *board, unsigned worker)
             return note_claim(board, worker, slot);
         if (last)
             return NULL;
-        nap(board, worker);
+        rest(board, worker);
     }
 }
 
