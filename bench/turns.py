@@ -15,6 +15,7 @@ import tempfile
 import machine
 
 SLICES = 5  # a turn is put together from so many, between which the others have theirs
+TRIES = 3  # the quickest of so many tells how much can be done
 LIMIT = 60  # seconds after which a slice counts as hung
 
 
@@ -45,6 +46,8 @@ class Subject:
 
     def fail(self, why):
         """@param why: empty when it has ended by itself, and says so on stderr"""
+        if self.failed:
+            return
         if why:
             self.process.kill()
         self.process.wait()
@@ -53,12 +56,10 @@ class Subject:
 
     def calibrate(self, wanted):
         """Finds out how often it can be done in that time, which also warms it up."""
-        while True:
-            seconds = self.seconds(self.count)
-            if self.failed:
-                return
-            if seconds > wanted / 4:
-                self.count = max(int(self.count * wanted / seconds), 1)
+        while not self.failed:
+            took = [self.seconds(self.count) for _ in range(TRIES)]
+            if not self.failed and min(took) > wanted / 4:
+                self.count = max(int(self.count * wanted / min(took)), 1)
                 return
             self.count *= 4
 
