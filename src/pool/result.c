@@ -332,13 +332,15 @@ void result_finish(struct kith_result *result)
 
 /* ---- ending ---- */
 
-/** Wakes those who wait for just this. */
+/** Wakes those who wait for just this; once, for until the woken one runs, more tasks may end. */
 static void tell(struct kith_result *result, size_t index, size_t done)
 {
     if (atomic_load_explicit(&result->waiting, memory_order_seq_cst) == 0)
         return;
     if (atomic_load_explicit(&result->awaited_index, memory_order_relaxed) != index &&
         atomic_load_explicit(&result->awaited_done, memory_order_relaxed) > done)
+        return;
+    if (atomic_exchange_explicit(&result->asked, 0, memory_order_seq_cst) == 0)
         return;
     atomic_fetch_add_explicit(&result->word, 1, memory_order_seq_cst);
     os_futex_wake(&result->word, INT32_MAX);
@@ -389,6 +391,7 @@ int result_wait(struct kith_result *result, size_t index, size_t done, deadline 
     atomic_fetch_add_explicit(&result->waiting, 1, memory_order_seq_cst);
     int code = 0;
     while (code == 0) {
+        atomic_store_explicit(&result->asked, 1, memory_order_seq_cst); /* before the look at the word, and has_come */
         uint32_t seen = atomic_load_explicit(&result->word, memory_order_seq_cst);
         if (has_come(result, index, done))
             break;

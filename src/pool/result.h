@@ -107,6 +107,7 @@ struct kith_result {
      * task writes that down and then looks for waiters; all four sequentially consistent. */
     _Atomic uint32_t word;    /* changes whenever they are woken */
     _Atomic uint32_t waiting; /* how many do */
+    _Atomic uint32_t asked;   /* 1: somebody went to sleep, or is about to, and was not woken since */
     _Atomic size_t awaited_index;
     _Atomic size_t awaited_done;
 
