@@ -90,6 +90,8 @@ def measure(wanted, options):
     subjects = [Subject(title, command) for title, command in wanted]
     try:
         for subject in subjects:
+            subject.seconds(1)  # until all have begun, the machine is busy with that
+        for subject in subjects:
             subject.calibrate(options.seconds / SLICES)
         for number in range(options.repetitions):
             take_turn(subjects, number)
