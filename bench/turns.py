@@ -66,7 +66,8 @@ class Subject:
     def close(self):
         self.process.stdin.close()
         try:
-            self.process.wait(LIMIT)
+            if self.process.wait(LIMIT) != 0:
+                self.fail("")
         except subprocess.TimeoutExpired:
             self.fail("did not end")
         self.process.stdout.close()
