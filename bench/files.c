@@ -147,6 +147,14 @@ static int read_list(struct list *list, const char *path)
     return 0;
 }
 
+static void free_list(struct list *list)
+{
+    free(list->text);
+    free(list->paths);
+    if (list->digests)
+        munmap(list->digests, list->count * sizeof *list->digests);
+}
+
 static uint64_t sum(const struct list *list)
 {
     uint64_t sum = 0;
@@ -192,9 +200,10 @@ int main(int argc, char **argv)
         return 2;
     }
     int code = read_list(&job.list, argv[2]);
-    if (code < 0)
-        return turns_fail(argv[2], code);
-    expect(&job);
-    code = turns_take(work, &job);
+    if (code == 0) {
+        expect(&job);
+        code = turns_take(work, &job);
+    }
+    free_list(&job.list);
     return code < 0 ? turns_fail(argv[1], code) : 0;
 }
