@@ -349,10 +349,9 @@ static int apply_cpus(const struct settings *settings)
 
 static int apply_death_signal(const struct settings *settings)
 {
-    int code = settings->death_signal
-                   ? os_process_signal_with(process_parent->sentinel, process_parent->pid, settings->by_first_thread,
-                                            settings->death_signal)
-                   : 0;
+    int code = settings->death_signal ? os_process_signal_with(process_parent->sentinel, process_parent->pid,
+                                                               settings->by_first_thread, settings->death_signal)
+                                      : 0;
     return code < 0 ? error_fail(code, "%s: no thread to watch the parent with: %s",
                                  settings->death_signal == SIGKILL ? "daemon" : "death_signal", kith_strerror(code))
                     : 0;
