@@ -138,7 +138,8 @@ static void see_failure(struct work *work, size_t task, const kith_outcome *outc
     if (!(lost && promise->may_be_lost) && !(late && promise->may_time_out) &&
         !(cancelled && promise->may_be_cancelled))
         wrong(work, task, outcome, "a task failed without reason");
-    if ((lost || late) && outcome->attempts != promise->retries + 1)
+    /* What somebody gives up is not begun again. */
+    if ((lost || late) && outcome->attempts != promise->retries + 1 && !promise->may_be_cancelled)
         wrong(work, task, outcome, "a task was given up too early, or too late");
     if ((lost || late) && outcome->worker <= 0)
         wrong(work, task, outcome, "nobody is said to have had a lost task");
