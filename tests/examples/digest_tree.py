@@ -19,6 +19,7 @@ import tempfile
 from tap import Skip, equal, run, run_all, test, wait_until
 
 program = os.path.join(sys.argv[1], "digest_tree", "digest_tree")
+forms = [], ["--pool"]  # a crew made by hand, and a pool: both do the same job
 
 
 @contextlib.contextmanager
@@ -75,10 +76,11 @@ def like_sha256sum():
         os.mkfifo(root + b"/fifo")
         with socket.socket(socket.AF_UNIX) as unix:
             unix.bind(root + b"/socket")
-        for workers in b"1", b"2", b"7":
-            status, out, err = run(program, root, b"-j", workers)
-            equal(out, sha256sum(root))
-            equal(status, 0)
+        for form in forms:
+            for workers in b"1", b"2", b"7":
+                status, out, err = run(program, root, b"-j", workers, *form)
+                equal(out, sha256sum(root))
+                equal(status, 0)
         assert b"\\n" in out and b"\\r" in out and b"\\\\" in out
 
 
@@ -94,6 +96,11 @@ def many_files():
         equal(table[0].split(), ["worker", "files", "MB", "seconds", "MB/s"])
         equal([line.split()[0] for line in table[1:]], ["1", "2", "all"])
         equal(sum(int(line.split()[1]) for line in table[1:3]), 5000)
+
+        status, out, err = run(program, b"-j2", root, b"--pool")
+        equal((status, out), (0, sha256sum(root)))
+        table = err.decode().splitlines()
+        equal([line.split()[:2] for line in table], [["worker", "files"], ["all", "5000"]])
 
 
 @test
@@ -118,17 +125,19 @@ def linked_root():
 def nothing_there():
     """an empty directory is no failure."""
     with tree({}) as root:
-        status, out, err = run(program, root)
-        equal((status, out), (0, b""))
+        for form in forms:
+            status, out, err = run(program, root, *form)
+            equal((status, out), (0, b""))
 
 
 @test
 def missing_root():
     """a root that is not there is told, the rest is done, status 1."""
     with tree({b"x": b"1"}) as root:
-        status, out, err = run(program, root + b"/none", root)
-        equal((status, out), (1, sha256sum(root)))
-        assert root + b"/none: No such file or directory\n" in err, err
+        for form in forms:
+            status, out, err = run(program, root + b"/none", root, *form)
+            equal((status, out), (1, sha256sum(root)))
+            assert root + b"/none: No such file or directory\n" in err, err
 
 
 @test
@@ -161,12 +170,14 @@ def unreadable():
         os.chmod(root + b"/closed", 0)
         try:
             roots = [root + name for name in (b"/closed", b"/readable", b"/secret", b"/z")]
-            status, out, err = run(*prefix, root + b"/program", *roots, env=dict(os.environb, LD_LIBRARY_PATH=root))
+            environment = dict(os.environb, LD_LIBRARY_PATH=root)
+            seen = [run(*prefix, root + b"/program", *roots, *form, env=environment) for form in forms]
         finally:
             os.chmod(root + b"/closed", 0o700)
-        equal((status, out), (1, sha256sum(root + b"/readable", root + b"/z")))
-        for name in b"closed", b"secret":
-            assert root + b"/" + name + b": Permission denied\n" in err, err
+        for status, out, err in seen:
+            equal((status, out), (1, sha256sum(root + b"/readable", root + b"/z")))
+            for name in b"closed", b"secret":
+                assert root + b"/" + name + b": Permission denied\n" in err, err
 
 
 @test
@@ -181,9 +192,10 @@ def paths_too_long():
             here = deeper
         os.close(os.open(b"file", os.O_WRONLY | os.O_CREAT, dir_fd=here))
         os.close(here)
-        status, out, err = run(program, root)
-        equal((status, out), (1, b"%s  %s/short\n" % (hashlib.sha256(b"1").hexdigest().encode(), root)))
-        assert b": File name too long\n" in err, err
+        for form in forms:
+            status, out, err = run(program, root, *form)
+            equal((status, out), (1, b"%s  %s/short\n" % (hashlib.sha256(b"1").hexdigest().encode(), root)))
+            assert b": File name too long\n" in err, err
 
 
 @test
@@ -193,7 +205,7 @@ def usage():
     for arguments in [], ["-j"], ["-j", "", "."], ["--nonsense", "."], *bad_workers:
         status, out, err = run(program, *arguments)
         equal((status, out), (2, b""))
-        assert b"usage: digest_tree DIR... [-j WORKERS]\n" in err, err
+        assert b"usage: digest_tree DIR... [-j WORKERS] [--pool]\n" in err, err
 
 
 @test
@@ -201,7 +213,7 @@ def asked_for_help():
     """--help: on stdout, status 0."""
     status, out, err = run(program, "--help")
     equal((status, err), (0, b""))
-    assert out.startswith(b"usage: digest_tree DIR... [-j WORKERS]\n"), out
+    assert out.startswith(b"usage: digest_tree DIR... [-j WORKERS] [--pool]\n"), out
 
 
 @test
@@ -293,18 +305,50 @@ def sha256sum_without(victim, root):
 
 
 @test
+def worker_of_pool_killed():
+    """a worker of the pool that is killed is replaced, and all files are done, also when it was the only one."""
+    with tree({b"%d" % i: b"%d" % i for i in range(100)}) as root:
+        victim = root + b"/50"
+        endless(victim)
+        parent = start(root, b"-j1", b"--pool")
+        worker = stop_reader(parent, victim)
+        os.truncate(victim, 10)
+        os.kill(worker, signal.SIGKILL)
+        out, err = parent.communicate(timeout=120)
+        equal((parent.returncode, out), (0, sha256sum(root)))
+        assert b"workers that died and were replaced: 1\n" in err, err
+
+
+@test
+def deadly_file():
+    """a file whose worker dies each time is told by the pool, and all others are done, status 1."""
+    with tree({b"%d" % i: b"%d" % i for i in range(100)}) as root:
+        victim = root + b"/50"
+        endless(victim)
+        parent = start(root, b"-j2", b"--pool")
+        for attempt in range(3):
+            os.kill(stop_reader(parent, victim), signal.SIGKILL)
+        out, err = parent.communicate(timeout=120)
+        equal(parent.returncode, 1)
+        assert re.search(rb"%s: .*signal 9" % victim, err), err
+        others = [line for line in sha256sum_without(victim, root) if not line.endswith(b"  " + victim)]
+        equal(out.splitlines(), others)
+
+
+@test
 def parent_killed():
     """when the parent is killed, its workers end."""
-    with tree({b"x": b""}) as root:
-        endless(root + b"/x")
-        parent = start(root, b"-j3")
-        wait_until(lambda: any(root + b"/x" in files for files in children_of(parent.pid).values()), "a worker reads")
-        workers = list(children_of(parent.pid))
-        equal(len(workers), 3)
-        parent.kill()
-        parent.communicate(timeout=120)  # both pipes end only when no worker has them any more
-        for worker in workers:
-            wait_until(lambda: gone(worker), "the workers end")
+    for form in forms:
+        with tree({b"x": b""}) as root:
+            endless(root + b"/x")
+            parent = start(root, b"-j3", *form)
+            wait_until(lambda: any(root + b"/x" in files for files in children_of(parent.pid).values()), "one reads")
+            workers = list(children_of(parent.pid))
+            equal(len(workers), 3)
+            parent.kill()
+            parent.communicate(timeout=120)  # both pipes end only when no worker has them any more
+            for worker in workers:
+                wait_until(lambda: gone(worker), "the workers end")
 
 
 def gone(pid):
@@ -321,24 +365,25 @@ def gone(pid):
 @test
 def bar():
     """the progress bar is drawn on a terminal, and only there."""
-    with tree({b"x": b""}) as root:
-        endless(root + b"/x")
-        master, terminal = pty.openpty()
-        parent = subprocess.Popen([program, root], stdout=subprocess.PIPE, stderr=terminal)
-        os.close(terminal)
-        seen = b""
+    for form in forms:
+        with tree({b"x": b""}) as root:
+            endless(root + b"/x")
+            master, terminal = pty.openpty()
+            parent = subprocess.Popen([program, root, *form], stdout=subprocess.PIPE, stderr=terminal)
+            os.close(terminal)
+            seen = b""
 
-        def drawn():
-            nonlocal seen
-            seen += os.read(master, 4096)
-            return re.search(rb"\r\[[# ]+\] 0/1 files  \d+ MB  \d+ MB/s  \d+:\d\d(:\d\d)? left", seen)
+            def drawn():
+                nonlocal seen
+                seen += os.read(master, 4096)
+                return re.search(rb"\r\[[# ]+\] 0/1 files  \d+ MB  \d+ MB/s(  \d+:\d\d(:\d\d)? left)?", seen)
 
-        wait_until(drawn, "the bar is drawn")
-        os.truncate(root + b"/x", 0)
-        out = parent.stdout.read()
-        equal(parent.wait(timeout=120), 0)
-        assert re.fullmatch(rb"[0-9a-f]{64}  %s/x\n" % root, out), out  # of what was read before it shrank
-        os.close(master)
+            wait_until(drawn, "the bar is drawn")
+            os.truncate(root + b"/x", 0)
+            out = parent.stdout.read()
+            equal(parent.wait(timeout=120), 0)
+            assert re.fullmatch(rb"[0-9a-f]{64}  %s/x\n" % root, out), out  # of what was read before it shrank
+            os.close(master)
 
 
 run_all()

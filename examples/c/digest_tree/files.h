@@ -2,10 +2,7 @@
 #ifndef DIGEST_TREE_FILES_H
 #define DIGEST_TREE_FILES_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-enum { DIGEST_SIZE = 32 };
+#include "digest.h"
 
 enum { NOT_DONE = -1 };
 

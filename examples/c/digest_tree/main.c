@@ -1,12 +1,14 @@
 /* digest_tree: the SHA-256 digests of all files below some directories, computed by several processes.
  *
- *     digest_tree DIR... [-j WORKERS]
+ *     digest_tree DIR... [-j WORKERS] [--pool]
  *
- * The parent walks the directories (walk.c) and hands what it finds to its workers (crew.c, work.c) while it still
- * walks; in the end it prints the lines that sha256sum would print, in the order of the bytes of the paths (files.c).
- * Complaints, a progress bar and a table of the workers go to stderr (report.c). */
+ * The parent walks the directories (walk.c) and hands what it finds to its workers while it still walks: to a crew that
+ * is made by hand, of processes and queues (crew.c, work.c), or to a pool (pool_crew.c). In the end it prints the lines
+ * that sha256sum would print, in the order of the bytes of the paths (files.c). Complaints, a progress bar and a table
+ * of the workers go to stderr (report.c). */
 #include "crew.h"
 #include "files.h"
+#include "pool_crew.h"
 #include "report.h"
 #include "walk.h"
 #include "work.h"
@@ -15,14 +17,13 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const unsigned workers_max = 1024;
 
-static const char usage[] = "usage: digest_tree DIR... [-j WORKERS]\n";
+static const char usage[] = "usage: digest_tree DIR... [-j WORKERS] [--pool]\n";
 
 static const char help[] =
     "\n"
@@ -30,6 +31,7 @@ static const char help[] =
     "Symbolic links are not followed, but for a DIR that is one itself.\n"
     "\n"
     "  -j, --jobs WORKERS   worker processes, 1 to 1024; by default one for each usable CPU\n"
+    "  -p, --pool           by a pool, instead of workers and queues made by hand\n"
     "  -h, --help           this text\n"
     "\n"
     "Exit status: 0 when all was read; 1 when something could not be; 2 when the options are wrong.\n";
@@ -52,19 +54,27 @@ static unsigned parse_workers(const char *text)
     return (unsigned)number;
 }
 
-/* Leaves the directories at arguments[optind], ended by NULL. @return the number of workers */
-static unsigned parse_options(int count, char **arguments)
+struct options {
+    unsigned workers;
+    bool pool;
+};
+
+/* Leaves the directories at arguments[optind], ended by NULL. */
+static struct options parse_options(int count, char **arguments)
 {
-    static const struct option options[] = {
+    static const struct option known[] = {
         { "jobs", required_argument, NULL, 'j' },
+        { "pool", no_argument, NULL, 'p' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
-    unsigned workers = (unsigned)kith_cpu_count();
+    struct options options = { .workers = (unsigned)kith_cpu_count() };
     int option;
-    while ((option = getopt_long(count, arguments, "j:h", options, NULL)) != -1) {
+    while ((option = getopt_long(count, arguments, "j:ph", known, NULL)) != -1) {
         if (option == 'j') {
-            workers = parse_workers(optarg);
+            options.workers = parse_workers(optarg);
+        } else if (option == 'p') {
+            options.pool = true;
         } else if (option == 'h') {
             fputs(usage, stdout);
             fputs(help, stdout);
@@ -77,7 +87,7 @@ static unsigned parse_options(int count, char **arguments)
         fputs("digest_tree: which directory?\n", stderr);
         fail_usage();
     }
-    return workers;
+    return options;
 }
 
 /* Walks until there is a batch more, or no file is left. @return false when none is left */
@@ -88,11 +98,6 @@ static bool find_batch(struct walk *walk, struct files *files, struct amount *fo
     uint64_t size;
     bool more = true;
     while (files->count - first < BATCH_FILES && (more = walk_next(walk, &path, &size))) {
-        if (strlen(path) >= PATH_MAX) { /* no system call would take it */
-            complain_of(path, ENAMETOOLONG);
-            free(path);
-            continue;
-        }
         files_add(files, path);
         found->files++;
         found->bytes += size;
@@ -102,8 +107,10 @@ static bool find_batch(struct walk *walk, struct files *files, struct amount *fo
     return more;
 }
 
-static void digest_all(char **roots, struct files *files, struct crew *crew)
+static void crew_digest(char **roots, struct files *files, unsigned workers)
 {
+    double start = seconds_now();
+    struct crew *crew = crew_start(workers, files);
     struct walk walk;
     walk_begin(&walk, roots, progress_wanted());
     struct amount found = { 0, 0 };
@@ -118,16 +125,17 @@ static void digest_all(char **roots, struct files *files, struct crew *crew)
     progress_clear();
     if (!crew_idle(crew))
         complain("no worker is left; %ju files have no digest", (uintmax_t)(found.files - crew_done(crew).files));
+    crew_finish(crew, seconds_now() - start);
 }
 
 int main(int count, char **arguments)
 {
-    unsigned workers = parse_options(count, arguments);
-    double start = seconds_now();
+    struct options options = parse_options(count, arguments);
     struct files files = { NULL, 0, 0 };
-    struct crew *crew = crew_start(workers, &files);
-    digest_all(arguments + optind, &files, crew);
-    crew_finish(crew, seconds_now() - start);
+    if (options.pool)
+        pool_digest(arguments + optind, &files, options.workers);
+    else
+        crew_digest(arguments + optind, &files, options.workers);
 
     files_sort(&files);
     int error = files_print(&files);

@@ -123,7 +123,7 @@ static bool look(struct walk *walk, char **path, uint64_t *size)
     return false;
 }
 
-bool walk_next(struct walk *walk, char **path, uint64_t *size)
+static bool find(struct walk *walk, char **path, uint64_t *size)
 {
     for (;;) {
         if (walk->open) {
@@ -140,4 +140,15 @@ bool walk_next(struct walk *walk, char **path, uint64_t *size)
             return false;
         }
     }
+}
+
+bool walk_next(struct walk *walk, char **path, uint64_t *size)
+{
+    while (find(walk, path, size)) {
+        if (strlen(*path) < PATH_MAX)
+            return true;
+        complain_of(*path, ENAMETOOLONG);
+        free(*path);
+    }
+    return false;
 }

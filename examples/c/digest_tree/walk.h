@@ -21,7 +21,8 @@ struct walk {
  *  @param sizes  whether the sizes of the files are wanted: a system call more for each */
 void walk_begin(struct walk *walk, char **roots, bool sizes);
 
-/** Finds the next file. What can't be read is complained of (report.h), and the walk goes on.
+/** Finds the next file. What can't be read is complained of (report.h), and the walk goes on; so are paths that no
+ *  system call would take (PATH_MAX).
  *  @param path  receives its path; the caller frees it
  *  @param size  receives its size in bytes, or 0 when sizes are not wanted
  *  @return false when there are no more: then all memory is given back */

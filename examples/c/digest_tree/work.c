@@ -2,24 +2,19 @@
  * word of how far it is now and then. */
 #include "work.h"
 
+#include "digest.h"
 #include "report.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <openssl/evp.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { NEWS_BYTES = 64 << 20 }; /* how much is read between two words of how far it is */
 
 struct worker {
     const struct worker_argument *self;
-    EVP_MD_CTX *context;
     struct task task;
     struct result result; /* of the batch in hand */
     uint64_t told;        /* of its bytes, those that the parent knows of */
-    unsigned char buffer[256 * 1024];
 };
 
 static void send_result(struct worker *worker)
@@ -29,44 +24,24 @@ static void send_result(struct worker *worker)
     worker->told = worker->result.bytes;
 }
 
-/* Digests what fd gives. @return 0 or an errno */
-static int digest_content(struct worker *worker, int fd, unsigned char *digest)
+static void count_bytes(void *context, size_t size)
 {
-    if (!EVP_DigestInit_ex(worker->context, NULL, NULL)) /* the same as before: SHA-256, from work() */
-        return ENOMEM;
-    for (;;) {
-        ssize_t got = read(fd, worker->buffer, sizeof worker->buffer);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return errno;
-        if (got == 0)
-            return EVP_DigestFinal_ex(worker->context, digest, NULL) ? 0 : ENOMEM;
-        if (!EVP_DigestUpdate(worker->context, worker->buffer, (size_t)got))
-            return ENOMEM;
-        worker->result.bytes += (uint64_t)got;
-        if (worker->result.bytes - worker->told >= NEWS_BYTES)
-            send_result(worker);
-    }
+    struct worker *worker = context;
+    worker->result.bytes += size;
+    if (worker->result.bytes - worker->told >= NEWS_BYTES)
+        send_result(worker);
 }
 
-/* Since the walk saw it, the file may have become anything. Opening a FIFO must not wait (O_NONBLOCK), and what is no
- * regular file any more is not read. @return 0, an errno, or LARGE */
+/* @return 0, an errno, or LARGE */
 static int digest_file(struct worker *worker, const char *path, unsigned char *digest)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    uint64_t size;
+    int fd = digest_open(path, &size);
     if (fd < 0)
-        return errno;
-    struct stat status;
-    int error;
-    if (fstat(fd, &status) < 0)
-        error = errno;
-    else if (!S_ISREG(status.st_mode))
-        error = EINVAL;
-    else if (status.st_size >= LARGE_FILE && worker->task.count > 1)
-        error = LARGE;
-    else
-        error = digest_content(worker, fd, digest);
+        return -fd;
+    int error = LARGE;
+    if (size < LARGE_FILE || worker->task.count == 1)
+        error = digest_content(fd, digest, count_bytes, worker);
     close(fd);
     return error;
 }
@@ -97,13 +72,12 @@ int work(void *worker_argument)
 {
     static struct worker worker;
     worker.self = worker_argument;
-    worker.context = need(EVP_MD_CTX_new());
-    if (!EVP_DigestInit_ex(worker.context, EVP_sha256(), NULL)) {
-        complain("libcrypto has no SHA-256");
+    int error = digest_begin();
+    if (error != 0) {
+        complain("can't digest: %s", strerror(error));
         return 1;
     }
     while (get_task(&worker))
         do_batch(&worker);
-    EVP_MD_CTX_free(worker.context);
     return 0;
 }
