@@ -1,12 +1,15 @@
 /* Codes, their names and sentences, and each thread's last particulars.
  *
- * The sentences of errno's codes are written here rather than taken from strerror: they say what the code means in this
- * library, and strerror is neither thread-safe everywhere nor the same in every locale. */
+ * The sentences of the errno codes that the library's calls give are written here: they say what a code means in this
+ * library. For all others, which tasks of a pool may return, the C library's stand: those of strerrordesc_np, which is
+ * safe in threads and signal handlers, and the same in every locale. */
 #include "base/error.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 struct meaning {
     int code;
@@ -78,18 +81,23 @@ static const struct meaning *find(int code)
     return NULL;
 }
 
+static bool is_errno(int code)
+{
+    return code < 0 && code > -4096;
+}
+
 const char *kith_strerror(int code)
 {
     const struct meaning *meaning = find(code);
-    if (meaning)
-        return meaning->sentence;
-    return code < 0 && code > -4096 ? "an error of the operating system" : "an unknown code";
+    const char *sentence = meaning ? meaning->sentence : is_errno(code) ? strerrordesc_np(-code) : NULL;
+    return sentence ? sentence : "an unknown code";
 }
 
 const char *kith_error_name(int code)
 {
     const struct meaning *meaning = find(code);
-    return meaning ? meaning->name : "UNKNOWN";
+    const char *name = meaning ? meaning->name : is_errno(code) ? strerrorname_np(-code) : NULL;
+    return name ? name : "UNKNOWN";
 }
 
 static _Thread_local char detail[256];
