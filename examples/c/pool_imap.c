@@ -105,7 +105,7 @@ int main(int argc, char **argv)
 
     for (; take(kinds, arena); walk.taken++)
         nanosleep(&(struct timespec){ .tv_nsec = 1000 * 1000 }, NULL); /* whatever takes time */
-    printf("%u files; the walk was at most %u files ahead\n", walk.found, walk.farthest);
+    printf("files: %u; on their way: never more than %u\n", walk.found, walk.farthest);
     kith_imap_free(kinds);
     kith_pool_free(pool);
     kith_arena_free(arena);

@@ -372,11 +372,13 @@ def bar():
             parent = subprocess.Popen([program, root, *form], stdout=subprocess.PIPE, stderr=terminal)
             os.close(terminal)
             seen = b""
+            # A crew tells how far it is in a large file; of a pool, nothing is known of a task until it has ended.
+            left = rb"" if form else rb"  \d+:\d\d(:\d\d)? left"
 
             def drawn():
                 nonlocal seen
                 seen += os.read(master, 4096)
-                return re.search(rb"\r\[[# ]+\] 0/1 files  \d+ MB  \d+ MB/s(  \d+:\d\d(:\d\d)? left)?", seen)
+                return re.search(rb"\r\[[# ]+\] 0/1 files  \d+ MB  \d+ MB/s" + left, seen)
 
             wait_until(drawn, "the bar is drawn")
             os.truncate(root + b"/x", 0)

@@ -10,10 +10,11 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from multiprocessing.connection import Client, Listener
 
-from tap import equal, run, run_all, test
+from tap import Skip, equal, run, run_all, test
 
 folder = sys.argv[1]
 
@@ -156,6 +157,101 @@ def wait_many():
     equal([line for line in lines if "queue" in line], ["the queue has %d" % number for number in (1, 2, 3)])
     equal(sorted(line for line in lines if "queue" not in line),
           ["the connection has hello", "the process has ended with 7"])
+
+
+@test
+def pool():
+    """pool: squares, in the order of the numbers."""
+    equal(output_of("pool"), ["[1, 4, 9, 16, 25, 36]"])
+
+
+@test
+def pool_files():
+    """pool_files: counts as wc does; what can't be read is told, and the rest is counted."""
+    with tempfile.TemporaryDirectory(prefix="pool_files-") as there:
+        files = [os.path.join(there, name) for name in ("a", "empty", "odd \n name")]
+        for path, content in zip(files, (b"one two\n three\n", b"", b"no end of line")):
+            with open(path, "wb") as file:
+                file.write(content)
+        counts = [[2, 3, 15], [0, 0, 0], [0, 4, 14]]
+        expected = b"".join(b"%7d %7d %7d %s\n" % (*count, os.fsencode(path)) for count, path in zip(counts, files))
+        program = os.path.join(folder, "pool_files")
+
+        status, out, err = run(program, *files)
+        equal((status, out), (0, expected))
+        match(r"files +100 % +3/3 .*\n", err.decode())
+
+        status, out, err = run(program, os.path.join(there, "none"), *files, there)
+        equal((status, out), (1, expected))
+        assert ("%s/none: there is no such thing\n" % there).encode() in err, err
+        assert ("%s: Is a directory\n" % there).encode() in err, err
+    equal(run(program)[0], 2)
+
+
+@test
+def pool_crash():
+    """pool_crash: each task's end is told, and those that do no harm are done."""
+    equal(output_of("pool_crash"), [
+        "task 1: done, begun 1 time",
+        "task 2: its worker was killed by signal 9, begun 2 times",
+        "task 3: its worker ended with status 42, begun 2 times",
+        "task 4: it failed with 7, begun 1 time",
+        "task 5: done, begun 2 times",
+        "task 6: done, begun 1 time",
+        "task 7: done, begun 1 time",
+        "never_end: ETIMEDOUT"])
+
+
+@test
+def pool_imap():
+    """pool_imap: all files of a tree, with no more than 16 on their way."""
+    heads = [b"\x7fELF...", b"#!/bin/sh", b"", b"text"]
+    kinds = ["a program", "a script", "empty", "something else"]
+    with tempfile.TemporaryDirectory(prefix="pool_imap-") as there:
+        for number in range(100):
+            os.makedirs(os.path.join(there, str(number % 7)), exist_ok=True)
+            with open(os.path.join(there, str(number % 7), str(number)), "wb") as file:
+                file.write(heads[number % 4])
+        lines = output_of("pool_imap", there)
+        equal(sorted(lines[:-1]), sorted(kinds * 25))
+        equal(lines[-1], "files: 100; on their way: never more than 16")
+        equal(output_of("pool_imap", os.path.join(there, "0", "0")),
+              ["a program", "files: 1; on their way: never more than 1"])
+    equal(run(os.path.join(folder, "pool_imap"))[0], 2)
+
+
+primes = ["168 primes from 0 to 999", "135 primes from 1000 to 1999", "127 primes from 2000 to 2999"]
+
+
+@test
+def spawn():
+    """spawn: three children count primes, and their parent adds up."""
+    lines = output_of("spawn")
+    equal(sorted(line for line in lines if " from " in line), sorted(primes))
+    assert "430 in all" in lines, lines
+    equal(len(lines), 4)
+
+
+@test
+def forkserver():
+    """forkserver: three children read the table that the server has made."""
+    equal(output_of("forkserver"), ["4 primes below 10", "168 primes below 1000", "9592 primes below 100000"])
+
+
+@test
+def child_options():
+    """child_options: the child has what was said of it."""
+    program = os.path.join(folder, "child_options")
+    if b"libasan" in run("ldd", program)[1]:
+        raise Skip("the memory of AddressSanitizer itself is beyond the cap")
+    equal(output_of("child_options"), [
+        "child: malloc of 1 GiB: Cannot allocate memory",
+        "child: GREETING is hello",
+        "child: HOME is not set",
+        "child: the directory is /",
+        "child: 64 files may be open",
+        "child: nice is %d" % min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19),
+        "looker ended with 0"])
 
 
 @contextlib.contextmanager
