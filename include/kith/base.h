@@ -41,19 +41,19 @@ KITH_API const char *kith_version(void);
 
 /** Codes for what errno has no word for. They never collide with a negated errno. */
 enum kith_error {
-    KITH_EEMPTY = -10001,     /**< the queue held nothing in the time given */
-    KITH_EFULL = -10002,      /**< the queue had no room in the time given */
-    KITH_ECLOSED = -10003,    /**< this handle was closed, or the queue was shut and is drained */
-    KITH_EOWNERDEAD = -10004, /**< acquired, but the owner before died while it held it: check what it protects */
-    KITH_EEOF = -10005,       /**< the other side closed the connection; every message it sent has been received */
-    KITH_ETRUNCATED = -10006, /**< the connection ended in the middle of a message */
-    KITH_ELAYOUT = -10007,    /**< the object was made by another version of kith, which lays it out differently */
-    KITH_EBROKEN = -10008,    /**< the barrier is broken: somebody gave up, died or broke it */
-    KITH_ETYPE = -10009,      /**< the value is of another kind than what was asked for */
-    KITH_EMALFORMED = -10010, /**< what came is no pickle, no JSON, or no handshake */
-    KITH_ELIMIT = -10011,     /**< too deep, too long or too many: it exceeds a limit that protects this process */
-    KITH_EAUTH = -10012,      /**< the other side does not have the same key, or may not come in */
-    KITH_ETLS = -10013,       /**< no safe connection could be made: see the detail */
+    KITH_EEMPTY = -10001,      /**< the queue held nothing in the time given */
+    KITH_EFULL = -10002,       /**< the queue had no room in the time given */
+    KITH_ECLOSED = -10003,     /**< this handle was closed, or the queue was shut and is drained */
+    KITH_EOWNERDEAD = -10004,  /**< acquired, but the owner before died while it held it: check what it protects */
+    KITH_EEOF = -10005,        /**< the other side closed the connection; every message it sent has been received */
+    KITH_ETRUNCATED = -10006,  /**< the connection ended in the middle of a message */
+    KITH_ELAYOUT = -10007,     /**< the object was made by another version of kith, which lays it out differently */
+    KITH_EBROKEN = -10008,     /**< the barrier is broken: somebody gave up, died or broke it */
+    KITH_ETYPE = -10009,       /**< the value is of another kind than what was asked for */
+    KITH_EMALFORMED = -10010,  /**< what came is no pickle, no JSON, or no handshake */
+    KITH_ELIMIT = -10011,      /**< too deep, too long or too many: it exceeds a limit that protects this process */
+    KITH_EAUTH = -10012,       /**< the other side does not have the same key, or may not come in */
+    KITH_ETLS = -10013,        /**< no safe connection could be made: see the detail */
     KITH_EWORKERLOST = -10014, /**< the process that ran the task ended before it was done */
     KITH_ETASK = -10015        /**< the task failed: its function returned a number above 0 */
 };
@@ -73,6 +73,14 @@ KITH_API const char *kith_error_name(int code);
  *  @return a sentence, or "" when the thread had no failure yet. It belongs to the thread and is overwritten by the
  *          thread's next failure. After a successful call it still tells of the failure before. */
 KITH_API const char *kith_error_detail(void);
+
+/** For functions of the program that the library calls, or that fail as its calls do: makes a sentence this thread's
+ *  kith_error_detail. So a task of a pool says why it fails (kith/pool.h), to whom it was done for:
+ *      return kith_fail(-errno, "%s: %s", path, strerror(errno));
+ *  @param code    what to return
+ *  @param format  as printf has it; beyond 255 bytes the sentence is cut
+ *  @return code; errno stays as it was */
+KITH_API int kith_fail(int code, const char *format, ...) KITH_PRINTF(2, 3);
 
 /* ---- time ---- */
 

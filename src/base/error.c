@@ -107,14 +107,28 @@ const char *kith_error_detail(void)
     return detail;
 }
 
-int error_fail(int code, const char *format, ...)
+static void keep(const char *format, va_list arguments)
 {
     int saved = errno;
+    vsnprintf(detail, sizeof detail, format, arguments);
+    errno = saved;
+}
+
+int error_fail(int code, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(detail, sizeof detail, format, arguments);
+    keep(format, arguments);
     va_end(arguments);
-    errno = saved;
+    return code;
+}
+
+int kith_fail(int code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    keep(format ? format : "", arguments);
+    va_end(arguments);
     return code;
 }
 

@@ -82,6 +82,22 @@ static void detail_belongs_to_the_thread(void **state)
     assert_string_equal(kith_error_detail(), "queue is NULL");
 }
 
+static void a_program_may_leave_a_detail_too(void **state)
+{
+    (void)state;
+    errno = EISDIR;
+    assert_code(kith_fail(-EPERM, "line %d of %s", 7, "a file"), -EPERM);
+    assert_string_equal(kith_error_detail(), "line 7 of a file");
+    assert_int_equal(errno, EISDIR);
+
+    char long_text[1000];
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    assert_code(kith_fail(3, "%s", long_text), 3);
+    assert_int_equal(strspn(kith_error_detail(), "x"), 255);
+    assert_int_equal(strlen(kith_error_detail()), 255);
+}
+
 static void bytes_are_freed_and_cleared(void **state)
 {
     (void)state;
@@ -183,6 +199,7 @@ int main(void)
         cmocka_unit_test(unknown_codes_are_answered_too),
         cmocka_unit_test(errno_codes_that_the_library_never_gives_have_names),
         cmocka_unit_test(detail_belongs_to_the_thread),
+        cmocka_unit_test(a_program_may_leave_a_detail_too),
         cmocka_unit_test(bytes_are_freed_and_cleared),
         cmocka_unit_test(log_is_silent_by_default),
         cmocka_unit_test(log_tells_up_to_its_level),
