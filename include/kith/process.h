@@ -191,8 +191,8 @@ KITH_API KITH_MUST_USE int kith_process_start_entry(kith_process **process, kith
  *                  have. It must leave the server with one thread. NULL: none
  *  @param args     its arguments: a tuple, or NULL
  *  @return 0, also when it runs already, whatever it has preloaded; as kith_process_start_entry; KITH_EWORKERLOST when
- *          the server ended while it began; -EBUSY when preload has left it with other threads; what preload returned,
- *          when that is not 0 */
+ *          the server ended while it began; what preload returned, when that is negative; KITH_ETASK when it is above 0:
+ *          the detail tells the number */
 KITH_API KITH_MUST_USE int kith_forkserver_start(kith_entry *preload, const kith_value *args);
 
 /** Ends this process's forkserver. Its children live on. @return 0, also when there is none */
