@@ -327,7 +327,9 @@ def deadly_file():
         endless(victim)
         parent = start(root, b"-j2", b"--pool")
         for attempt in range(3):
-            os.kill(stop_reader(parent, victim), signal.SIGKILL)
+            worker = stop_reader(parent, victim)
+            os.kill(worker, signal.SIGKILL)
+            wait_until(lambda: gone(worker), "the worker has ended")
         out, err = parent.communicate(timeout=120)
         equal(parent.returncode, 1)
         assert re.search(rb"%s: .*signal 9" % victim, err), err
