@@ -9,6 +9,7 @@
 #include "process/entry.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +114,16 @@ static kith_entry *function_of(struct workplace *place, struct chunk *chunk)
     return function;
 }
 
+/** Runs a function of the program's. What it printed is out before its result is told: a worker may be killed at any
+ *  time afterwards, as kith_pool_free does. */
+static int run(kith_entry *function, kith_call *made)
+{
+    int code = function(made);
+    fflush(stdout);
+    fflush(stderr);
+    return code;
+}
+
 /** Calls the function. @return what it returned, or why it could not be called */
 static int call(struct workplace *place, kith_entry *function, const struct item *item, unsigned attempt)
 {
@@ -134,7 +145,7 @@ static int call(struct workplace *place, kith_entry *function, const struct item
         made.bytes = item + 1;
         made.size = item->size;
     }
-    return function(&made);
+    return run(function, &made);
 }
 
 /** Runs an item, and reports. @return GO_ON, LEAVE; a code */
@@ -244,7 +255,7 @@ static int initialize(struct workplace *place, kith_entry *function, const char 
                               .attempt = 1,
                               .take = ignore };
     error_clear();
-    return function(&made);
+    return run(function, &made);
 }
 
 /** Takes the outbox: from then on the keeper can be told what fails. */

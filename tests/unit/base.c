@@ -37,6 +37,8 @@ static void every_code_has_a_name_and_a_sentence(void **state)
         { -EILSEQ, "EILSEQ" },
         { -ENOMSG, "ENOMSG" },
         { -ETOOMANYREFS, "ETOOMANYREFS" },
+        { -ECANCELED, "ECANCELED" },
+        { -EALREADY, "EALREADY" },
         { -ENOTRECOVERABLE, "ENOTRECOVERABLE" },
         { 0, "OK" },
     };

@@ -66,6 +66,13 @@ static int return_twice(kith_call *call)
     return code < 0 ? code : kith_call_return(call, kith_value_int(kith_call_arena(call), 2));
 }
 
+static int print(kith_call *call)
+{
+    (void)call;
+    printf("said"); /* without the end of a line, at which stdout may be flushed */
+    return 0;
+}
+
 /* ---- one task ---- */
 
 static int64_t as_int(const kith_value *value)
@@ -188,6 +195,21 @@ static void the_detail_comes_along(void **state)
     (void)state;
     assert_explained(kith_pool_apply(pool, fail_with_a_detail, NULL, NULL, NULL, NULL), -EINVAL);
     assert_string_equal(kith_error_detail(), "process is NULL: start one with kith_process_start");
+}
+
+static void what_a_task_prints_is_out_when_its_result_is_there(void **state)
+{
+    (void)state;
+    char text[16] = { 0 };
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    kith_stdio stdio[3] = { [STDOUT_FILENO] = { .kind = KITH_STDIO_FD, .fd = fileno(file) } };
+    close_pool();
+    open_pool(&(kith_pool_options){ .workers = 1, .process = &(kith_process_options){ .stdio = stdio } });
+    assert_code(kith_pool_apply(pool, print, NULL, NULL, NULL, NULL), 0);
+    assert_int_equal(pread(fileno(file), text, sizeof text, 0), 4);
+    assert_string_equal(text, "said");
+    fclose(file);
 }
 
 static void a_number_above_0_is_a_failure_of_the_task(void **state)
@@ -638,6 +660,7 @@ int main(int argc, char **argv)
         POOL_TEST(bytes_and_values_mix),
         POOL_TEST(a_negative_code_is_told_as_it_is),
         POOL_TEST(the_detail_comes_along),
+        POOL_TEST(what_a_task_prints_is_out_when_its_result_is_there),
         POOL_TEST(a_number_above_0_is_a_failure_of_the_task),
         POOL_TEST(of_a_map_the_first_failure_is_told_and_the_others_run),
         POOL_TEST(a_map_gives_results_in_the_order_of_its_items),
