@@ -107,9 +107,10 @@ static void take_word(struct kith_pool *pool, struct worker *worker, const struc
     } else if (report->kind == REPORT_BROKEN && !worker->ready) {
         char detail[256];
         const struct worker_settings *settings = &pool->crew.settings;
-        snprintf(detail, sizeof detail, "%s failed with code %d: %.*s",
+        snprintf(detail, sizeof detail, "%s failed with code %d%s%.*s",
                  settings->initializer || settings->initializer_name ? "a worker's initializer" : "a worker",
-                 (int)report->code, (int)(size < sizeof detail ? size : sizeof detail), (const char *)(report + 1));
+                 (int)report->code, size > 0 ? ": " : "", (int)(size < sizeof detail ? size : sizeof detail),
+                 (const char *)(report + 1));
         pool_break(pool, report->code < 0 ? report->code : KITH_ETASK, detail);
     }
 }

@@ -224,7 +224,7 @@ static void a_number_above_0_is_a_failure_of_the_task(void **state)
     assert_int_equal(outcome.exit_code, 3);
     assert_int_equal(outcome.attempts, 1);
     assert_true(outcome.worker > 0);
-    assert_non_null(outcome.detail);
+    assert_string_equal(outcome.detail, "it returned 3");
     kith_result_free(result);
 }
 
