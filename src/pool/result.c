@@ -4,6 +4,7 @@
 #include "os/futex.h"
 #include "pool/map.h"
 #include "pool/pool.h"
+#include "pool/progress.h"
 #include "process/entry.h"
 #include "process/forks.h"
 #include "value/pickle.h"
@@ -416,7 +417,11 @@ static int wait_for_all(struct kith_result *result, kith_timeout timeout)
     int code = usable(result);
     if (code == 0)
         code = deadline_from(timeout, &until);
-    return code < 0 ? code : result_wait(result, RESULT_NO_INDEX, result->total, until);
+    if (code == 0)
+        code = result_wait(result, RESULT_NO_INDEX, result->total, until);
+    if (code == 0)
+        progress_end(result, result->total);
+    return code;
 }
 
 int kith_result_wait(kith_result *result, kith_timeout timeout)

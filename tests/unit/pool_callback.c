@@ -444,6 +444,22 @@ static void progress_is_told_at_the_beginning_now_and_then_and_at_the_end(void *
     assert_int_equal(seen.calls, calls);
 }
 
+static void who_waits_goes_on_after_the_end_was_told(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        kith_result *result;
+        memset(&seen, 0, sizeof seen);
+        assert_code(kith_pool_map_async(pool, &result, square, numbers(3), &(kith_task_options){ .progress = watch }),
+                    0);
+        assert_code(
+            round % 2 ? kith_result_wait(result, KITH_FOREVER) : kith_result_get(result, NULL, NULL, KITH_FOREVER), 0);
+        assert_int_equal(seen.done, 3);
+        assert_int_equal(seen.total, 3);
+        kith_result_free(result);
+    }
+}
+
 static void of_no_tasks_progress_is_told_twice(void **state)
 {
     (void)state;
@@ -476,6 +492,7 @@ int main(void)
         TOLD_TEST(a_callback_may_terminate_the_pool),
         TOLD_TEST(a_callback_may_end_the_walk_that_it_tells_of),
         TOLD_TEST(progress_is_told_at_the_beginning_now_and_then_and_at_the_end),
+        TOLD_TEST(who_waits_goes_on_after_the_end_was_told),
         TOLD_TEST(of_no_tasks_progress_is_told_twice),
     };
     return cmocka_run_group_tests_name("pool_callback", tests, start_first, NULL);
