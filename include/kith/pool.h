@@ -11,9 +11,9 @@
  *     kith_pool_map(pool, square, kith_value_pack(arena, "[iii]", 1, 2, 3), arena, &squares, NULL); // [1, 4, 9]
  *
  * What it promises:
- *  - Every task ends: with its result, with its own failure, or, when its worker died (SIGKILL, a segmentation fault, no
- *    memory, an exit in the task), with KITH_EWORKERLOST, which says how and which task. All other tasks complete; the
- *    worker is replaced. Nothing hangs.
+ *  - Every task ends: with its result, with its own failure, or, when its worker died (SIGKILL, a segmentation fault,
+ *    no memory, an exit in the task), with KITH_EWORKERLOST, which says how and which task. All other tasks complete;
+ *    the worker is replaced. Nothing hangs.
  *  - A task is begun once. Only when it asked for retries is one that was lost begun again, by another worker.
  *  - A task with a time limit whose worker does not finish it in time, or does not answer at all (SIGSTOP), fails with
  *    -ETIMEDOUT, or is retried; the worker is killed and replaced.
@@ -25,13 +25,14 @@
  * it returns, and may say why by kith_fail. What it wrote to stdout and stderr is flushed before any of that is told.
  *
  * Threads and processes. A pool belongs to the process that made it; any of its threads may use it. In a child made by
- * fork, all calls on it are refused with -ECHILD, but kith_pool_free and kith_result_free. Workers are daemons: they
- * have no children of their own. A thread of the library's own, the keeper, takes in results, looks after the workers,
- * and calls callbacks.
+ * fork, all calls on it are refused with -ECHILD, but kith_pool_free and kith_result_free: it has the pool's memory and
+ * descriptors until it frees the pool, or ends. Workers are daemons: they have no children of their own. A thread of the
+ * library's own, the keeper, takes in results, looks after the workers, and calls callbacks.
  *
  * Codes that are the same everywhere, and are not told again below: -EINVAL: an argument is NULL that must not be, or
  * out of range, or an option is. -ENOMEM. -ECHILD: see above. -EINTR: a signal handler ran while waiting, one that was
- * installed without SA_RESTART; with SA_RESTART it is told only at times.
+ * installed without SA_RESTART; with SA_RESTART it is told only at times. Of a call that waits for its tasks, those
+ * that no worker has begun are given up then; those that run go on.
  */
 #ifndef KITH_POOL_H
 #define KITH_POOL_H
@@ -52,9 +53,11 @@ typedef struct kith_pool kith_pool;
 /** Options of a pool; all zero is the default. */
 typedef struct kith_pool_options {
     unsigned workers; /**< how many; 0: kith_cpu_count(). At most KITH_POOL_WORKERS_MAX */
-    /** Runs in each worker before its first task, with initializer_args (a tuple, or NULL). When it returns anything but
-     *  0, the pool is broken: all tasks fail with that, and so does what is asked of it later. It is broken, too, with
-     *  KITH_EWORKERLOST, when ten workers in a row die in it. What it returns by kith_call_return is ignored. */
+    /** Runs in each worker before its first task, with initializer_args (a tuple, or NULL). When it returns anything
+     *  but 0, the pool is broken: all tasks fail with that (KITH_ETASK for a number above 0), and so does what is asked
+     *  of it later. It is broken, too, with KITH_EWORKERLOST, when ten workers in a row end in it or before it; and
+     *  when none is left and for ten seconds none can be started, with the reason. What it returns by kith_call_return
+     *  is ignored. */
     kith_entry *initializer;
     const kith_value *initializer_args;
     unsigned max_tasks; /**< a worker that has run so many is replaced by a fresh one; 0: never */
@@ -73,7 +76,7 @@ typedef struct kith_pool_options {
  *  @param pool     receives it; free it with kith_pool_free
  *  @param options  NULL for the defaults
  *  @return 0; as kith_process_start_entry: a worker could not be started, and none is left; -EMFILE: each worker takes
- *          two descriptors, and the pool five; -EAGAIN also when no thread can be started; -ENOTSUP as for
+ *          two descriptors, and the pool four; -EAGAIN also when no thread can be started; -ENOTSUP as for
  *          kith_queue_new */
 KITH_API KITH_MUST_USE int kith_pool_new(kith_pool **pool, const kith_pool_options *options);
 
@@ -151,9 +154,10 @@ typedef struct kith_result kith_result;
  *  @param value    receives the result. NULL: it is not wanted
  *  @param options  NULL for the defaults
  *  @return 0; the code of kith_outcome when it failed, and its detail as kith_error_detail; KITH_ECLOSED after
- *          kith_pool_close or kith_pool_terminate; -EDEADLK in a callback; -EINVAL also when work is no entry point that
- *          a fresh image would find, or args no tuple; KITH_ELIMIT and -ENOTSUP when args can't be pickled; the failure
- *          of the initializer of a broken pool */
+ *          kith_pool_close or kith_pool_terminate; -EDEADLK in a callback; -EINVAL also when work is no entry point
+ *          that a fresh image would find, or args no tuple; KITH_ELIMIT and -ENOTSUP when args can't be pickled;
+ *          -ENOSPC when the tasks on their way take all memory that a pool may have (64 GiB), -EMSGSIZE when this one
+ *          alone would; why the pool is broken */
 KITH_API KITH_MUST_USE int kith_pool_apply(kith_pool *pool, kith_entry *work, const kith_value *args, kith_arena *arena,
                                            kith_value **value, const kith_task_options *options);
 
@@ -179,7 +183,8 @@ KITH_API KITH_MUST_USE int kith_pool_apply_bytes_async(kith_pool *pool, kith_res
  *  @param arena   owns the list
  *  @param list    receives the list of results, in the order of the items. NULL: they are not wanted
  *  @return 0; when a task failed, what kith_pool_apply says, for the first of those that failed; the others have been
- *          run all the same: kith_pool_map_async gives their results; as kith_pool_apply */
+ *          run all the same: kith_pool_map_async gives their results; as kith_pool_apply. An item that can't be pickled
+ *          is a task that failed */
 KITH_API KITH_MUST_USE int kith_pool_map(kith_pool *pool, kith_entry *work, const kith_value *items, kith_arena *arena,
                                          kith_value **list, const kith_task_options *options);
 
@@ -328,8 +333,9 @@ KITH_API int kith_pool_workers(const kith_pool *pool, pid_t *pids, size_t capaci
  *  workers end. Does not wait. @return 0, also when it is closed already */
 KITH_API int kith_pool_close(kith_pool *pool);
 
-/** Ends the pool now: tasks that have not ended do so with -ECANCELED; workers get SIGTERM, and SIGKILL when they do not
- *  heed it within a second. Does not wait. @return 0, also when it is terminated already */
+/** Ends the pool now: tasks that have not ended do so with -ECANCELED; workers get SIGTERM, and SIGKILL when they do
+ *  not heed it within a second. Does not wait. What exits with a pool that was not freed does the same, and waits.
+ *  @return 0, also when it is terminated already */
 KITH_API int kith_pool_terminate(kith_pool *pool);
 
 /** Waits until a pool that was closed or terminated has done all its tasks and its workers have ended.

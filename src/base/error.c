@@ -54,6 +54,8 @@ static const struct meaning meanings[] = {
     { -EMSGSIZE, "EMSGSIZE", "the message is too long" },
     { -EBADMSG, "EBADMSG", "what was received is no message" },
     { -EOVERFLOW, "EOVERFLOW", "the value would pass its limit" },
+    { -EALREADY, "EALREADY", "it has ended, or is under way" },
+    { -ECANCELED, "ECANCELED", "it was given up before it had ended" },
     { -ETIMEDOUT, "ETIMEDOUT", "the time given is over" },
     { -ENOTSUP, "ENOTSUP", "the system does not support it" },
     { -ENOSYS, "ENOSYS", "the kernel does not know this call" },

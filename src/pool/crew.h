@@ -1,5 +1,5 @@
-/* The workers of a pool, as their parent has them. The keeper alone starts, watches and buries them; what others look at
- * (process and pid) it changes under the pool's mutex. */
+/* The workers of a pool, as their parent has them. The keeper alone starts, watches and buries them; what others look
+ * at (process and pid) it changes under the pool's mutex. */
 #ifndef KITH_SRC_POOL_CREW_H
 #define KITH_SRC_POOL_CREW_H
 
@@ -19,10 +19,10 @@ struct worker {
     kith_process *process; /* NULL: nobody is there */
     kith_queue *outbox;    /* a new one for each process: nobody else has ever written to it */
     pid_t pid;
-    bool ready;    /* it claims chunks */
-    bool retiring; /* it has said that it ends */
-    bool ended;     /* its sentinel says so */
-    bool unwatched; /* there was no memory to watch its sentinel: it was killed */
+    bool ready;              /* it claims chunks */
+    bool retiring;           /* it has said that it ends */
+    bool ended;              /* its sentinel says so */
+    bool unwatched;          /* there was no memory to watch its sentinel: it was killed */
     uint64_t overdue_ticket; /* it is being killed for a time limit, at a task of this chunk; 0: it is not */
     uint32_t overdue_item;
     int64_t reported;   /* when its last report was taken in */
@@ -37,17 +37,17 @@ struct crew {
     bool stopping;          /* no more are started. Under the mutex */
     deadline kill_at;       /* when those are killed that did not heed SIGTERM; OS_FOREVER: not. Under the mutex */
 
-    unsigned stillborn;     /* how many in a row ended before they were ready */
-    deadline start_at;      /* before then, no start is tried again */
-    int64_t pause;          /* how long to wait after the next failure, in nanoseconds */
-    deadline give_up_at;    /* when the pool is broken, should no worker have been started; OS_FOREVER: starts succeed */
+    unsigned stillborn;  /* how many in a row ended before they were ready */
+    deadline start_at;   /* before then, no start is tried again */
+    int64_t pause;       /* how long to wait after the next failure, in nanoseconds */
+    deadline give_up_at; /* when the pool is broken, should no worker have been started; OS_FOREVER: starts succeed */
 
     /* What they are started with. */
     kith_arena *arena; /* owns the copies */
     kith_process_options options;
     const char *name;
     struct worker_settings settings; /* but for the number */
-    sigset_t mask; /* the signals that the thread blocked which made the pool */
+    sigset_t mask;                   /* the signals that the thread blocked which made the pool */
 };
 
 /** Copies what workers are started with.

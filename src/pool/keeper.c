@@ -27,11 +27,11 @@
 #include <unistd.h>
 
 enum {
-    BATCH = 256,               /* reports that are taken in under the mutex in one go, */
-    BATCH_BYTES = 128 * 1024,  /* of so many bytes */
-    MANY = 16,                 /* reports of a round after which it naps */
-    NAP = 50 * 1000,           /* for so long, in nanoseconds */
-    LOOK = 10 * 1000 * 1000,   /* how long a chunk may lie in the ring before sleepers are woken, in nanoseconds */
+    BATCH = 256,              /* reports that are taken in under the mutex in one go, */
+    BATCH_BYTES = 128 * 1024, /* of so many bytes */
+    MANY = 16,                /* reports of a round after which it naps */
+    NAP = 50 * 1000,          /* for so long, in nanoseconds */
+    LOOK = 10 * 1000 * 1000,  /* how long a chunk may lie in the ring before sleepers are woken, in nanoseconds */
 };
 
 /* ---- its tools ---- */
@@ -148,8 +148,7 @@ static size_t take_long(struct kith_pool *pool, struct worker *worker)
 static size_t take_batch(struct kith_pool *pool, struct worker *worker)
 {
     struct keeper *keeper = &pool->keeper;
-    int count =
-        kith_queue_get_many(worker->outbox, keeper->buffer, BATCH_BYTES, keeper->sizes, BATCH, KITH_NOWAIT);
+    int count = kith_queue_get_many(worker->outbox, keeper->buffer, BATCH_BYTES, keeper->sizes, BATCH, KITH_NOWAIT);
     if (count == -EMSGSIZE)
         return take_long(pool, worker);
     if (count <= 0)

@@ -13,11 +13,11 @@ struct worker;
 
 struct keeper {
     pthread_t thread;
-    bool runs; /* the thread was started, and not joined */
-    bool gone; /* it does not go round any more: nobody is told of anything. Under the mutex */
-    bool deep; /* it sleeps, and does not look at the ring now and then: who hands in a task has to wake it. Under the
+    bool runs;  /* the thread was started, and not joined */
+    bool gone;  /* it does not go round any more: nobody is told of anything. Under the mutex */
+    bool deep;  /* it sleeps, and does not look at the ring now and then: who hands in a task has to wake it. Under the
                   mutex */
-    bool news; /* tasks were handed in since it lay down last. Under the mutex */
+    bool news;  /* tasks were handed in since it lay down last. Under the mutex */
     int wake;   /* an os_flag: look around */
     int events; /* an os_events: of the wake flag, the bell, and the workers' sentinels */
     void *buffer;

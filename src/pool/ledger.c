@@ -1,8 +1,8 @@
 /* The ledger. What it must be exact about is whose a task is: it is begun once, whoever dies at whatever instruction.
  *
- * A chunk's place in the store is not used again before its worker has turned to another one, or is dead. For a worker
- * reports on its last task first, and takes the chunk off its desk afterwards; were the place another chunk's in
- * between, the desk of a worker that dies there would tell a lie. So a worker's last chunk lingers. */
+ * A worker reads nothing of a chunk after the report on its last task, nor of one that it has said it dropped: then the
+ * chunk's memory is free again. A worker that dies leaves a ticket, and the item that it had begun last. Its outbox is
+ * empty by then; so of the items up to that one, those without a report are lost, and those behind it were not begun. */
 #include "pool/ledger.h"
 
 #include "pool/pool.h"
@@ -236,14 +236,17 @@ static void take_report(struct kith_pool *pool, const struct worker *worker, str
 
 void ledger_report(struct kith_pool *pool, struct worker *worker, const struct report *report, size_t size, bool owned)
 {
-    struct ledger *ledger = &pool->ledger;
-    struct entry *entry = report->ticket < ledger->fresh ? &ledger->entries[report->ticket] : NULL;
-    bool known = entry && entry->place != 0;
-    /* Whoever reports on another one has put the last one down. */
-    if (known && worker->lingering != report->ticket)
-        stop_lingering(pool, worker);
-    bool is_result = report->kind >= REPORT_VALUE && report->kind <= REPORT_CANCELLED;
-    if (known && is_result && entry->left > 0 && report->item < entry->count && !entry_ended(entry, report->item)) {
+    return report->kind >= REPORT_VALUE && report->kind <= REPORT_CANCELLED && entry->left > 0 &&
+           report->item < entry->count && !entry_ended(entry, report->item);
+}
+
+void ledger_report(struct kith_pool *pool, const struct worker *worker, const struct report *report, size_t size,
+                   bool owned)
+{
+    struct entry *entry = find(&pool->ledger, report->ticket);
+    if (entry && report->kind == REPORT_DROPPED && entry->left == 0) {
+        release(pool, entry);
+    } else if (entry && is_due(entry, report)) {
         take_report(pool, worker, entry, report, size, owned);
         owned = false;
     }

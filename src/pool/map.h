@@ -11,8 +11,8 @@ void feed_some(struct kith_result *result);
 /** Whether a thread is handing in. Under the mutex. */
 bool feed_is_busy(const struct kith_result *result);
 
-/** Ends the tasks that have not been handed in, as the result is cancelled, or the pool given up. Under the mutex, with a
- *  handle of the result. */
+/** Ends the tasks that have not been handed in, as the result is cancelled, or the pool given up. Under the mutex, with
+ *  a handle of the result. */
 void feed_give_up(struct kith_result *result);
 
 #endif

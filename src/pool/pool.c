@@ -49,8 +49,7 @@ int pool_open(const struct kith_pool *pool)
     if (pool->broken)
         return tell_broken(pool);
     if (pool->state != POOL_OPEN)
-        return error_fail(KITH_ECLOSED, "the pool has been %s",
-                          pool->state == POOL_CLOSED ? "closed" : "terminated");
+        return error_fail(KITH_ECLOSED, "the pool has been %s", pool->state == POOL_CLOSED ? "closed" : "terminated");
     return 0;
 }
 

@@ -53,18 +53,19 @@ struct kith_pool {
     struct crew crew;
     struct keeper keeper;
 
-    uint64_t pending;       /* tasks handed in, and not ended */
-    uint64_t limited;       /* of these, those with a time limit, and */
-    int64_t least_limit;    /* the least since there were some, in nanoseconds */
-    kith_pool_stats stats;  /* what is counted as it happens: done, failed, lost, timed_out, retried, replaced */
+    uint64_t pending;      /* tasks handed in, and not ended */
+    uint64_t limited;      /* of these, those with a time limit, and */
+    int64_t least_limit;   /* the least since there were some, in nanoseconds */
+    kith_pool_stats stats; /* what is counted as it happens: done, failed, lost, timed_out, retried, replaced */
 
     unsigned feeds;               /* maps that have tasks left to be handed in */
     struct kith_result *attended; /* with a feed, or progress to tell */
     struct kith_result *complete; /* all tasks have ended; the keeper has to tell */
 
-    _Atomic uint32_t room; /* changes whenever those are woken who wait for room; see pool_wait_for_room */
-    unsigned waiting;      /* how many do */
-    _Atomic uint32_t end;  /* 1: the keeper has gone. Those who join sleep on it */
+    _Atomic uint32_t room;   /* changes whenever those are woken who wait for room; see pool_wait_for_room */
+    unsigned waiting;        /* how many do */
+    pthread_mutex_t telling; /* the keeper has it while it tells of progress; never together with the other mutex */
+    _Atomic uint32_t end;    /* 1: the keeper has gone. Those who join sleep on it */
 };
 
 void pool_lock(struct kith_pool *pool);

@@ -117,18 +117,13 @@ struct kith_result {
     int64_t told_at;                  /* and when; 0: never */
 };
 
-/** What a result is made from. */
-struct result_plan {
-    kith_entry *work;                 /* checked: where workers are fresh images, it must be found by name */
-    const kith_task_options *options; /* checked; NULL: the defaults */
-    size_t total;                     /* 0: not known */
-    size_t cells;                     /* total; of an imap, how many tasks there are at a time */
-    bool is_list;
-    bool ordered; /* `order` is wanted */
-};
-
-/** Begins a result for tasks that are to be handed in. The handle is the caller's; the pool has its own, until
- *  result_finish has been called, and all tasks have ended.
+/** Begins a result for tasks that are to be handed in. The handle is the caller's; the pool has its own, until all
+ *  tasks have ended and everybody was told.
+ *  @param work     checked: where workers are fresh images, it must be found by name
+ *  @param options  checked; NULL: the defaults
+ *  @param total    0: not known; then result_complete is to be called
+ *  @param cells    how many cells: total, or how many tasks of an imap there are at a time
+ *  @param ordered  whether `order` is wanted
  *  @return 0; -EINVAL, -ENOMEM, KITH_ECLOSED, or the failure of a broken pool, with the detail */
 int result_new(struct kith_result **result, struct kith_pool *pool, const struct result_plan *plan);
 

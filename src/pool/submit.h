@@ -10,7 +10,8 @@
  *  @param bundle  at least one item
  *  @param until   how long to wait for room: an imap does not wait while it has results to give
  *  @return 0; -ETIMEDOUT, -EINTR, KITH_ECLOSED; -EDEADLK in the keeper's thread, when it would have to wait; -ENOMEM,
- *          -ENOSPC; the failure of a broken pool: with the detail, and nothing was handed in: the bundle is as it was */
+ *          -ENOSPC, -EMSGSIZE; the failure of a broken pool: with the detail, and nothing was handed in: the bundle is
+ *          as it was */
 int submit(struct kith_result *result, struct bundle *bundle, deadline until);
 
 #endif

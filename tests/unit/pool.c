@@ -433,7 +433,8 @@ static void an_item_that_can_not_be_pickled_is_a_task_that_failed(void **state)
     assert_explained(kith_pool_map(pool, square, items, arena, &value, NULL), KITH_ELIMIT);
     assert_int_equal(atomic_load(ran), 2);
     /* The one alone is refused. */
-    assert_explained(kith_pool_apply_async(pool, &result, square, kith_value_pack(arena, "(v)", bad), NULL), KITH_ELIMIT);
+    assert_explained(kith_pool_apply_async(pool, &result, square, kith_value_pack(arena, "(v)", bad), NULL),
+                     KITH_ELIMIT);
 }
 
 /* ---- results ---- */
