@@ -168,9 +168,12 @@ static inline struct chunk *board_chunk(const struct board *board, uint64_t plac
 
 /* ---- the parent's side; one thread at a time ---- */
 
-/** Puts a chunk into the ring, and wakes a worker when one sleeps.
+/** Puts a chunk into the ring. To be followed by board_call.
  *  @return false when the ring is full */
 bool board_hand_out(struct board *board, uint64_t place);
+
+/** Wakes a worker that sleeps for each of so many chunks that were handed out, while there are such. */
+void board_call(struct board *board, size_t chunks);
 
 /** How many chunks wait in the ring. Positions behind the first that were passed over count, too; 0 is 0. */
 uint64_t board_waiting(struct board *board);

@@ -291,6 +291,7 @@ static void settle(struct kith_pool *pool, unsigned number, const struct worker 
     if (worker->overdue_ticket == sight.ticket && worker->overdue_item == sight.item)
         fate = (struct fate){ .code = -ETIMEDOUT, .how = how };
     ledger_bury(pool, worker, &sight, &fate);
+    ledger_call(pool);
     pool_tell_of_room(pool);
 }
 

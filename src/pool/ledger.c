@@ -120,9 +120,12 @@ const struct entry *ledger_find(const struct ledger *ledger, uint64_t place, uin
 static void hand_out(struct kith_pool *pool, uint32_t ticket)
 {
     struct ledger *ledger = &pool->ledger;
-    if (ledger->parked == LEDGER_NONE && board_hand_out(&pool->board, ledger->entries[ticket].place))
+    if (ledger->parked == LEDGER_NONE && board_hand_out(&pool->board, entry->place)) {
+        ledger->uncalled++;
         return;
-    ledger->entries[ticket].next = LEDGER_NONE;
+    }
+    uint32_t index = (uint32_t)(entry - ledger->entries);
+    entry->next = LEDGER_NONE;
     if (ledger->parked == LEDGER_NONE)
         ledger->parked = ticket;
     else
@@ -138,11 +141,23 @@ void ledger_unpark(struct kith_pool *pool)
         struct entry *entry = &ledger->entries[ticket];
         uint32_t next = entry->next;
         if (entry->left == 0)
-            release(pool, ticket);
-        else if (!board_hand_out(&pool->board, entry->place))
-            return;
+            release(pool, entry);
+        else if (board_hand_out(&pool->board, entry->place))
+            ledger->uncalled++;
+        else
+            break;
         ledger->parked = next;
     }
+    ledger_call(pool);
+}
+
+void ledger_call(struct kith_pool *pool)
+{
+    if (pool->ledger.uncalled == 0)
+        return;
+    board_call(&pool->board, pool->ledger.uncalled);
+    pool->ledger.uncalled = 0;
+    keeper_note_task(pool);
 }
 
 static size_t name_size(const struct kith_result *result)

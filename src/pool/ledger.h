@@ -37,6 +37,7 @@ struct ledger {
     uint32_t unread; /* how many are given up, and no worker has said that it dropped them */
     uint32_t parked; /* the first that found no room in the ring; LEDGER_NONE */
     uint32_t parked_last;
+    size_t uncalled; /* how many are in the ring for which nobody has been woken */
 };
 
 #define LEDGER_NONE UINT32_MAX
@@ -53,9 +54,12 @@ void ledger_begin(struct ledger *ledger);
 /** Frees its memory, when no worker is left. */
 void ledger_end(struct ledger *ledger);
 
-/** Hands in a chunk: the result's tasks from index first on.
+/** Hands in a chunk: the result's tasks from index first on. To be followed by ledger_call.
  *  @return 0; -ENOMEM, -ENOSPC, -EMSGSIZE with the detail */
 int ledger_enter(struct kith_pool *pool, struct kith_result *result, size_t first, const struct load *load);
+
+/** Wakes workers for the chunks that were handed in: once for many. */
+void ledger_call(struct kith_pool *pool);
 
 /** Takes in what a worker has reported on a task. @param owned  the report is from malloc, and now the ledger's */
 void ledger_report(struct kith_pool *pool, struct worker *worker, const struct report *report, size_t size, bool owned);
@@ -68,8 +72,9 @@ struct fate {
 };
 
 /** A worker is dead, its outbox emptied: what it had goes back to the ring, but for the task that it was at.
- *  @param place, item  what board_bury said */
-void ledger_bury(struct kith_pool *pool, struct worker *worker, uint64_t place, uint32_t item, const struct fate *fate);
+ *  To be followed by ledger_call. @param sight  what board_bury said */
+void ledger_bury(struct kith_pool *pool, const struct worker *worker, const struct board_sight *sight,
+                 const struct fate *fate);
 
 /** Frees the chunk that a worker had last, if it has put it down. */
 void ledger_tidy(struct kith_pool *pool, struct worker *worker, uint64_t at);

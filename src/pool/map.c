@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So many chunks, or so many bytes, are made before they are handed in under the mutex. */
-enum { RUN_CHUNKS = 32, RUN_BYTES = 256 * 1024 };
+/* So many chunks, or so many bytes, are made before they are handed in, and workers woken for them: quick tasks are done
+ * with sooner than others can be made, and to wake a worker costs as much as some of them. The first run is short, so
+ * that nobody waits for long. */
+enum { RUN_FIRST = 16, RUN_CHUNKS = 256, RUN_BYTES = 256 * 1024 };
 
 /** What a map is given. */
 struct items {
@@ -28,6 +30,7 @@ struct feed {
     void *copies;      /* of the messages, from malloc; NULL: none */
     size_t next;       /* the item that is handed in next */
     unsigned size;     /* of the last chunk */
+    unsigned most;     /* chunks of the next run */
     bool busy;         /* a thread hands in. Under the pool's mutex */
 };
 
@@ -77,7 +80,7 @@ static void run_make(struct run *run, struct feed *feed, struct chunk_outlook *o
     run->count = 0;
     run->next = feed->next;
     bool more = true;
-    while (more && run->next < end && run->count < RUN_CHUNKS && run->bundle.size < RUN_BYTES) {
+    while (more && run->next < end && run->count < feed->most && run->bundle.size < RUN_BYTES) {
         outlook->left = feed->items.count - run->next;
         outlook->previous = feed->size;
         feed->size = chunk_size(outlook);
@@ -192,7 +195,8 @@ static void hand_in(struct kith_result *result, struct feed *feed)
         run_make(&run, feed, &outlook, room);
         pool_lock(pool);
         more = goes_on(result) && run_hand_in(&run, result, feed);
-        keeper_note_task(pool);
+        ledger_call(pool);
+        feed->most = feed->most < RUN_CHUNKS / 2 ? feed->most * 2 : RUN_CHUNKS;
     }
     pool_unlock(pool);
     run_free(&run);
@@ -300,6 +304,7 @@ static int feed_new(struct feed **feed, const struct items *items, bool copy)
     if (!made)
         return error_fail(-ENOMEM, "no memory for a map");
     made->items = *items;
+    made->most = RUN_FIRST;
     int code = copy ? copy_items(made) : 0;
     if (code < 0)
         feed_free(made);

@@ -128,10 +128,14 @@ bool board_hand_out(struct board *board, uint64_t place)
         /* seq_cst: pairs with the look in nap. Whoever sees this tail sees the slot as it is now, or later. */
         atomic_store_explicit(&board->shared->tail, board->tail, memory_order_seq_cst);
         if (kind == FREE)
-            break;
+            return true;
     }
-    wake_one(board);
-    return true;
+}
+
+void board_call(struct board *board, size_t chunks)
+{
+    while (chunks > 0 && wake_one(board))
+        chunks--;
 }
 
 uint64_t board_waiting(struct board *board)

@@ -13,6 +13,9 @@ int submit(struct kith_result *result, struct bundle *bundle)
         code = ledger_enter(pool, result, result->count, &load);
     if (code == 0)
         result->count += load.count;
+        result->next_index += load.count;
+        ledger_call(pool);
+    }
     pool_unlock(pool);
     if (code == 0)
         bundle_clear(bundle);
