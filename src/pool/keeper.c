@@ -45,7 +45,7 @@ static int watch(struct kith_pool *pool, int descriptor, void *tag)
 int keeper_new(struct kith_pool *pool)
 {
     struct keeper *keeper = &pool->keeper;
-    keeper->look_at_ring = keeper->look_at_limits = OS_FOREVER;
+    keeper->look_at_ring = OS_FOREVER;
     keeper->buffer = malloc(BATCH_BYTES);
     keeper->sizes = malloc(BATCH * sizeof *keeper->sizes);
     if (!keeper->buffer || !keeper->sizes)
@@ -346,9 +346,14 @@ static size_t go_round(struct kith_pool *pool, deadline *next)
     *next = tell_progress(pool, now);
     *next = earlier(*next, crew_next(pool));
     *next = earlier(*next, look_at_ring(pool, now));
-    if (now >= pool->keeper.look_at_limits || done == 0)
-        pool->keeper.look_at_limits = limits_enforce(pool, now);
-    *next = earlier(*next, pool->keeper.look_at_limits);
+    if (now >= pool->keeper.look_at_limits || done == 0) {
+        deadline limits = limits_enforce(pool, now);
+        /* Tasks with shorter limits may come while this goes round and round. */
+        pool->keeper.look_at_limits = earlier(limits, now + LOOK);
+        *next = earlier(*next, limits);
+    } else {
+        *next = earlier(*next, pool->keeper.look_at_limits);
+    }
     return done;
 }
 

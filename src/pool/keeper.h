@@ -23,7 +23,7 @@ struct keeper {
     void *buffer;
     size_t *sizes;
     deadline look_at_ring; /* when to wake sleepers, should chunks be waiting; OS_FOREVER: none did */
-    deadline look_at_limits;
+    deadline look_at_limits; /* when a time limit may be over, or is to be looked for */
 };
 
 /** Makes what it needs. @return 0; -EMFILE, -ENFILE, -ENOMEM with the detail */

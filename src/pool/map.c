@@ -177,13 +177,20 @@ void feed_give_up(struct kith_result *result)
     result_drop(result);
 }
 
+/** For how many tasks there is room: half of it, where others wait to hand in one by one; the odd one by turns. */
+static size_t room_for_feed(const struct kith_pool *pool)
+{
+    size_t room = pool_room(pool);
+    return pool->waiting > 0 ? (room + (pool->stats.done & 1)) / 2 : room;
+}
+
 /** Hands in, as long as there is room. Under the mutex, but not while chunks are made. */
 static void hand_in(struct kith_result *result, struct feed *feed)
 {
     struct kith_pool *pool = result->pool;
     struct run run = { 0 };
     bool more = true;
-    for (size_t room = pool_room(pool); more && room > 0 && goes_on(result); room = pool_room(pool)) {
+    for (size_t room = room_for_feed(pool); more && room > 0 && goes_on(result); room = room_for_feed(pool)) {
         struct chunk_outlook outlook = {
             .asked = result->chunk,
             .limit = pool->max_pending,

@@ -326,8 +326,8 @@ void result_finish(struct kith_result *result)
     struct kith_pool *pool = result->pool;
     pool_lock(pool);
     result->total = result->count;
-    if (result_done(result) == result->total)
-        complete(result);
+    if (!result->ended && result_done(result) == result->total)
+        end_all(result);
     pool_unlock(pool);
 }
 

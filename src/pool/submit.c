@@ -43,10 +43,13 @@ static int check(kith_pool *pool, const struct given *given)
     return 0;
 }
 
-/** Begins a task. @param result  receives the handle */
+/** Begins a task. @param options  progress is not for one task
+ *  @param result  receives the handle */
 static int begin(struct kith_result **result, kith_pool *pool, kith_entry *work, const struct given *given,
                  const kith_task_options *options)
 {
+    kith_task_options own = options ? *options : (kith_task_options){ 0 };
+    own.progress = NULL;
     struct bundle bundle = { 0 };
     struct kith_result *made = NULL;
     int code = check(pool, given);
@@ -54,7 +57,7 @@ static int begin(struct kith_result **result, kith_pool *pool, kith_entry *work,
         code = given->is_bytes ? bundle_add_bytes(&bundle, given->data, given->size)
                                : bundle_add_args(&bundle, given->args);
     if (code == 0)
-        code = result_new(&made, pool, &(struct result_plan){ .work = work, .options = options, .total = 1, .cells = 1 });
+        code = result_new(&made, pool, work, &own, 1, 1, false);
     if (code == 0)
         code = submit(made, &bundle);
     bundle_free(&bundle);
@@ -84,7 +87,6 @@ static int begin_and_wait(struct kith_result **result, kith_pool *pool, kith_ent
     kith_task_options alone = options ? *options : (kith_task_options){ 0 };
     alone.callback = NULL;
     alone.error_callback = NULL;
-    alone.progress = NULL;
     int code = pool_usable(pool);
     if (code == 0 && pool_in_keeper(pool))
         code = error_fail(-EDEADLK, "a callback can't wait for a task: use kith_pool_apply_async");

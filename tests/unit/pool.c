@@ -311,6 +311,26 @@ static void several_maps_take_turns(void **state)
     }
 }
 
+/* While a map is fed, others hand in, and neither starves: not even where there is room for one task at a time. */
+static void tasks_come_in_between_those_of_a_map(void **state)
+{
+    (void)state;
+    for (unsigned room = 1; room <= 64; room *= 8) {
+        kith_result *map;
+        close_pool();
+        open_pool(&(kith_pool_options){ .workers = 2, .max_pending = room });
+        kith_task_options one_by_one = { .chunk = 1 };
+        assert_code(kith_pool_map_async(pool, &map, square, numbers(2000), &one_by_one), 0);
+        int between = 0;
+        while (!kith_result_ready(map)) {
+            assert_code(kith_pool_apply_async(pool, NULL, square, kith_value_pack(arena, "(i)", 1), NULL), 0);
+            between++;
+        }
+        assert_true(between >= 3);
+        kith_result_free(map);
+    }
+}
+
 static void a_map_goes_over_tuples_and_sets(void **state)
 {
     (void)state;
@@ -667,6 +687,7 @@ int main(int argc, char **argv)
         POOL_TEST(a_map_gives_results_in_the_order_of_its_items),
         POOL_TEST(a_map_goes_on_when_more_are_given_than_there_is_room_for),
         POOL_TEST(several_maps_take_turns),
+        POOL_TEST(tasks_come_in_between_those_of_a_map),
         POOL_TEST(a_map_goes_over_tuples_and_sets),
         POOL_TEST(results_of_a_map_need_not_be_wanted),
         POOL_TEST(starmap_gives_each_task_its_arguments),
