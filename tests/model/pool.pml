@@ -367,8 +367,9 @@ inline bury(who)
         :: else
         fi;
         c = 0;
-        shown[who] = false; ticket[who] = 0; turn[who] = 0; doomed[who] = false; begun[who] = false; asleep[who] = false;
-        seen[who] = 0; place_noted[who] = 0; aim[who] = 0
+        ticket[who] = 0; place_noted[who] = 0; aim[who] = 0;
+        turn[who] = 0; doomed[who] = false; begun[who] = false; seen[who] = 0;
+        shown[who] = false; asleep[who] = false
     }
 #ifndef MUTANT_NO_WAKE_AFTER_BURIAL
     help();
@@ -509,8 +510,8 @@ proctype parent()
     wake_all()
 }
 
-#define HAS(w, c)                                                                                                       \
-    (STOPPED(w) && (ticket[w % WORKERS] == c || (HAS_CLAIMED(w % WORKERS) && store[held[aim[w % WORKERS] % SLOTS]] == c)))
+#define CLAIM(w) (HAS_CLAIMED(w) -> store[held[aim[w] % SLOTS]] : 0)
+#define HAS(w, c) (STOPPED(w) && (ticket[w % WORKERS] == c || CLAIM(w % WORKERS) == c))
 #define IS_WITH_STOPPED(c) (HAS(0, c) || HAS(1, c) || HAS(2, c))
 
 init {
