@@ -75,7 +75,7 @@ LONG = [
     queue(2, 2, 1, 1, 1, deaths=2, BITS=1, MINUTES=2),
     pool(2, 1, 3, 1, deaths=1),
     pool(2, 2, 3, 2, deaths=1),
-    pool(2, 2, 3, 2, stops=1, dooms=1, BITS=1),
+    pool(2, 2, 3, 2, stops=1, dooms=1, BITS=1, MINUTES=2),
     pool(2, 3, 3, 2, deaths=1, dooms=1, BITS=1, MINUTES=2),
     pool(2, 4, 3, 3, stops=1, BITS=1, MINUTES=2),
     pool(3, 2, 4, 2, deaths=1, stops=1, BITS=1, MINUTES=2),
