@@ -54,10 +54,8 @@ typedef struct kith_pool kith_pool;
 typedef struct kith_pool_options {
     unsigned workers; /**< how many; 0: kith_cpu_count(). At most KITH_POOL_WORKERS_MAX */
     /** Runs in each worker before its first task, with initializer_args (a tuple, or NULL). When it returns anything
-     *  but 0, the pool is broken: all tasks fail with that (KITH_ETASK for a number above 0), and so does what is asked
-     *  of it later. It is broken, too, with KITH_EWORKERLOST, when ten workers in a row end in it or before it; and
-     *  when none is left and for ten seconds none can be started, with the reason. What it returns by kith_call_return
-     *  is ignored. */
+     *  but 0, the pool is broken: all tasks fail with that, and so does what is asked of it later. It is broken, too,
+     *  with KITH_EWORKERLOST, when ten workers in a row die in it. What it returns by kith_call_return is ignored. */
     kith_entry *initializer;
     const kith_value *initializer_args;
     unsigned max_tasks; /**< a worker that has run so many is replaced by a fresh one; 0: never */
@@ -129,10 +127,10 @@ typedef struct kith_task_options {
                                KITH_FOREVER: for ever */
     unsigned retries;     /**< how often a task that was lost or exceeded its time is begun again; 0: never */
     /** map, imap: how many tasks are handed to a worker at a time. 0: as many as take about a millisecond, by the times
-     *  of those that are done, beginning with 1, but never so many that a worker would be left without at the end. A
-     *  task costs some microsecond beside its own work, so this matters for quick ones only; the log tells what was
-     *  chosen and why (KITH_LOG_DEBUG). A task's worth is the same alone or with others: it succeeds, fails, is lost or
-     *  retried by itself. */
+     *  of those that are done, beginning with 1, but never so many that a worker would be left without; the log tells
+     *  what was chosen and why (KITH_LOG_DEBUG). Of an imap, no more than that each worker can have two chunks of what
+     *  `ahead` allows. A task costs some microsecond beside its own work, so this matters for quick ones only. A task's
+     *  worth is the same alone or with others: it succeeds, fails, is lost or retried by itself. */
     unsigned chunk;
     kith_pool_callback *callback;             /**< NULL: none. Of the async calls */
     kith_pool_error_callback *error_callback; /**< NULL: none. Of the async calls */
@@ -155,9 +153,8 @@ typedef struct kith_result kith_result;
  *  @param options  NULL for the defaults
  *  @return 0; the code of kith_outcome when it failed, and its detail as kith_error_detail; KITH_ECLOSED after
  *          kith_pool_close or kith_pool_terminate; -EDEADLK in a callback; -EINVAL also when work is no entry point
- *          that a fresh image would find, or args no tuple; KITH_ELIMIT and -ENOTSUP when args can't be pickled;
- *          -ENOSPC when the tasks on their way take all memory that a pool may have (64 GiB), -EMSGSIZE when this one
- *          alone would; why the pool is broken */
+ *          that a fresh image would find, or args no tuple; KITH_ELIMIT and -ENOTSUP when args can't be pickled; the
+ *          failure of the initializer of a broken pool */
 KITH_API KITH_MUST_USE int kith_pool_apply(kith_pool *pool, kith_entry *work, const kith_value *args, kith_arena *arena,
                                            kith_value **value, const kith_task_options *options);
 
@@ -334,8 +331,7 @@ KITH_API int kith_pool_workers(const kith_pool *pool, pid_t *pids, size_t capaci
 KITH_API int kith_pool_close(kith_pool *pool);
 
 /** Ends the pool now: tasks that have not ended do so with -ECANCELED; workers get SIGTERM, and SIGKILL when they do
- *  not heed it within a second. Does not wait. What exits with a pool that was not freed does the same, and waits.
- *  @return 0, also when it is terminated already */
+ *  not heed it within a second. Does not wait. @return 0, also when it is terminated already */
 KITH_API int kith_pool_terminate(kith_pool *pool);
 
 /** Waits until a pool that was closed or terminated has done all its tasks and its workers have ended.

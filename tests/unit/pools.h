@@ -66,8 +66,8 @@ static inline kith_pool_stats stats(void)
     return now;
 }
 
-/** The resident memory of this process, in bytes. Under AddressSanitizer nothing can be said of it: what was freed stays
- *  for a while. */
+/** The resident memory of this process, in bytes. Under AddressSanitizer nothing can be said of it: what was freed
+ *  stays for a while. */
 static inline size_t resident(void)
 {
 #ifdef __SANITIZE_ADDRESS__
