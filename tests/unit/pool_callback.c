@@ -354,7 +354,7 @@ static void a_callback_may_terminate_the_pool(void **state)
     assert_code(kith_pool_join(pool, KITH_FOREVER), 0);
 }
 
-static kith_imap *walk;
+static kith_imap *_Atomic walk; /* NULL: it may not be freed yet, or was */
 
 static int make_without_end(void *context, kith_arena *own, kith_value **args)
 {
@@ -368,18 +368,19 @@ static void free_walk_in_callback(void *context, size_t done, size_t total)
     (void)context;
     (void)done;
     (void)total;
-    if (atomic_fetch_add(&told.calls, 1) == 0)
-        return; /* `walk` is not there yet, maybe */
-    kith_imap_free(walk);
+    kith_imap_free(atomic_exchange(&walk, NULL));
+    atomic_fetch_add(&told.calls, 1);
 }
 
 static void a_callback_may_end_the_walk_that_it_tells_of(void **state)
 {
     (void)state;
+    kith_imap *imap;
     kith_task_options options = { .progress = free_walk_in_callback, .ahead = 4 };
-    assert_code(kith_pool_imap(pool, &walk, wait_for_it, make_without_end, NULL, &options), 0);
-    assert_code(kith_imap_next(walk, NULL, NULL, KITH_NOWAIT), -ETIMEDOUT);
+    assert_code(kith_pool_imap(pool, &imap, wait_for_it, make_without_end, NULL, &options), 0);
+    assert_code(kith_imap_next(imap, NULL, NULL, KITH_NOWAIT), -ETIMEDOUT);
     wait_until_told(1);
+    atomic_store(&walk, imap);
     let_go();
     wait_until_told(2);
     let_go();
@@ -470,6 +471,19 @@ static void of_no_tasks_progress_is_told_twice(void **state)
     assert_int_equal(seen.total, 0);
 }
 
+static void the_ready_made_line_shows_the_end_when_the_map_is_done(void **state)
+{
+    (void)state;
+    char text[200] = { 0 };
+    kith_progress_line line = { .label = "squares", .fd = said[1] };
+    kith_task_options options = { .progress = kith_progress_show, .context = &line };
+    assert_code(kith_pool_map(pool, square, numbers(200), arena, NULL, &options), 0);
+    assert_true(readable(said[0], 0));
+    assert_true(read(said[0], text, sizeof text - 1) > 0);
+    assert_ptr_equal(strstr(text, "squares  100 %  200/200  "), text);
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+}
+
 #define TOLD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_told, tear_down_pool)
 
 int main(void)
@@ -494,6 +508,7 @@ int main(void)
         TOLD_TEST(progress_is_told_at_the_beginning_now_and_then_and_at_the_end),
         TOLD_TEST(who_waits_goes_on_after_the_end_was_told),
         TOLD_TEST(of_no_tasks_progress_is_told_twice),
+        TOLD_TEST(the_ready_made_line_shows_the_end_when_the_map_is_done),
     };
     return cmocka_run_group_tests_name("pool_callback", tests, start_first, NULL);
 }

@@ -66,11 +66,10 @@ static inline kith_pool_stats stats(void)
     return now;
 }
 
-/** The resident memory of this process, in bytes. Under AddressSanitizer nothing can be said of it: what was freed
- *  stays for a while. */
+/** The resident memory of this process, in bytes. Where a sanitizer watches, nothing can be said of it. */
 static inline size_t resident(void)
 {
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return 0;
 #else
     FILE *file = fopen("/proc/self/statm", "r");
