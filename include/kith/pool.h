@@ -267,9 +267,9 @@ typedef int kith_pool_next(void *context, kith_arena *arena, kith_value **args);
  *  whose results have not been taken. So it may be endless, and who takes results slowly slows down who makes items.
  *  imap gives results in the order of the items, imap_unordered as they come.
  *
- *  How many items are asked for before a result is given: when it is there already, those of one chunk at most; else as
- *  many as there is room for, until it is there. A chunk whose size was not asked for is handed out as it is when
- *  making its items takes longer than a millisecond.
+ *  How many items are asked for before a result is given: as many as there is room for, until it is there; and when it
+ *  is, as long as that takes no longer than about a millisecond: for none, when there is little room and tasks are
+ *  quick. A chunk whose size was not asked for is handed out as it is when making its items takes that long.
  *
  *  @param imap     receives it; free it with kith_imap_free
  *  @param next     makes the tasks

@@ -1,9 +1,9 @@
 /* imap: results one by one, while items are made one by one.
  *
  * It is a result (result.h) whose tasks take turns in a ring of cells, as many as may be handed out at a time. All is
- * done by the thread that asks for results: before it takes one, it makes the next chunk, when there is room for a
- * whole one; so it hands out and is woken once for some tasks, not for each. While the result that it wants is not
- * there, it goes on making chunks, as far as there is room.
+ * done by the thread that asks for results: before it takes one, it makes chunks, when there is room for enough of them
+ * to be worth while, and as long as the result that it wants is not there. So it hands out and is woken once for some
+ * tasks, not for each.
  *
  * In order, task i has cell i % cells. As they come, a task that takes long must not keep the others from going on when
  * its cell's turn comes again: so its index is passed over, and what item it was is noted beside the cell. */
@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define AHEAD 1000
-#define PROMPT ((int64_t)1000000) /* making the items of a chunk takes no longer, in nanoseconds */
+#define PROMPT ((int64_t)1000000) /* no result waits longer for items to be made, in nanoseconds */
 #define COMPANY ((int64_t)250000) /* no result waits longer for others */
 #define RETRY ((int64_t)5000000)  /* so often it is seen whether a pool that was full has room */
 #define FREE SIZE_MAX
@@ -168,18 +168,31 @@ static void choose_size(struct kith_imap *imap)
     imap->company = outlook.took > 0 ? (size_t)(COMPANY * (int64_t)outlook.measured / outlook.took) : 0;
 }
 
+static size_t room(const struct kith_imap *imap)
+{
+    return imap->result->cell_count - (imap->result->count - imap->cleared);
+}
+
+/* How much room there is to be before more is handed out while there are results to give: what the workers do in a
+ * moment, for they may be asleep, and it costs more than a quick task to wake one. */
+static size_t worth_while(const struct kith_imap *imap)
+{
+    size_t moment = imap->company * imap->workers, half = imap->result->cell_count / 2;
+    size_t some = moment < half ? moment : half;
+    return some > imap->chunk ? some : imap->chunk;
+}
+
 /* Makes a chunk when there is room for a whole one; or for less, when the next result is not there, and workers may be
  * without work. */
 static void prepare(struct kith_imap *imap, bool there)
 {
     struct kith_result *result = imap->result;
-    size_t room = result->cell_count - (result->count - imap->cleared);
-    size_t running = result->count - result_done(result);
+    size_t most = room(imap), running = result->count - result_done(result);
     bool enough = there || running >= (size_t)imap->chunk * imap->workers;
-    if (imap->ended || imap->bundle.count > 0 || room == 0 || (room < imap->chunk && enough))
+    if (imap->ended || imap->bundle.count > 0 || most == 0 || (most < imap->chunk && enough))
         return;
     choose_size(imap);
-    make_chunk(imap, find_row(imap, imap->chunk < room ? imap->chunk : room));
+    make_chunk(imap, find_row(imap, imap->chunk < most ? imap->chunk : most));
     if (imap->ended && imap->bundle.count == 0)
         result_complete(result);
 }
@@ -200,11 +213,13 @@ static int hand_in(struct kith_imap *imap, deadline until)
     return 0;
 }
 
-/* Hands out as far as there is room: one chunk when the next result is there, so that who makes items slowly holds up
- * no results, else as many as will go. Waits for room in the pool, but only when no result can come: else what was made
- * is kept. */
+/* Hands out as far as there is room, until the next result is there and has waited for long enough. Waits for room in
+ * the pool, but only when no result can come: else what was made is kept. */
 static int feed(struct kith_imap *imap, deadline until)
 {
+    if (imap->bundle.count == 0 && room(imap) < worth_while(imap) && look(imap))
+        return 0;
+    int64_t late = os_clock_now() + PROMPT;
     do {
         prepare(imap, look(imap));
         if (imap->bundle.count == 0)
@@ -213,7 +228,7 @@ static int feed(struct kith_imap *imap, deadline until)
         int code = hand_in(imap, none ? until : DEADLINE_PASSED);
         if (code < 0)
             return code == -ETIMEDOUT && !none ? 0 : code;
-    } while (!look(imap));
+    } while (!look(imap) || os_clock_now() < late);
     return 0;
 }
 
