@@ -101,13 +101,13 @@ static void arguments_may_nest_as_deep_as_values(void **state)
 static void a_failure_tells_no_older_detail(void **state)
 {
     (void)state;
-    kith_pool *one;
     kith_result *results[2];
     kith_outcome outcomes[2];
-    assert_code(kith_pool_new(&one, &(kith_pool_options){ .workers = 1 }), 0);
+    close_pool();
+    open_pool(&(kith_pool_options){ .workers = 1 });
     for (int i = 0; i < 2; i++) {
         kith_entry *work = i == 0 ? fail_with_detail : fail_without;
-        assert_code(kith_pool_apply_async(one, &results[i], work, NULL, NULL), 0);
+        assert_code(kith_pool_apply_async(pool, &results[i], work, NULL, NULL), 0);
         assert_code(kith_result_wait(results[i], KITH_FOREVER), 0);
         assert_code(kith_result_outcome(results[i], 0, &outcomes[i]), 0);
         assert_int_equal(outcomes[i].code, -ENOENT);
@@ -116,7 +116,6 @@ static void a_failure_tells_no_older_detail(void **state)
     assert_null(strstr(outcomes[1].detail, "no such descriptor"));
     kith_result_free(results[0]);
     kith_result_free(results[1]);
-    assert_code(kith_pool_free(one), 0);
 }
 
 /** A pool where address space is short. */
