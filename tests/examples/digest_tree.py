@@ -263,6 +263,15 @@ def endless(path):
     os.truncate(path, 64 << 30)
 
 
+@contextlib.contextmanager
+def hundred_files():
+    """A tree of so many files, one of which takes long: gives its root, and that one."""
+    with tree({b"%d" % i: b"%d" % i for i in range(100)}) as root:
+        victim = root + b"/50"
+        endless(victim)
+        yield root, victim
+
+
 def start(*arguments):
     return subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -270,9 +279,7 @@ def start(*arguments):
 @test
 def worker_killed():
     """a worker killed at work is told, and another does its files."""
-    with tree({b"%d" % i: b"%d" % i for i in range(100)}) as root:
-        victim = root + b"/50"
-        endless(victim)
+    with hundred_files() as (root, victim):
         parent = start(root, b"-j2")
         worker = stop_reader(parent, victim)
         os.truncate(victim, 10)  # so that the other one finishes it
@@ -286,9 +293,7 @@ def worker_killed():
 @test
 def all_workers_killed():
     """when all workers are killed, what has no digest is counted, status 1, no hang."""
-    with tree({b"%d" % i: b"%d" % i for i in range(100)}) as root:
-        victim = root + b"/50"
-        endless(victim)
+    with hundred_files() as (root, victim):
         parent = start(root, b"-j1")
         os.kill(stop_reader(parent, victim), signal.SIGKILL)
         out, err = parent.communicate(timeout=120)
@@ -307,9 +312,7 @@ def sha256sum_without(victim, root):
 @test
 def worker_of_pool_killed():
     """a worker of the pool that is killed is replaced, and all files are done, also when it was the only one."""
-    with tree({b"%d" % i: b"%d" % i for i in range(100)}) as root:
-        victim = root + b"/50"
-        endless(victim)
+    with hundred_files() as (root, victim):
         parent = start(root, b"-j1", b"--pool")
         worker = stop_reader(parent, victim)
         os.truncate(victim, 10)
@@ -322,9 +325,7 @@ def worker_of_pool_killed():
 @test
 def deadly_file():
     """a file whose worker dies each time is told by the pool, and all others are done, status 1."""
-    with tree({b"%d" % i: b"%d" % i for i in range(100)}) as root:
-        victim = root + b"/50"
-        endless(victim)
+    with hundred_files() as (root, victim):
         parent = start(root, b"-j2", b"--pool")
         for attempt in range(3):
             worker = stop_reader(parent, victim)
