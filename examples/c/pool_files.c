@@ -1,4 +1,4 @@
-/* pool_files: the lines, words and bytes of files, as wc tells them, counted by a pool.
+/* pool_files: the lines, words and bytes of files, counted by a pool.
  *
  *     pool_files FILE...
  *

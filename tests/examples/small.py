@@ -167,7 +167,7 @@ def pool():
 
 @test
 def pool_files():
-    """pool_files: counts as wc does; what can't be read is told, and the rest is counted."""
+    """pool_files: counts lines, words and bytes; what can't be read is told, and the rest is counted."""
     with tempfile.TemporaryDirectory(prefix="pool_files-") as there:
         files = [os.path.join(there, name) for name in ("a", "empty", "odd \n name")]
         for path, content in zip(files, (b"one two\n three\n", b"", b"no end of line")):
