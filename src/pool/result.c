@@ -333,13 +333,13 @@ void result_finish(struct kith_result *result)
 
 /* ---- ending ---- */
 
-/** Wakes those who wait for just this; once, for until the woken one runs, more tasks may end. */
+/** Wakes those who wait for just this. */
 static void tell(struct kith_result *result, size_t index, size_t done)
 {
     if (atomic_load_explicit(&result->waiting, memory_order_seq_cst) == 0)
         return;
     if (atomic_load_explicit(&result->awaited_index, memory_order_relaxed) != index &&
-        atomic_load_explicit(&result->awaited_done, memory_order_relaxed) != done)
+        atomic_load_explicit(&result->awaited_done, memory_order_relaxed) > done)
         return;
     if (atomic_exchange_explicit(&result->asked, 0, memory_order_seq_cst) == 0)
         return;
