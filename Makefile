@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 
 help:
-	@echo 'make demo      the main job: digests /usr/include and /usr/share with several processes'
+	@echo 'make demo      the main job: digests /usr/include and /usr/share with several processes, and with a pool'
 	@echo 'make check     all tests and lints; ends with the line "N passed, N failed"; LONG=1: fuzzes, too, for minutes'
 	@echo 'make torture   kills at 10,000 instants and after every instruction; searches the models; soaks; fuzzes'
 	@echo 'make bench     the same workloads on kith and on its peers; BENCH=--quick, or other options of bench/run.py'
