@@ -104,6 +104,18 @@ static void quick_tasks_go_many_at_a_time(void **state)
     assert_true(tells("a quarter of each worker's part"));
 }
 
+static int map_quick_with_little_room(void)
+{
+    return map_numbers(nothing, 3000, 32, NULL);
+}
+
+static void a_pool_that_takes_few_tasks_gets_small_chunks(void **state)
+{
+    (void)state;
+    run_logged(map_quick_with_little_room);
+    assert_in_range(largest(), 1, 32 / 2 / 4);
+}
+
 static int map_slow(void)
 {
     return map_numbers(two_milliseconds, 30, 0, NULL);
@@ -280,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(quick_tasks_go_many_at_a_time),
+        TEST(a_pool_that_takes_few_tasks_gets_small_chunks),
         TEST(slow_tasks_go_one_at_a_time),
         TEST(tasks_that_become_slow_go_one_at_a_time_then),
         TEST(what_was_asked_for_is_done),

@@ -1,5 +1,8 @@
 /* kith/pool.h: imap and imap_unordered: what they give, and how far ahead they make items. */
+#include "alarms.h"
 #include "pools.h"
+
+#include <pthread.h>
 
 /* ---- where items come from ---- */
 
@@ -369,6 +372,77 @@ static void more_ahead_than_the_pool_takes_is_no_harm(void **state)
     take_squares(imap, 0, 500);
     take_the_end(imap);
     kith_imap_free(imap);
+}
+
+static void a_signal_interrupts_who_waits(void **state)
+{
+    (void)state;
+    kith_imap *imap = begin(square_or_wait, &(struct source){ .count = 2 }, NULL);
+    alarms_on(alarm_ignored, 0);
+    int code = kith_imap_next(imap, NULL, NULL, KITH_FOREVER);
+    alarms_off();
+    assert_code(code, -EINTR);
+    let_go();
+    take_squares(imap, 0, 2);
+    take_the_end(imap);
+    kith_imap_free(imap);
+}
+
+static void *terminate(void *nothing)
+{
+    while (atomic_load(ran) < 2)
+        usleep(200);
+    return kith_pool_terminate(pool) == 0 ? nothing : &pool;
+}
+
+static void who_waits_is_told_when_the_pool_is_terminated(void **state)
+{
+    (void)state;
+    kith_imap *imap = begin(wait_for_it, &(struct source){ .count = 2 }, NULL);
+    pthread_t thread;
+    void *failed;
+    assert_int_equal(pthread_create(&thread, NULL, terminate, NULL), 0);
+    take_failure(imap, -ECANCELED, 0);
+    take_failure(imap, -ECANCELED, 1);
+    take_the_end(imap); /* for all had been made */
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_null(failed);
+    kith_imap_free(imap);
+}
+
+static void *walk_over_squares(void *nothing)
+{
+    struct source source = { .count = 2000 };
+    kith_arena *own = NULL;
+    kith_imap *imap = NULL;
+    kith_value *value;
+    int64_t number, count = 0;
+    int code = kith_arena_new(&own);
+    if (code == 0)
+        code = kith_pool_imap(pool, &imap, square, make_number, &source, &(kith_task_options){ .ahead = 50 });
+    while (code == 0) {
+        kith_arena_reset(own);
+        code = kith_imap_next(imap, own, &value, KITH_FOREVER);
+        if (code == 0 && (kith_value_as_int(value, &number) < 0 || number != count * count))
+            code = -EBADMSG;
+        count += code == 0;
+    }
+    kith_imap_free(imap);
+    kith_arena_free(own);
+    return code == KITH_EEMPTY && count == 2000 ? nothing : &pool;
+}
+
+static void several_threads_walk(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    void *failed;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, walk_over_squares, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
 }
 
 static kith_imap *asked_in_callback;
@@ -823,6 +897,9 @@ int main(void)
         POOL_TEST(it_waits_as_long_as_was_said),
         POOL_TEST(a_pool_that_others_fill_is_not_waited_for_longer),
         POOL_TEST(more_ahead_than_the_pool_takes_is_no_harm),
+        POOL_TEST(a_signal_interrupts_who_waits),
+        POOL_TEST(who_waits_is_told_when_the_pool_is_terminated),
+        POOL_TEST(several_threads_walk),
         POOL_TEST(in_a_callback_nobody_waits),
         POOL_TEST(tasks_that_fail_do_so_each_by_itself),
         POOL_TEST(a_worker_that_dies_costs_one_result),
