@@ -26,8 +26,8 @@
  *
  * Threads and processes. A pool belongs to the process that made it; any of its threads may use it. In a child made by
  * fork, all calls on it are refused with -ECHILD, but kith_pool_free and kith_result_free: it has the pool's memory and
- * descriptors until it frees the pool, or ends. Workers are daemons: they have no children of their own. A thread of the
- * library's own, the keeper, takes in results, looks after the workers, and calls callbacks.
+ * descriptors until it frees the pool, or ends. Workers are daemons: they have no children of their own. A thread of
+ * the library's own, the keeper, takes in results, looks after the workers, and calls callbacks.
  *
  * Codes that are the same everywhere, and are not told again below: -EINVAL: an argument is NULL that must not be, or
  * out of range, or an option is. -ENOMEM. -ECHILD: see above. -EINTR: a signal handler ran while waiting, one that was
@@ -103,9 +103,9 @@ typedef void kith_pool_callback(void *context, kith_value *value);
 typedef void kith_pool_error_callback(void *context, const kith_outcome *outcome);
 
 /** Told how far a map or imap is: at the beginning, then when more tasks have ended, but no more than 20 times a
- *  second, and once when all have. In the keeper's thread: as kith_pool_callback; but the end may be told in the thread that
- *  waited for it: by kith_pool_map and its kin, kith_result_wait, kith_result_get, kith_imap_next. These return after
- *  it, and nothing is told later; nor after kith_imap_free.
+ *  second, and once when all have. In the keeper's thread: as kith_pool_callback; but the end may be told in the thread
+ *  that waited for it: by kith_pool_map and its kin, kith_result_wait, kith_result_get, kith_imap_next. These return
+ *  after it, and nothing is told later; nor after kith_imap_free.
  *  @param done, total  in tasks. total is 0 while it is not known (imap) */
 typedef void kith_pool_progress(void *context, size_t done, size_t total);
 

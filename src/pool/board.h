@@ -84,8 +84,8 @@ static inline struct item *item_next(struct item *item)
 
 /* ---- desks ---- */
 
-/** A worker's. Written by it, but for `at` and `asleep`, which the parent changes, too. All is zero until a worker comes,
- *  and again when it is buried. */
+/** A worker's. Written by it, but for `at` and `asleep`, which the parent changes, too. All is zero until a worker
+ *  comes, and again when it is buried. */
 struct desk {
     /* The position that it tries to claim, or has claimed last. */
     _Alignas(BOARD_LINE) _Atomic uint64_t aim;

@@ -2,7 +2,7 @@
  *
  * A worker reads nothing of a chunk after the report on its last task, nor of one that it has said it dropped: then the
  * chunk's memory is free again. A worker that dies leaves a ticket, and the item that it had begun last. Its outbox is
- * empty by then; so of the items up to that one, those without a report are lost, and those behind it were not begun. */
+ * empty by then; so of the items up to that one, those without a report are lost, and those behind were not begun. */
 #include "pool/ledger.h"
 
 #include "pool/pool.h"

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So many chunks, or so many bytes, are made before they are handed in, and workers woken for them: quick tasks are done
- * with sooner than others can be made, and to wake a worker costs as much as some of them. The first run is short, so
- * that nobody waits for long. */
+/* So many chunks, or so many bytes, are made before they are handed in, and workers woken for them: quick tasks are
+ * done with sooner than others can be made, and to wake a worker costs as much as some of them. The first run is short,
+ * so that nobody waits for long. */
 enum { RUN_FIRST = 16, RUN_CHUNKS = 256, RUN_BYTES = 256 * 1024 };
 
 /** What a map is given. */

@@ -281,11 +281,11 @@ static bool wait_awake(const struct board *board)
     return came;
 }
 
-/** Sleeps until there may be something to claim. Lost wake-ups: the parent fills a slot, stores the tail, and looks for
- *  sleepers; we set our bit, and look at the tail. All four are seq_cst, so one of them sees the other. When we are seen,
- *  asleep becomes 0 before we are woken, so that we don't fall asleep in between. Whoever takes the bit of a worker that
- *  dies before it claims is followed by board_bury; of one that is stopped, by the keeper, who looks now and then whether
- *  chunks wait. */
+/** Sleeps until there may be something to claim. Lost wake-ups: the parent fills slots, stores the tail, and looks for
+ *  sleepers; we set our bit, and look at the tail. All four are seq_cst, so one of them sees the other. When we are
+ *  seen, asleep becomes 0 before we are woken, so that we don't fall asleep in between. Whoever takes the bit of a
+ *  worker that dies before it claims is followed by board_bury; of one that is stopped, by the keeper, who looks now
+ *  and then whether chunks wait. */
 static void nap(struct board *board, unsigned worker)
 {
     struct desk *desk = &board->desks[worker];
@@ -343,8 +343,8 @@ void board_put_down(struct board *board, unsigned worker)
 }
 
 /* The ring may be rung in vain, but never too seldom. Only the first who finds the keeper asleep needs to ring: it says
- * so after it has rung, and of that sleep only, so that one who is stopped in between keeps nobody from ringing for this
- * sleep or another one. */
+ * so after it has rung, and of that sleep only, so that one who is stopped in between keeps nobody from ringing for
+ * this sleep or another one. */
 void board_ring(struct board *board)
 {
     /* seq_cst: after the report's commit; pairs with board_keeper_sleeps. */
