@@ -280,10 +280,12 @@ static int give(struct kith_imap *imap, kith_arena *arena, kith_value **value)
     const struct kith_result *result = imap->result;
     size_t index = index_of(imap, imap->given);
     const struct cell *cell = result_cell(result, index);
+    kith_outcome outcome;
+    cell_outcome(cell, imap->items ? imap->items[index % result->cell_count] : index, &outcome);
     int code = cell_value(cell, arena, value);
-    if (code == -ENOMEM && cell->state != CELL_FAILED)
+    if (code == -ENOMEM && outcome.code == 0)
         return code; /* it stays, to be asked for again */
-    cell_outcome(cell, imap->items ? imap->items[index % result->cell_count] : index, &imap->outcome);
+    imap->outcome = outcome;
     imap->given++;
     return code;
 }
