@@ -15,7 +15,7 @@
 #include "pool_work.h"
 #include "stepper.h"
 
-enum { BUDGET = 300000000, FAILURES_MAX = 3, STOP_STRIDE = 29, TASKS_MAX = 4, TIME_LIMIT = 200, WORKERS = 2 };
+enum { BUDGET = 150000000, FAILURES_MAX = 3, STOP_STRIDE = 29, TASKS_MAX = 4, TIME_LIMIT = 200, WORKERS = 2 };
 
 struct scenario {
     const char *name;
