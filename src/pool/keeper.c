@@ -59,6 +59,13 @@ int keeper_new(struct kith_pool *pool)
     return code < 0 ? code : watch(pool, pool->board.bell, &pool->board.bell);
 }
 
+void keeper_join(struct kith_pool *pool)
+{
+    if (pool->keeper.runs)
+        pthread_join(pool->keeper.thread, NULL);
+    pool->keeper.runs = false;
+}
+
 void keeper_free(struct kith_pool *pool)
 {
     struct keeper *keeper = &pool->keeper;

@@ -32,6 +32,9 @@ int keeper_new(struct kith_pool *pool);
 /** Starts the thread. @return 0; -EAGAIN with the detail */
 int keeper_start(struct kith_pool *pool);
 
+/** Waits for the end of its thread, if that was not done. */
+void keeper_join(struct kith_pool *pool);
+
 /** Frees what it has, its thread having been joined, or being another process's. */
 void keeper_free(struct kith_pool *pool);
 

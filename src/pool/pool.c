@@ -213,7 +213,11 @@ static void end_at_exit(void *argument)
 {
     struct kith_pool *pool = argument;
     kith_pool_terminate(pool);
-    if (!pool_in_keeper(pool) && kith_pool_join(pool, KITH_SECONDS(5)) < 0)
+    if (pool_in_keeper(pool))
+        return;
+    if (kith_pool_join(pool, KITH_SECONDS(5)) == 0)
+        keeper_join(pool);
+    else
         kith_log(KITH_LOG_ERROR, "at exit, workers of a pool did not end in time");
 }
 
@@ -374,8 +378,7 @@ int kith_pool_free(kith_pool *pool)
     kith_pool_terminate(pool);
     while (wait_for_end(pool, OS_FOREVER) < 0)
         continue;
-    pthread_join(pool->keeper.thread, NULL);
-    pool->keeper.runs = false;
+    keeper_join(pool);
     close_all(pool);
     pool_release(pool);
     return 0;

@@ -518,7 +518,8 @@ int cell_bytes(const struct cell *cell, kith_bytes *bytes)
     if (!copy)
         return error_fail(-ENOMEM, "no memory for a result of %zu bytes", size);
     memcpy(copy, data, size);
-    *bytes = (kith_bytes){ copy, size };
+    bytes->data = copy;
+    bytes->size = size;
     return 0;
 }
 

@@ -404,8 +404,10 @@ static void messages_are_mapped(void **state)
     kith_message messages[COUNT];
     kith_bytes results[COUNT];
     char texts[COUNT][8];
-    for (int i = 0; i < COUNT; i++)
-        messages[i] = (kith_message){ texts[i], (size_t)snprintf(texts[i], sizeof texts[i], "%d", i * 7) };
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(texts[i], sizeof texts[i], "%d", i * 7);
+        messages[i] = (kith_message){ texts[i], strlen(texts[i]) };
+    }
     messages[1] = (kith_message){ NULL, 0 };
     assert_code(kith_pool_map_bytes(pool, give_back_bytes, messages, COUNT, results, NULL), 0);
     for (int i = 0; i < COUNT; i++) {
