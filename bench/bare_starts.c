@@ -1,5 +1,5 @@
-/* bare-starts: the bare fork in a program that has no kith in it, and nothing else but the C library: each library that a
- * program is linked with has memory that a fork must look after.
+/* bare-starts: the bare fork in a program that has no kith in it, and nothing else but the C library: each library that
+ * a program is linked with has memory that a fork must look after.
  *
  *   bare-starts MIB    as kith-starts
  */
