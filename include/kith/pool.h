@@ -105,7 +105,7 @@ typedef void kith_pool_error_callback(void *context, const kith_outcome *outcome
 /** Told how far a map or imap is: at the beginning, then when more tasks have ended, but no more than 20 times a
  *  second, and once when all have. In the keeper's thread: as kith_pool_callback; but the end may be told in the thread
  *  that waited for it: by kith_pool_map and its kin, kith_result_wait, kith_result_get, kith_imap_next. These return
- *  after it, and nothing is told later; nor after kith_imap_free.
+ *  after it, and nothing is told later; nor after kith_imap_free. There, too, calls that would have to wait are refused.
  *  @param done, total  in tasks. total is 0 while it is not known (imap) */
 typedef void kith_pool_progress(void *context, size_t done, size_t total);
 

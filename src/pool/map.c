@@ -383,7 +383,7 @@ static int begin_and_wait(struct kith_result **result, kith_pool *pool, kith_ent
     kith_task_options alone = options ? *options : (kith_task_options){ 0 };
     alone.callback = NULL;
     alone.error_callback = NULL;
-    if (pool_in_keeper(pool))
+    if (pool_in_callback(pool))
         return error_fail(-EDEADLK, "a callback can't wait for a map: use kith_pool_map_async");
     int code = begin(result, pool, work, items, &alone, false);
     if (code < 0)

@@ -33,9 +33,11 @@ int pool_usable(const struct kith_pool *pool)
     return 0;
 }
 
-bool pool_in_keeper(const struct kith_pool *pool)
+bool pool_in_callback(const struct kith_pool *pool)
 {
-    return pool->keeper.runs && pthread_equal(pool->keeper.thread, pthread_self());
+    /* relaxed: a thread looks for itself, and what others write is never that. */
+    return (pool->keeper.runs && pthread_equal(pool->keeper.thread, pthread_self())) ||
+           atomic_load_explicit(&pool->teller, memory_order_relaxed) == (uintptr_t)pthread_self();
 }
 
 static int tell_broken(const struct kith_pool *pool)
@@ -74,7 +76,7 @@ int pool_wait_for_room(struct kith_pool *pool, deadline until)
     while (code == 0 && pool_room(pool) == 0) {
         if (deadline_passed(until))
             return -ETIMEDOUT;
-        if (pool_in_keeper(pool))
+        if (pool_in_callback(pool))
             return error_fail(-EDEADLK, "%u tasks are on their way, and a callback can't wait for one to end",
                               pool->max_pending);
         uint32_t seen = atomic_load_explicit(&pool->room, memory_order_relaxed);
@@ -213,7 +215,7 @@ static void end_at_exit(void *argument)
 {
     struct kith_pool *pool = argument;
     kith_pool_terminate(pool);
-    if (pool_in_keeper(pool))
+    if (pool_in_callback(pool))
         return;
     if (kith_pool_join(pool, KITH_SECONDS(5)) == 0)
         keeper_join(pool);
@@ -358,7 +360,7 @@ int kith_pool_join(kith_pool *pool, kith_timeout timeout)
     pool_unlock(pool);
     if (open)
         return error_fail(-EPERM, "the pool is open: close or terminate it before you join it");
-    if (pool_in_keeper(pool))
+    if (pool_in_callback(pool))
         return error_fail(-EDEADLK, "a callback can't wait for the end of its own pool");
     return wait_for_end(pool, until);
 }
@@ -372,7 +374,7 @@ int kith_pool_free(kith_pool *pool)
         pool_forget(pool);
         return 0;
     }
-    if (pool_in_keeper(pool))
+    if (pool_in_callback(pool))
         return error_fail(-EDEADLK, "a callback can't free its own pool");
     kith_process_not_at_exit(end_at_exit, pool);
     kith_pool_terminate(pool);

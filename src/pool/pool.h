@@ -62,10 +62,11 @@ struct kith_pool {
     struct kith_result *attended; /* with a feed, or progress to tell */
     struct kith_result *complete; /* all tasks have ended; the keeper has to tell */
 
-    _Atomic uint32_t room;   /* changes whenever those are woken who wait for room; see pool_wait_for_room */
-    unsigned waiting;        /* how many do */
-    pthread_mutex_t telling; /* the keeper has it while it tells of progress; never together with the other mutex */
-    _Atomic uint32_t end;    /* 1: the keeper has gone. Those who join sleep on it */
+    _Atomic uint32_t room;    /* changes whenever those are woken who wait for room; see pool_wait_for_room */
+    unsigned waiting;         /* how many do */
+    pthread_mutex_t telling;  /* whoever tells of progress has it meanwhile; never together with the other mutex */
+    _Atomic uintptr_t teller; /* the thread that tells of progress, as pthread_self has it; 0: none */
+    _Atomic uint32_t end;     /* 1: the keeper has gone. Those who join sleep on it */
 };
 
 void pool_lock(struct kith_pool *pool);
@@ -74,8 +75,8 @@ void pool_unlock(struct kith_pool *pool);
 /** Whether this process may use the pool. @return 0; -EINVAL, -ECHILD with the detail */
 int pool_usable(const struct kith_pool *pool);
 
-/** Whether this is the keeper's thread, which must not wait for itself. */
-bool pool_in_keeper(const struct kith_pool *pool);
+/** Whether this thread must not wait: it is the keeper, or tells of progress, which the keeper may be about to. */
+bool pool_in_callback(const struct kith_pool *pool);
 
 /* ---- under the mutex ---- */
 

@@ -27,7 +27,19 @@ int64_t progress_due(const struct kith_result *result, bool ended)
                                                                                     : OS_FOREVER;
 }
 
-/* Under the pool's `telling`, where the function may silence it. */
+static void begin_telling(struct kith_pool *pool)
+{
+    pthread_mutex_lock(&pool->telling);
+    atomic_store_explicit(&pool->teller, (uintptr_t)pthread_self(), memory_order_relaxed);
+}
+
+static void end_telling(struct kith_pool *pool)
+{
+    atomic_store_explicit(&pool->teller, 0, memory_order_relaxed);
+    pthread_mutex_unlock(&pool->telling);
+}
+
+/* Between these two. The function may silence it. */
 static void tell(const struct kith_result *result, size_t done, size_t total, bool ended)
 {
     bool first = result->told_at == 0;
@@ -39,27 +51,27 @@ static void tell(const struct kith_result *result, size_t done, size_t total, bo
 
 void progress_tell(struct kith_result *result, size_t done, size_t total, bool ended)
 {
-    pthread_mutex_lock(&result->pool->telling);
+    begin_telling(result->pool);
     tell(result, done, total, ended);
     result->told = result->told_at == 0 && !ended ? 0 : done;
     result->told_at = os_clock_now();
     result->silent |= ended;
-    pthread_mutex_unlock(&result->pool->telling);
+    end_telling(result->pool);
 }
 
 void progress_end(struct kith_result *result, size_t total)
 {
-    if (!result->progress || pool_in_keeper(result->pool)) /* the keeper is about to */
+    if (!result->progress || pool_in_callback(result->pool)) /* the keeper is about to */
         return;
-    pthread_mutex_lock(&result->pool->telling);
+    begin_telling(result->pool);
     tell(result, total, total, true);
     result->silent = true;
-    pthread_mutex_unlock(&result->pool->telling);
+    end_telling(result->pool);
 }
 
 void progress_silence(struct kith_result *result)
 {
-    bool telling = pool_in_keeper(result->pool);
+    bool telling = pool_in_callback(result->pool);
     if (!telling)
         pthread_mutex_lock(&result->pool->telling);
     result->silent = true;

@@ -387,7 +387,7 @@ int result_wait(struct kith_result *result, size_t index, size_t done, deadline 
         return 0;
     if (deadline_passed(until))
         return -ETIMEDOUT;
-    if (pool_in_keeper(result->pool))
+    if (pool_in_callback(result->pool))
         return error_fail(-EDEADLK, "a callback can't wait: the results come in through its own thread");
     atomic_store_explicit(&result->awaited_index, index, memory_order_relaxed);
     atomic_store_explicit(&result->awaited_done, index == RESULT_NO_INDEX ? done : SIZE_MAX, memory_order_relaxed);

@@ -88,7 +88,7 @@ static int begin_and_wait(struct kith_result **result, kith_pool *pool, kith_ent
     alone.callback = NULL;
     alone.error_callback = NULL;
     int code = pool_usable(pool);
-    if (code == 0 && pool_in_keeper(pool))
+    if (code == 0 && pool_in_callback(pool))
         code = error_fail(-EDEADLK, "a callback can't wait for a task: use kith_pool_apply_async");
     if (code == 0)
         code = begin(result, pool, work, given, &alone);

@@ -461,6 +461,23 @@ static void who_waits_goes_on_after_the_end_was_told(void **state)
     }
 }
 
+static void wait_at_the_end(void *context, size_t done, size_t total)
+{
+    if (done == total)
+        *(int *)context = kith_pool_apply(pool, square, NULL, NULL, NULL, NULL);
+}
+
+static void nor_can_progress_wait_in_whatever_thread_it_is_told(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        int code = 0;
+        kith_task_options options = { .progress = wait_at_the_end, .context = &code };
+        assert_code(kith_pool_map(pool, square, numbers(3), arena, NULL, &options), 0);
+        assert_int_equal(code, -EDEADLK);
+    }
+}
+
 static void of_no_tasks_progress_is_told_twice(void **state)
 {
     (void)state;
@@ -507,6 +524,7 @@ int main(void)
         TOLD_TEST(a_callback_may_end_the_walk_that_it_tells_of),
         TOLD_TEST(progress_is_told_at_the_beginning_now_and_then_and_at_the_end),
         TOLD_TEST(who_waits_goes_on_after_the_end_was_told),
+        TOLD_TEST(nor_can_progress_wait_in_whatever_thread_it_is_told),
         TOLD_TEST(of_no_tasks_progress_is_told_twice),
         TOLD_TEST(the_ready_made_line_shows_the_end_when_the_map_is_done),
     };
