@@ -2,10 +2,13 @@
 #ifndef KITH_SRC_OS_FLAG_H
 #define KITH_SRC_OS_FLAG_H
 
+#include <stdbool.h>
+
 /** Makes one that is lowered. Closed on exec. @return its descriptor, or -EMFILE, -ENFILE, -ENOMEM */
 int os_flag_new(void);
 
-void os_flag_raise(int flag);
+/** @return false when this is no descriptor (any more) */
+bool os_flag_raise(int flag);
 
 void os_flag_lower(int flag);
 

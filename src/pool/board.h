@@ -243,7 +243,8 @@ void board_end(struct board *board, unsigned worker, int64_t now);
 /** Says that the chunk on the desk is done with, all reports having been put. */
 void board_put_down(struct board *board, unsigned worker);
 
-/** Rings the bell when the keeper sleeps. After each report. */
-void board_ring(struct board *board);
+/** Rings the bell when the keeper sleeps. After each report.
+ *  @return false when the bell is not there: the worker has to end, which the keeper notices as well */
+bool board_ring(struct board *board);
 
 #endif

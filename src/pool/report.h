@@ -7,8 +7,8 @@
 enum report_kind {
     REPORT_READY = 1, /* the initializer has run: it begins to claim */
     REPORT_BROKEN,    /* the initializer failed, or the worker could not begin: code, and the detail as text. It ends */
-    REPORT_RETIRED,   /* it has run max_tasks, or the board is closing. It ends; what it has not begun of its chunk is
-                         another's */
+    REPORT_RETIRED,   /* it has run max_tasks, can not ring, or the board is closing. It ends; what it has not begun of
+                         its chunk is another's */
     REPORT_VALUE,     /* an item succeeded: the pickle of its result follows; nothing follows: None */
     REPORT_BYTES,     /* an item succeeded: its result's bytes follow */
     REPORT_FAILED,    /* an item returned code; the detail follows as text */

@@ -345,13 +345,15 @@ void board_put_down(struct board *board, unsigned worker)
 /* The ring may be rung in vain, but never too seldom. Only the first who finds the keeper asleep needs to ring: it says
  * so after it has rung, and of that sleep only, so that one who is stopped in between keeps nobody from ringing for
  * this sleep or another one. */
-void board_ring(struct board *board)
+bool board_ring(struct board *board)
 {
     /* seq_cst: after the report's commit; pairs with board_keeper_sleeps. */
     uint64_t sleep = atomic_load_explicit(&board->shared->keeper_asleep, memory_order_seq_cst);
     if (sleep == 0)
-        return;
-    os_flag_raise(board->bell);
+        return true;
+    if (!os_flag_raise(board->bell))
+        return false;
     atomic_compare_exchange_strong_explicit(&board->shared->keeper_asleep, &sleep, 0, memory_order_relaxed,
                                             memory_order_relaxed);
+    return true;
 }

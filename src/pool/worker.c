@@ -22,6 +22,7 @@ struct workplace {
     unsigned number;      /* of its desk */
     unsigned max_tasks;   /* 0: no such limit */
     unsigned begun;       /* tasks, so far */
+    bool mute;            /* a task has closed the bell: the keeper hears of what was reported when this worker ends */
     struct board board;
     kith_queue *outbox;
     kith_arena *arena; /* for one call at a time */
@@ -69,7 +70,7 @@ static int report(struct workplace *place, const struct report *head, const void
         memcpy((char *)room + sizeof *head, data, size);
     code = kith_queue_commit(place->outbox, sizeof *head + size);
     if (place->board.shared) /* else the keeper learns of it when we end */
-        board_ring(&place->board);
+        place->mute = !board_ring(&place->board);
     return code;
 }
 
@@ -173,7 +174,7 @@ static bool is_given_up(const struct chunk *chunk)
 
 static bool is_to_retire(const struct workplace *place)
 {
-    return place->max_tasks && place->begun >= place->max_tasks;
+    return place->mute || (place->max_tasks && place->begun >= place->max_tasks);
 }
 
 /** Runs the items of a chunk. @return LEAVE: some may be left, and the chunk is on the desk still */

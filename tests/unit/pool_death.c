@@ -341,6 +341,30 @@ static void stop_all(void)
         assert_int_equal(kill(pids[i], SIGSTOP), 0);
 }
 
+/** When the keeper sleeps, and is to be told of the result. */
+static int close_all_descriptors(kith_call *call)
+{
+    int64_t number = begin_task(call);
+    usleep(50000);
+    for (int descriptor = 3; descriptor < 1000; descriptor++)
+        close(descriptor);
+    return give(call, number);
+}
+
+static void one_that_closes_all_descriptors_is_heard_of(void **state)
+{
+    (void)state;
+    int64_t number = 0;
+    kith_value *value;
+    for (int i = 1; i < 4; i++) {
+        const kith_value *args = kith_value_pack(arena, "(i)", i);
+        assert_code(kith_pool_apply(pool, close_all_descriptors, args, arena, &value, NULL), 0);
+        assert_code(kith_value_as_int(value, &number), 0);
+        assert_int_equal(number, i);
+    }
+    assert_int_equal(stats().lost, 0);
+}
+
 static void idle_workers_that_are_stopped_hold_nothing_up(void **state)
 {
     (void)state;
@@ -518,6 +542,7 @@ int main(int argc, char **argv)
         DEATH_TEST(so_is_one_whose_worker_is_stopped),
         DEATH_TEST(it_is_begun_again_when_that_was_asked_for),
         DEATH_TEST(a_limit_is_that_of_each_task_and_of_no_other),
+        DEATH_TEST(one_that_closes_all_descriptors_is_heard_of),
         DEATH_TEST(idle_workers_that_are_stopped_hold_nothing_up),
         DEATH_TEST(nor_does_one_whose_fellow_works),
         DEATH_TEST(a_pool_ends_also_when_workers_are_stopped),

@@ -10,9 +10,9 @@ int os_flag_new(void)
     return flag < 0 ? -errno : flag;
 }
 
-void os_flag_raise(int flag)
+bool os_flag_raise(int flag)
 {
-    eventfd_write(flag, 1);
+    return eventfd_write(flag, 1) == 0 || errno == EAGAIN; /* it is raised as high as can be */
 }
 
 void os_flag_lower(int flag)
