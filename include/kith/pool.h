@@ -23,6 +23,7 @@
  * A task is an entry point (kith/entry.h) with values or bytes. With KITH_FORK any function of that type will do; with
  * the other methods, one that KITH_ENTRY made. Its result is what it said by kith_call_return, or None. It fails by what
  * it returns, and may say why by kith_fail. What it wrote to stdout and stderr is flushed before any of that is told.
+ * A child that it forks, and that returns from it as well, ends there.
  *
  * Threads and processes. A pool belongs to the process that made it; any of its threads may use it. In a child made by
  * fork, all calls on it are refused with -ECHILD, but kith_pool_free and kith_result_free: it has the pool's memory and
@@ -214,7 +215,7 @@ KITH_API KITH_MUST_USE int kith_pool_map_bytes_async(kith_pool *pool, kith_resul
  *  @return 0; -ETIMEDOUT; -EDEADLK in a callback */
 KITH_API KITH_MUST_USE int kith_result_wait(kith_result *result, kith_timeout timeout);
 
-/** @return 1 when it is there, else 0 */
+/** @return 1 when it is there, 0 when it is not yet */
 KITH_API int kith_result_ready(const kith_result *result);
 
 /** Waits for the result and gives it: of a task the value, of a map the list of values. May be asked again.

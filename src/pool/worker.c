@@ -7,11 +7,13 @@
 #include "pool/report.h"
 #include "process/call.h"
 #include "process/entry.h"
+#include "process/forks.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What it takes so many bytes to report is not counted as the next item's time. */
 enum { LARGE = 64 * 1024 };
@@ -118,12 +120,16 @@ static kith_entry *function_of(struct workplace *place, struct chunk *chunk)
 }
 
 /** Runs a function of the program's. What it printed is out before its result is told: a worker may be killed at any
- *  time afterwards, as kith_pool_free does. */
+ *  time afterwards, as kith_pool_free does. A child that it has forked, and that returns as well, ends here: two can't
+ *  sit at one desk. */
 static int run(kith_entry *function, kith_call *made)
 {
+    unsigned generation = forks_generation();
     int code = function(made);
     fflush(stdout);
     fflush(stderr);
+    if (forks_generation() != generation)
+        _exit(code == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
     return code;
 }
 

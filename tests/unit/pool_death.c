@@ -351,6 +351,27 @@ static int close_all_descriptors(kith_call *call)
     return give(call, number);
 }
 
+/** Its child returns as well. */
+static int fork_a_child(kith_call *call)
+{
+    int64_t number = begin_task(call);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0)
+        return 0;
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return -1;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? give(call, number) : -2;
+}
+
+static void a_child_that_a_task_forks_is_no_worker(void **state)
+{
+    (void)state;
+    kith_task_options options = { .timeout = KITH_SECONDS(10) };
+    assert_code(kith_pool_apply(pool, fork_a_child, kith_value_pack(arena, "(i)", 1), NULL, NULL, &options), 0);
+}
+
 static void one_that_closes_all_descriptors_is_heard_of(void **state)
 {
     (void)state;
@@ -542,6 +563,7 @@ int main(int argc, char **argv)
         DEATH_TEST(so_is_one_whose_worker_is_stopped),
         DEATH_TEST(it_is_begun_again_when_that_was_asked_for),
         DEATH_TEST(a_limit_is_that_of_each_task_and_of_no_other),
+        DEATH_TEST(a_child_that_a_task_forks_is_no_worker),
         DEATH_TEST(one_that_closes_all_descriptors_is_heard_of),
         DEATH_TEST(idle_workers_that_are_stopped_hold_nothing_up),
         DEATH_TEST(nor_does_one_whose_fellow_works),
