@@ -24,6 +24,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -137,14 +138,26 @@ static void take_report(struct kith_pool *pool, struct worker *worker, const str
         free((void *)(uintptr_t)report);
 }
 
-/** A report that is too long for the buffer. @return 1; 0 when it can't be had now */
+/** A report that is too long for the buffer. Where there is no memory to take it in, its task has failed, and those
+ *  behind it can be heard. @return 1; 0 when it can't be had now */
 static size_t take_long(struct kith_pool *pool, struct worker *worker)
 {
-    kith_bytes message;
-    if (kith_queue_get_bytes(worker->outbox, &message, KITH_NOWAIT) < 0)
+    const void *there;
+    size_t size;
+    if (kith_queue_peek(worker->outbox, &there, &size, KITH_NOWAIT) < 0)
         return 0;
+    struct report failed = *(const struct report *)there;
+    failed.kind = REPORT_FAILED;
+    failed.code = -ENOMEM;
+    void *report = malloc(size);
+    if (report)
+        memcpy(report, there, size);
+    if (kith_queue_release(worker->outbox, 1) < 0) {
+        free(report);
+        return 0;
+    }
     pool_lock(pool);
-    take_report(pool, worker, message.data, message.size, true);
+    take_report(pool, worker, report ? report : &failed, report ? size : sizeof failed, report != NULL);
     pool_tell_of_room(pool);
     worker->reported = os_clock_now();
     pool_unlock(pool);

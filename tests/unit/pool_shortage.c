@@ -168,6 +168,32 @@ static void tasks_are_walked_over_as_they_come(void **state)
     refuse_each(do_imap_unordered);
 }
 
+/* ---- in the keeper's thread ---- */
+
+static int give_much(kith_call *call)
+{
+    static const char much[300000];
+    wait_to_go();
+    return kith_call_return_bytes(call, much, sizeof much);
+}
+
+static void a_result_that_there_is_no_memory_for_is_a_failure_and_holds_nothing_up(void **state)
+{
+    (void)state;
+    kith_result *result;
+    assert_code(kith_pool_new(&pool, &(kith_pool_options){ .workers = 1 }), 0);
+    assert_code(kith_pool_apply_async(pool, &result, give_much, NULL, NULL), 0);
+    shortage_begin_for_good(1);
+    let_go();
+    int code = kith_result_wait(result, KITH_SECONDS(10));
+    bool struck = shortage_end();
+    assert_code(code, 0);
+    assert_code(kith_result_get(result, NULL, NULL, KITH_NOWAIT), struck ? -ENOMEM : 0);
+    kith_result_free(result);
+    assert_code(do_apply(), 0);
+    assert_code(kith_pool_free(pool), 0);
+}
+
 static int make_words(void **state)
 {
     if (set_up(state) < 0 || kith_arena_new(&arena) < 0)
@@ -191,9 +217,13 @@ static int free_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SHORTAGE_TEST(a_pool_begins_and_ends), SHORTAGE_TEST(a_task_is_applied),
-        SHORTAGE_TEST(tasks_are_mapped),       SHORTAGE_TEST(tasks_are_mapped_and_told_of),
-        SHORTAGE_TEST(tasks_are_walked_over),  SHORTAGE_TEST(tasks_are_walked_over_as_they_come),
+        SHORTAGE_TEST(a_pool_begins_and_ends),
+        SHORTAGE_TEST(a_task_is_applied),
+        SHORTAGE_TEST(tasks_are_mapped),
+        SHORTAGE_TEST(tasks_are_mapped_and_told_of),
+        SHORTAGE_TEST(tasks_are_walked_over),
+        SHORTAGE_TEST(tasks_are_walked_over_as_they_come),
+        SHORTAGE_TEST(a_result_that_there_is_no_memory_for_is_a_failure_and_holds_nothing_up),
     };
     return cmocka_run_group_tests_name("pool_shortage", tests, start_first, NULL);
 }
