@@ -21,9 +21,9 @@
  *  - When the process that owns the pool dies, its workers end.
  *
  * A task is an entry point (kith/entry.h) with values or bytes. With KITH_FORK any function of that type will do; with
- * the other methods, one that KITH_ENTRY made. Its result is what it said by kith_call_return, or None. It fails by what
- * it returns, and may say why by kith_fail. What it wrote to stdout and stderr is flushed before any of that is told.
- * A child that it forks, and that returns from it as well, ends there.
+ * the other methods, one that KITH_ENTRY made. Its result is what it said by kith_call_return, or None. It fails by
+ * what it returns, and may say why by kith_fail. What it wrote to stdout and stderr is flushed before any of that is
+ * told. A child that it forks, and that returns from it as well, ends there.
  *
  * Threads and processes. A pool belongs to the process that made it; any of its threads may use it. In a child made by
  * fork, all calls on it are refused with -ECHILD, but kith_pool_free and kith_result_free: it has the pool's memory and
@@ -106,7 +106,8 @@ typedef void kith_pool_error_callback(void *context, const kith_outcome *outcome
 /** Told how far a map or imap is: at the beginning, then when more tasks have ended, but no more than 20 times a
  *  second, and once when all have. In the keeper's thread: as kith_pool_callback; but the end may be told in the thread
  *  that waited for it: by kith_pool_map and its kin, kith_result_wait, kith_result_get, kith_imap_next. These return
- *  after it, and nothing is told later; nor after kith_imap_free. There, too, calls that would have to wait are refused.
+ *  after it, and nothing is told later; nor after kith_imap_free. There, too, calls that would have to wait are
+ *  refused.
  *  @param done, total  in tasks. total is 0 while it is not known (imap) */
 typedef void kith_pool_progress(void *context, size_t done, size_t total);
 
