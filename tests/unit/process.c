@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 
 /* ---- how a child ends ---- */
 
@@ -238,6 +239,29 @@ static int family(void)
     EXPECT(kith_process_close(child) == 0);
     EXPECT(check_default_name(3) == 0);
     return 0;
+}
+
+static int be_debugged(void *number)
+{
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0)
+        raise(SIGSTOP);
+    return return_it(number);
+}
+
+static void who_is_stopped_by_its_debugger_has_not_ended(void **state)
+{
+    (void)state;
+    int number = 5;
+    siginfo_t stop = { 0 };
+    kith_process *child = start(be_debugged, &number, NULL);
+    pid_t pid = kith_process_pid(child);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &stop, WSTOPPED | WEXITED | WNOWAIT), 0);
+    if (stop.si_code == CLD_TRAPPED) { /* else it is not allowed */
+        assert_int_equal(kith_process_is_alive(child), 1);
+        assert_int_equal(kith_process_active_children(NULL, 0), 1);
+        assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
+    }
+    finish(child, number);
 }
 
 static void processes_know_their_names_and_parents(void **state)
@@ -484,6 +508,7 @@ int main(void)
         TEST(two_threads_may_join_a_child),
         TEST(a_signal_handler_interrupts_join),
         TEST(who_was_reaped_by_others_has_ended_somehow),
+        TEST(who_is_stopped_by_its_debugger_has_not_ended),
         TEST(processes_know_their_names_and_parents),
         TEST(the_current_process_is_this_one),
         TEST(names_can_be_changed),

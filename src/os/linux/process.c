@@ -111,7 +111,8 @@ int os_process_reap(int sentinel, int *exit_code)
         if (errno != EINTR)
             return -ECHILD;
     }
-    if (status.si_pid == 0)
+    /* Of a child that this process debugs, the kernel tells also that it has stopped. */
+    if (status.si_pid == 0 || status.si_code == CLD_TRAPPED)
         return 0;
     *exit_code = status.si_code == CLD_EXITED ? status.si_status : -status.si_status;
     return 1;
