@@ -48,7 +48,7 @@ static _Noreturn void live(void)
     struct parcel parcel;
     int code;
     do {
-        code = parcel_receive(&parcel, OS_SPAWN_DESCRIPTOR, NULL);
+        code = parcel_receive(&parcel, OS_SPAWN_DESCRIPTOR);
     } while (code == -EINTR);
     close(OS_SPAWN_DESCRIPTOR);
     if (code > 0)

@@ -1,9 +1,8 @@
 /* The forkserver as its parent sees it.
  *
  * It is a child like others, but hidden. One thread at a time asks it for a child: sends it a parcel, and waits for the
- * answer, which either server or child gives. When neither can any more, both ends of the answer's socket are closed,
- * and the parent begins anew with another server. Whether the server is dead need never be asked. One that is stopped
- * says nothing: it is killed after a while.
+ * answer, or for the server's end. When that came before it had made the child, the parent begins anew with another
+ * server. One that is stopped says nothing: it is killed after a while.
  */
 #include "process/forkserver.h"
 
@@ -194,56 +193,50 @@ static bool is_running(void)
 
 /* ---- its children ---- */
 
-/* @return as receive_plain */
-static ptrdiff_t receive_answer(int socket, struct serve_answer *answer)
+/* A server that has not answered in time is stopped, or worse: it is ended. Of one that has ended, the parcel tells
+ * whether it had made the child.
+ * @return the child's id; KITH_EWORKERLOST when nobody will make it; a negative code */
+static pid_t await_answer(const struct parcel *parcel)
 {
-    if (comes_in_time(socket))
-        return receive_plain(socket, answer, sizeof *answer);
+    struct os_poll_one both[] = {
+        { .descriptor = server.near, .what = OS_POLL_READ },
+        { .descriptor = server.process->sentinel, .what = OS_POLL_READ },
+    };
+    int64_t until = os_clock_now() + PATIENCE;
+    serve_answer answer;
+    while (os_poll_many(both, 2, until) == -EINTR)
+        continue;
+    if (both[0].ready && receive_plain(server.near, &answer, sizeof answer) == sizeof answer)
+        return answer;
     end_server();
-    return 0;
+    pid_t made = parcel_made(parcel);
+    return made > 0 ? made : KITH_EWORKERLOST;
 }
 
-/* @return the child's id; KITH_EWORKERLOST when nobody will make it; a negative code with a detail */
-static pid_t ask(struct kith_process *child, struct parcel *parcel)
+/* @return as await_answer, with a detail */
+static pid_t ask(const struct parcel *parcel)
 {
-    struct serve_answer answer = { 0 };
-    pid_t made;
-    int code = children_pack_pair(child);
-    if (code < 0)
-        return error_fail(code, "no socket for an answer of the forkserver: %s", kith_strerror(code));
-    code = parcel_send(parcel, server.near, child->luggage[LUGGAGE_FAR]);
-    children_unpack(child, LUGGAGE_FAR);
-    ptrdiff_t got = code < 0 ? 0 : receive_answer(child->luggage[LUGGAGE_NEAR], &answer);
-    children_unpack(child, LUGGAGE_NEAR);
-    if (code < 0 && code != -EPIPE)
-        return error_fail(code, "a child's descriptors can't be handed to the forkserver: %s", kith_strerror(code));
-    if (got < 0)
-        return error_fail((int)got, "no answer of the forkserver: %s", kith_strerror((int)got));
-    if (got == 0) /* it may have been made all the same; if it is dead it has to be reaped */
-        return (made = parcel_made(child)) > 0 ? made : KITH_EWORKERLOST;
-    return answer.pid < 0 ? error_fail(answer.pid, "the forkserver can't make a child: %s", kith_strerror(answer.pid))
-                          : answer.pid;
+    int code = parcel_send(parcel, server.near);
+    pid_t pid = code == 0 ? await_answer(parcel) : code == -EPIPE ? KITH_EWORKERLOST : code;
+    if (pid == KITH_EWORKERLOST)
+        return error_fail(pid, "one forkserver after the other ended before it had made a child");
+    return pid < 0 ? error_fail(pid, "the forkserver can't make a child: %s", kith_strerror(pid)) : pid;
 }
 
 static pid_t make(struct kith_process *child, struct parcel *parcel, const struct errand *errand,
                   char *const *environment)
 {
+    (void)child;
     (void)errand;
     (void)environment; /* the settings tell the child */
     pid_t pid = KITH_EWORKERLOST;
     enter();
     for (int i = 0; pid == KITH_EWORKERLOST && i < ATTEMPTS; i++) {
-        int code = is_running() ? 0 : start_server();
-        if (code != 0) {
-            pid = code < 0 ? code : KITH_EWORKERLOST;
-            break;
-        }
+        pid = is_running() ? 0 : start_server();
+        if (pid < 0)
+            continue;
         parcel->head.by_first_thread = server.by_first_thread;
-        pid = ask(child, parcel);
-        if (pid == KITH_EWORKERLOST) {
-            end_server();
-            error_fail(pid, "%d forkservers in a row ended before they had made a child", ATTEMPTS);
-        }
+        pid = ask(parcel);
     }
     leave();
     return pid;

@@ -19,6 +19,19 @@
 #include <string.h>
 #include <unistd.h>
 
+/* ---- the file: the gate, the birth, the pickles ---- */
+
+struct birth {
+    _Alignas(8) pid_t child; /* 0: not yet. The kernel, for the forkserver; read by the parent when that is dead */
+};
+
+enum { BIRTH_AT = GATE_SIZE, PICKLES_AT = BIRTH_AT + sizeof(struct birth) };
+
+static struct birth *birth_in(void *memory)
+{
+    return (struct birth *)(void *)((char *)memory + BIRTH_AT);
+}
+
 /* ---- packing ---- */
 
 /* Bytes and not a str, since names need not be UTF-8; with the NUL byte, so that they need no copy. */
@@ -129,34 +142,16 @@ int parcel_pack(struct parcel *parcel, struct kith_process *child, const struct 
     return 0;
 }
 
-/* What goes beside is the first, so that it comes also where there is no room for all. */
-int parcel_send(const struct parcel *parcel, int socket, int beside)
+int parcel_send(const struct parcel *parcel, int socket)
 {
-    int all[1 + OS_PACKET_DESCRIPTORS];
-    size_t count = 0;
-    if (beside >= 0)
-        all[count++] = beside;
-    memcpy(all + count, parcel->descriptors, parcel->count * sizeof *all);
-    return os_packet_send(socket, &parcel->head, sizeof parcel->head, all, count + parcel->count);
+    return os_packet_send(socket, &parcel->head, sizeof parcel->head, parcel->descriptors, parcel->count);
 }
 
 /* ---- unpacking ---- */
 
-static void take_out_first(struct parcel *parcel, int *first)
-{
-    *first = -1;
-    if (parcel->count == 0)
-        return;
-    *first = parcel->descriptors[0];
-    parcel->count--;
-    memmove(parcel->descriptors, parcel->descriptors + 1, parcel->count * sizeof *first);
-}
-
-int parcel_receive(struct parcel *parcel, int socket, int *beside)
+int parcel_receive(struct parcel *parcel, int socket)
 {
     ptrdiff_t size = os_packet_receive(socket, &parcel->head, sizeof parcel->head, parcel->descriptors, &parcel->count);
-    if (beside)
-        take_out_first(parcel, beside);
     if (size == sizeof parcel->head && memcmp(parcel->head.format, PARCEL_FORMAT, sizeof PARCEL_FORMAT) == 0 &&
         parcel->count >= PARCEL_KNOWN)
         return 1;
@@ -179,8 +174,9 @@ pid_t parcel_fork(const struct parcel *parcel)
     int code = os_memory_map(&birth, parcel->descriptors[PARCEL_FILE], 0, sizeof(struct parcel_birth));
     if (code < 0)
         return code;
-    pid_t pid = forks_sibling(&((struct parcel_birth *)birth)->child);
-    os_memory_unmap(birth, sizeof(struct parcel_birth));
+    birth_in(memory)->child = 0; /* so that the page is there, and the kernel can write to it though we are killed */
+    pid_t pid = forks_sibling(&birth_in(memory)->child);
+    os_memory_unmap(memory, PICKLES_AT);
     return pid;
 }
 

@@ -51,13 +51,16 @@ struct errand {
  *  @return 0; -EBADF, -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, KITH_ELIMIT, -ENOTSUP with a detail */
 int parcel_pack(struct parcel *parcel, struct kith_process *child, const struct errand *errand);
 
-/** Sends it. @param beside  a descriptor that goes along; -1: none. @return as os_packet_send */
-int parcel_send(const struct parcel *parcel, int socket, int beside);
+/** Gives up what the parent has of it, but the luggage: when the gate is lifted, or nobody will pass it. */
+void parcel_forget(struct parcel *parcel);
 
-/** Waits for one. When that fails, nothing of it is left but what came beside.
- *  @param beside  receives the descriptor that came along; -1: none. NULL: none comes
- *  @return 1; 0 when none will come; -EINTR; -EMFILE; KITH_ELAYOUT when another version of the library has sent it */
-int parcel_receive(struct parcel *parcel, int socket, int *beside);
+/** Sends it. @return as os_packet_send */
+int parcel_send(const struct parcel *parcel, int socket);
+
+/** Waits for one. When that fails, nothing of it is left.
+ *  @return 1; 0 when none will come; -EINTR; -EMFILE when not all descriptors could be had, KITH_ELAYOUT when another
+ *          version of the library has sent it: then it is gone; another negated errno */
+int parcel_receive(struct parcel *parcel, int socket);
 
 /** Closes the descriptors of one that was received. */
 void parcel_discard(struct parcel *parcel);
@@ -65,9 +68,9 @@ void parcel_discard(struct parcel *parcel);
 /** Forks a sibling that is to become the child that a parcel tells of. @return as forks_sibling; -ENOMEM */
 pid_t parcel_fork(const struct parcel *parcel);
 
-/** The child that parcel_fork has made of what was packed, though nobody may live who could tell of it.
- *  @return its id; 0: there was none */
-pid_t parcel_made(const struct kith_process *child);
+/** The child that parcel_fork has made of what was packed, also when the process that did so was killed before it could
+ *  tell. @return its id; 0: there was none */
+pid_t parcel_made(const struct parcel *parcel);
 
 /** Becomes the child that a parcel tells of, and lives its life. */
 _Noreturn void parcel_live(const struct parcel *parcel);

@@ -56,13 +56,6 @@ static int run_preload(kith_call *call)
 
 /* ---- parcels ---- */
 
-static void answer(int socket, pid_t pid, bool from_server)
-{
-    struct serve_answer said = { pid, from_server };
-    os_packet_send(socket, &said, sizeof said, NULL, 0);
-    close(socket);
-}
-
 /* Ctrl-C is for the program, which knows what to do, and for the children. */
 static struct sigaction on_interrupt;
 
@@ -72,34 +65,34 @@ static void ignore_interrupt(void)
     sigaction(SIGINT, &ignore, &on_interrupt);
 }
 
-static _Noreturn void live(const struct parcel *parcel, int parcels, int to_answer)
+static _Noreturn void live(const struct parcel *parcel, int parcels)
 {
-    answer(to_answer, getpid(), false);
     close(parcels);
     sigaction(SIGINT, &on_interrupt, NULL);
     parcel_live(parcel);
 }
 
-static void make_child(struct parcel *parcel, int parcels, int to_answer)
+static pid_t make_child(struct parcel *parcel, int parcels)
 {
     pid_t pid = parcel_fork(parcel);
     if (pid == 0)
-        live(parcel, parcels, to_answer);
+        live(parcel, parcels);
     parcel_discard(parcel);
-    answer(to_answer, pid, true);
+    return pid;
 }
 
 /* @return whether to go on */
 static bool take_parcel(int parcels)
 {
     struct parcel parcel;
-    int to_answer;
-    int code = parcel_receive(&parcel, parcels, &to_answer);
-    if (code > 0)
-        make_child(&parcel, parcels, to_answer);
-    else if (to_answer >= 0)
-        answer(to_answer, code, true);
-    return code > 0 || code == -EINTR || to_answer >= 0;
+    serve_answer answer = parcel_receive(&parcel, parcels);
+    if (answer == -EINTR)
+        return true;
+    if (answer > 0)
+        answer = make_child(&parcel, parcels);
+    else if (answer != -EMFILE && answer != KITH_ELAYOUT) /* it may still be there, or none will come */
+        return false;
+    return os_packet_send(parcels, &answer, sizeof answer, NULL, 0) == 0;
 }
 
 static void take_parcels(int parcels)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/** The socket that it is sent parcels by; the first of its descriptors is one to answer by. */
+/** The socket that it is sent parcels by, and answers by. */
 #define SERVE_SOCKET "parcels"
 
 /** Its entry point's name: no function can have it. */
@@ -18,11 +18,7 @@ struct serve_ready {
     int32_t threads; /* how many it has */
 };
 
-/** What comes for each parcel: of the child itself, and of the server when it has closed all that was in the parcel. So
- *  it comes also when one of them dies. */
-struct serve_answer {
-    pid_t pid;           /* the child's; or a negative code */
-    int32_t from_server; /* whether the server says this */
-};
+/** What it says for each parcel, when it has closed all that was in it: the child's id, or a negative code. */
+typedef pid_t serve_answer;
 
 #endif

@@ -53,7 +53,7 @@ static int pack_socket(struct kith_process *child, const struct parcel *parcel)
     int code = children_pack_pair(child);
     if (code < 0)
         return code;
-    code = parcel_send(parcel, child->luggage[LUGGAGE_NEAR], -1);
+    code = parcel_send(parcel, child->luggage[LUGGAGE_NEAR]);
     children_unpack(child, LUGGAGE_NEAR); /* what was sent stays in the other end */
     return code;
 }

@@ -23,15 +23,20 @@ KITH_ENTRY(say_that_it_was_called)
 
 static int preloaded;
 
+static int open_parents(int descriptor, int flags)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getppid(), descriptor);
+    return open(path, flags | O_CLOEXEC);
+}
+
 /* What a server preloads: it keeps a number, and tells its id through a descriptor of its parent that it is told. */
 KITH_ENTRY(preload_and_tell)
 {
     int descriptor;
-    char path[64];
     pid_t pid = getpid();
-    EXPECT(kith_value_unpack(kith_call_args(call), "(i,i)", &preloaded, &descriptor) == 0);
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getppid(), descriptor);
-    int end = open(path, O_WRONLY | O_CLOEXEC);
+    EXPECT(kith_value_unpack(kith_call_args(call), "(i,i,*)", &preloaded, &descriptor) == 0);
+    int end = open_parents(descriptor, O_WRONLY);
     EXPECT(end >= 0 && write(end, &pid, sizeof pid) == sizeof pid);
     close(end);
     return 0;
@@ -247,9 +252,6 @@ static void nobody_has_descriptors_too_many(void **state)
         run_entry(count_descriptors, NULL, &options, 3 + 1 + 3); /* the streams, the parent, and what is handed over */
     assert_int_equal(descriptors(), mine);
     assert_int_equal(its, 3 + 1 + 1); /* its socket */
-    /* It closes the socket that it has just answered by. */
-    for (int i = 0; i < PATIENCE && descriptors_of(server) != its; i++)
-        usleep(1000);
     assert_int_equal(descriptors_of(server), its);
 }
 
@@ -311,6 +313,34 @@ static void children_outlive_the_server(void **state)
     assert_int_equal(kith_process_is_alive(child), 1);
     let_go();
     finish(child, 0);
+}
+
+/* Dies when it is let go. */
+KITH_ENTRY(preload_or_die)
+{
+    int number, telling, going;
+    char byte;
+    EXPECT(kith_value_unpack(kith_call_args(call), "(i,i,i)", &number, &telling, &going) == 0);
+    int end = open_parents(going, O_RDONLY | O_NONBLOCK);
+    if (read(end, &byte, 1) == 1)
+        raise(SIGKILL);
+    close(end);
+    return preload_and_tell(call);
+}
+
+static void a_server_that_dies_while_it_begins_is_replaced(void **state)
+{
+    (void)state;
+    kith_process_options options = served();
+    kith_value *args = kith_value_pack(arena, "(i,i,i)", 53, said[1], go[0]);
+    assert_code(kith_forkserver_start(preload_or_die, args), 0);
+    pid_t server = hear_pid();
+    assert_true(server > 0);
+    assert_int_equal(kill(server, SIGKILL), 0);
+    let_go();
+    run_entry(return_preloaded, NULL, &options, 53);
+    assert_true(hear_pid() > 0);
+    assert_false(readable(go[0], 0)); /* one died of it */
 }
 
 static int leave_a_server_behind(void)
@@ -463,8 +493,9 @@ static bool kill_at(pid_t pid, unsigned n)
     return true;
 }
 
-/** The child that a traced process makes, stopped at its first instruction; that one itself is let go. */
-static pid_t newborn_of(pid_t pid)
+/** Lets a traced process go on until it has made a child. @return that, stopped at its first instruction; its parent is
+ *  stopped, too */
+static pid_t stop_at_birth(pid_t pid)
 {
     int status;
     do {
@@ -475,7 +506,6 @@ static pid_t newborn_of(pid_t pid)
     unsigned long born = 0;
     assert_int_equal(ptrace(PTRACE_GETEVENTMSG, pid, NULL, &born), 0);
     assert_true(next_stop((pid_t)born) >= 0);
-    assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
     return (pid_t)born;
 }
 
@@ -520,12 +550,48 @@ static void a_child_may_die_at_any_moment(void **state)
             skip();
         }
         let_go();
-        killed = kill_at(newborn_of(server), ++n);
+        pid_t child = stop_at_birth(server);
+        assert_int_equal(ptrace(PTRACE_DETACH, server, NULL, NULL), 0);
+        killed = kill_at(child, ++n);
         assert_int_equal(apart_wait(parent), killed ? -SIGKILL & 0xff : 0);
         heard();
         assert_int_equal(heard(), 0);
     } while (killed && n < 200);
     assert_true(n > 20 && n < 200);
+}
+
+static int start_and_say_so(void)
+{
+    kith_process_options options = served();
+    kith_process *child;
+    int exit_code;
+    EXPECT(kith_forkserver_start(preload_and_tell, preload_args(52)) == 0);
+    say('r');
+    wait_to_go();
+    EXPECT(kith_process_start_entry(&child, return_preloaded, NULL, &options) == 0);
+    say('s');
+    EXPECT(kith_process_join(child, KITH_FOREVER) == 0 && kith_process_exit_code(child, &exit_code) == 0);
+    return exit_code;
+}
+
+static void a_child_whose_server_is_dead_need_not_speak(void **state)
+{
+    (void)state;
+    pid_t parent = apart_start(start_and_say_so), server = hear_pid();
+    assert_true(server > 0);
+    assert_int_equal(hear(), 'r');
+    if (!seize(server)) {
+        kill(parent, SIGKILL);
+        apart_wait(parent);
+        skip();
+    }
+    let_go();
+    pid_t child = stop_at_birth(server);
+    assert_int_equal(kill(server, SIGKILL), 0);
+    assert_int_equal(next_stop(server), -1);
+    assert_int_equal(hear(), 's'); /* while the child has not done anything */
+    assert_int_equal(ptrace(PTRACE_DETACH, child, NULL, NULL), 0);
+    assert_int_equal(apart_wait(parent), 52);
 }
 
 /* ---- shortage ---- */
@@ -559,7 +625,7 @@ static int refuse_each(const struct refusal *refusal, int left)
         nth_refuse(refusal->call, n, refusal->error);
         int code = start_and_wait();
         bool struck = nth_relent();
-        /* An answer is asked for again. */
+        /* A server that can't answer, or be understood, is replaced. */
         EXPECT(code == (struck ? -refusal->error : 0) || (code == 0 && refusal->call == SYS_recvmsg));
         EXPECT(heard() == 0);
         EXPECT(kith_forkserver_stop() == 0 && descriptors() == left);
@@ -629,12 +695,11 @@ static void a_server_without_descriptors_says_so(void **state)
 {
     (void)state;
     kith_process_options options = served();
-    assert_code(kith_forkserver_start(preload_a_limit, kith_value_pack(arena, "(i)", 3)), 0);
-    assert_explained(kith_process_start_entry(NULL, return_first, NULL, &options), -EMFILE);
-    assert_code(kith_forkserver_stop(), 0);
-    assert_code(kith_forkserver_start(preload_a_limit, kith_value_pack(arena, "(i)", 0)), 0);
-    assert_explained(kith_process_start_entry(NULL, return_first, NULL, &options), KITH_EWORKERLOST);
-    assert_code(kith_forkserver_stop(), 0);
+    for (int left = 0; left <= 3; left += 3) {
+        assert_code(kith_forkserver_start(preload_a_limit, kith_value_pack(arena, "(i)", left)), 0);
+        assert_explained(kith_process_start_entry(NULL, return_first, NULL, &options), -EMFILE);
+        assert_code(kith_forkserver_stop(), 0);
+    }
     assert_int_equal(start_and_wait(), 0);
 }
 
@@ -652,10 +717,12 @@ int main(int argc, char **argv)
         ENTRY_TEST(only_the_server_ignores_interrupts),
         ENTRY_TEST(a_forked_child_has_a_server_of_its_own),
         ENTRY_TEST(children_outlive_the_server),
+        ENTRY_TEST(a_server_that_dies_while_it_begins_is_replaced),
         ENTRY_TEST(a_server_ends_with_its_parent),
         ENTRY_TEST(a_start_survives_a_server_that_does_not_answer),
         ENTRY_TEST(a_server_may_die_at_any_moment),
         ENTRY_TEST(a_child_may_die_at_any_moment),
+        ENTRY_TEST(a_child_whose_server_is_dead_need_not_speak),
         ENTRY_TEST(a_start_that_is_refused_something_leaves_nothing_behind),
         ENTRY_TEST(a_server_that_can_not_copy_itself_says_so),
         ENTRY_TEST(a_server_without_descriptors_says_so),
