@@ -235,7 +235,8 @@ static pid_t make(struct kith_process *child, struct parcel *parcel, const struc
         pid = is_running() ? 0 : start_server();
         if (pid < 0)
             continue;
-        parcel->head.by_first_thread = server.by_first_thread;
+        /* When the first thread has ended, its children, such as the server, are any other one's. */
+        parcel->head.by_first_thread = server.by_first_thread && os_process_in_first_thread();
         pid = ask(parcel);
     }
     leave();

@@ -432,6 +432,55 @@ static void a_start_survives_a_server_that_does_not_answer(void **state)
         usleep(1000);
 }
 
+static pthread_t first_thread;
+static int wake[2];
+
+/* The kernel gives the children of a thread that ends, and so the server, to this one, the oldest that is left. */
+static void *end_when_woken(void *id)
+{
+    char byte;
+    atomic_store((_Atomic pid_t *)id, (pid_t)syscall(SYS_gettid));
+    EXPECT_OR(read(wake[0], &byte, 1) == 1, _exit(1));
+    return NULL;
+}
+
+static void *start_a_daemon(void *other)
+{
+    kith_process_options options = served();
+    kith_process *child;
+    int exit_code;
+    char path[64];
+    options.daemon = 1;
+    EXPECT_OR(pthread_join(first_thread, NULL) == 0, _exit(1));
+    EXPECT_OR(kith_process_start_entry(&child, say_and_wait_to_go, NULL, &options) == 0, _exit(1));
+    EXPECT_OR(hear() == 'h' && write(wake[1], "", 1) == 1, _exit(1));
+    snprintf(path, sizeof path, "/proc/self/task/%d", (int)atomic_load((_Atomic pid_t *)other));
+    while (access(path, F_OK) == 0)
+        usleep(1000);
+    EXPECT_OR(write(go[1], "", 1) == 1 && kith_process_join(child, KITH_FOREVER) == 0, _exit(1));
+    EXPECT_OR(kith_process_exit_code(child, &exit_code) == 0 && exit_code == 0, _exit(1));
+    _exit(0);
+}
+
+static int leave_a_server_to_threads(void)
+{
+    static _Atomic pid_t older_id;
+    pthread_t older, younger;
+    first_thread = pthread_self();
+    EXPECT(pipe(wake) == 0 && kith_forkserver_start(NULL, NULL) == 0);
+    EXPECT(pthread_create(&older, NULL, end_when_woken, &older_id) == 0);
+    while (atomic_load(&older_id) == 0)
+        usleep(1000);
+    EXPECT(pthread_create(&younger, NULL, start_a_daemon, &older_id) == 0);
+    pthread_exit(NULL);
+}
+
+static void daemons_do_not_end_with_a_thread_that_knows_nothing_of_them(void **state)
+{
+    (void)state;
+    assert_int_equal(apart(leave_a_server_to_threads), 0);
+}
+
 /* ---- killed at any system call ---- */
 
 /* Its parent; in a process of its own, so that who traces is not who waits for children. */
@@ -720,6 +769,7 @@ int main(int argc, char **argv)
         ENTRY_TEST(a_server_that_dies_while_it_begins_is_replaced),
         ENTRY_TEST(a_server_ends_with_its_parent),
         ENTRY_TEST(a_start_survives_a_server_that_does_not_answer),
+        ENTRY_TEST(daemons_do_not_end_with_a_thread_that_knows_nothing_of_them),
         ENTRY_TEST(a_server_may_die_at_any_moment),
         ENTRY_TEST(a_child_may_die_at_any_moment),
         ENTRY_TEST(a_child_whose_server_is_dead_need_not_speak),
