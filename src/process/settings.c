@@ -157,8 +157,8 @@ static kith_value *environment_value(kith_arena *arena, const kith_process_optio
     return list;
 }
 
-/* Environment and whether it is clean, directory, limits, memory, niceness, CPUs, death signal, by whom. */
-#define FORMAT "(v,b, v, y, U, i, y, i,b)"
+/* Environment and whether it is clean, directory, limits, memory, niceness, CPUs, death signal. */
+#define FORMAT "(v,b, v, y, U, i, y, i)"
 
 int settings_to_value(kith_arena *arena, const kith_process_options *options, kith_value **value)
 {
@@ -166,8 +166,7 @@ int settings_to_value(kith_arena *arena, const kith_process_options *options, ki
     kith_value *made = kith_value_pack(
         arena, FORMAT, environment_value(arena, options), (int)clean, text_value(arena, options->directory),
         (const void *)options->limits, options->limit_count * sizeof *options->limits, options->max_memory,
-        options->nice, (const void *)options->cpus, options->cpu_count * sizeof *options->cpus, death_signal(options),
-        death_signal(options) && os_process_in_first_thread());
+        options->nice, (const void *)options->cpus, options->cpu_count * sizeof *options->cpus, death_signal(options));
     if (!made)
         return kith_arena_error(arena);
     *value = made;
@@ -228,12 +227,11 @@ int settings_from_value(kith_arena *arena, const kith_value *value, struct setti
     kith_value *environment, *directory;
     const void *limits, *cpus;
     size_t limits_size, cpus_size;
-    int clean, by_first_thread;
+    int clean;
     if (kith_value_unpack(value, FORMAT, &environment, &clean, &directory, &limits, &limits_size, &read.max_memory,
-                          &read.nice, &cpus, &cpus_size, &read.death_signal, &by_first_thread) < 0)
+                          &read.nice, &cpus, &cpus_size, &read.death_signal) < 0)
         return malformed();
     read.clean_environment = clean;
-    read.by_first_thread = by_first_thread;
     int code = environment_of(arena, environment, &read.environment);
     if (code == 0)
         code = text_of(directory, &read.directory);

@@ -43,12 +43,13 @@ int settings_from_options(const kith_process_options *options, struct settings *
 void settings_free(struct settings *settings);
 
 /** The settings as a value, for a child that is an image. It borrows from nothing. The environment is not in it when
- *  the method is KITH_SPAWN: that of such an image is given to exec (environment_make). Nor are the streams: their
- *  descriptors are handed over beside it (see streams.h).
+ *  the method is KITH_SPAWN: that of such an image is given to exec (environment_make). Nor are the streams, whose
+ *  descriptors are handed over beside it (see streams.h), nor by_first_thread, which the parcel tells.
  *  @return 0, or -ENOMEM, or -EINVAL for texts that are not UTF-8, with a detail */
 int settings_to_value(kith_arena *arena, const kith_process_options *options, kith_value **value);
 
-/** The way back, in the child. The streams stay as they are; put the descriptors that came in their places.
+/** The way back, in the child. The streams stay as they are, put the descriptors that came in their places; and tell
+ *  by_first_thread.
  *  @param settings  lives as long as the arena does
  *  @return 0; -ENOMEM; KITH_EMALFORMED */
 int settings_from_value(kith_arena *arena, const kith_value *value, struct settings *settings);
