@@ -171,9 +171,9 @@ KITH_API KITH_MUST_USE int kith_process_start(kith_process **process, kith_proce
  *                  KITH_FORK, as the child's own copy. It is not used after the call
  *  @return 0; as kith_process_start; -EINVAL also when entry is no entry point that a fresh image would find, args is
  *          no tuple, or there are connections and the method is not KITH_FORK; -EPERM also when this program has not
- *          called kith_begin: then a fresh image would run main all over, or has rights that its user does not have
- *          (set-user-id); -EBADF when a descriptor is not open; -EMFILE
- *          and -ENFILE also when there is none for the way: a start takes three more, and the server one;
+ *          called kith_begin: then a fresh image would run main all over; or has rights that its user does not have
+ *          (set-user-id, or another effective user or group than the real one); -EBADF when a descriptor is not open;
+ *          -EMFILE and -ENFILE also when there is none for the way: a start takes three more, and the server one;
  *          KITH_ELIMIT, -ENOTSUP when args can't be pickled; -ENOTSUP, with KITH_FORKSERVER, also when the kernel was
  *          built without what the server needs (CONFIG_CHECKPOINT_RESTORE); KITH_EWORKERLOST when one server after the
  *          other was killed, or ended in what it preloads; -ETOOMANYREFS when this user has too many descriptors on

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <spawn.h>
+#include <sys/auxv.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -216,6 +217,47 @@ static void begin_wants_what_main_has(void **state)
     assert_explained(kith_begin(1, NULL), -EINVAL);
     char *argv[] = { (char *)"program", (char *)"argument", NULL };
     assert_code(kith_begin(2, argv), 0);
+}
+
+/* What the kernel says of set-user-id programs, and of others when a test says so. */
+static bool has_more_rights_than_its_user;
+
+unsigned long __getauxval(unsigned long type);
+unsigned long getauxval(unsigned long type)
+{
+    return type == AT_SECURE && has_more_rights_than_its_user ? 1 : __getauxval(type);
+}
+
+static int starts_are_refused(void)
+{
+    char *argv[] = { (char *)"program", (char *)"--kith-image", (char *)"3", (char *)"return_first", NULL };
+    kith_process_options options = spawned();
+    EXPECT(kith_begin(1, argv) == 0);
+    EXPECT(kith_begin(4, argv) == -EPERM && strlen(kith_error_detail()) > 10);
+    EXPECT(kith_process_start_entry(NULL, return_first, NULL, &options) == -EPERM);
+    EXPECT(strlen(kith_error_detail()) > 10 && kith_forkserver_start(NULL, NULL) == -EPERM);
+    return 0;
+}
+
+static int start_with_foreign_rights(void)
+{
+    has_more_rights_than_its_user = true;
+    return starts_are_refused();
+}
+
+/* The kernel takes an image of such a program for one that is set-user-id. */
+static int start_with_two_users(void)
+{
+    EXPECT(seteuid(65534) == 0);
+    return starts_are_refused();
+}
+
+static void who_has_more_rights_than_his_user_has_no_images(void **state)
+{
+    (void)state;
+    assert_int_equal(apart(start_with_foreign_rights), 0);
+    if (geteuid() == 0)
+        assert_int_equal(apart(start_with_two_users), 0);
 }
 
 /* A program that has deleted itself before it spawns. */
@@ -485,6 +527,7 @@ int main(int argc, char **argv)
         ENTRY_TEST(nobody_is_an_image_because_he_says_so),
         ENTRY_TEST(an_image_without_a_parcel_ends),
         ENTRY_TEST(begin_wants_what_main_has),
+        ENTRY_TEST(who_has_more_rights_than_his_user_has_no_images),
         ENTRY_TEST(a_deleted_program_can_be_begun_anew),
         ENTRY_TEST(a_parent_may_die_at_any_moment),
         ENTRY_TEST(a_start_that_is_refused_something_leaves_nothing_behind),
