@@ -608,8 +608,6 @@ static int run_out_of_memory(void)
         shortage_begin(++n);
         int code = start_much();
         struck = shortage_end();
-        fprintf(stderr, "n %u code %d struck %d pieces %ld %s\n", n, code, struck, shortage.pieces,
-                kith_error_detail());
         EXPECT(code == 0 || (struck && code == -ENOMEM)); /* the C library can do without some pieces */
         EXPECT(shortage.pieces == 0 && descriptors() == before);
     }
