@@ -193,8 +193,8 @@ static bool is_running(void)
 
 /* ---- its children ---- */
 
-/* A server that has not answered in time is stopped, or worse: it is ended. Of one that has ended, the parcel tells
- * whether it had made the child.
+/* A server that has not answered in time is stopped, or worse: it is ended. Whether it has made the child, the parcel
+ * tells, also of one that has ended.
  * @return the child's id; KITH_EWORKERLOST when nobody will make it; a negative code */
 static pid_t await_answer(const struct parcel *parcel)
 {
@@ -206,9 +206,11 @@ static pid_t await_answer(const struct parcel *parcel)
     serve_answer answer;
     while (os_poll_many(both, 2, until) == -EINTR)
         continue;
-    if (both[0].ready && receive_plain(server.near, &answer, sizeof answer) == sizeof answer)
+    bool answered = both[0].ready && receive_plain(server.near, &answer, sizeof answer) == sizeof answer;
+    if (answered && answer < 0)
         return answer;
-    end_server();
+    if (!answered)
+        end_server();
     pid_t made = parcel_made(parcel);
     return made > 0 ? made : KITH_EWORKERLOST;
 }

@@ -72,13 +72,14 @@ static _Noreturn void live(const struct parcel *parcel, int parcels)
     parcel_live(parcel);
 }
 
-static pid_t make_child(struct parcel *parcel, int parcels)
+/* @return 0 or a negative code */
+static int make_child(struct parcel *parcel, int parcels)
 {
     pid_t pid = parcel_fork(parcel);
     if (pid == 0)
         live(parcel, parcels);
     parcel_discard(parcel);
-    return pid;
+    return pid < 0 ? pid : 0;
 }
 
 /* @return whether to go on */

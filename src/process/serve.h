@@ -4,7 +4,6 @@
 #define KITH_SRC_PROCESS_SERVE_H
 
 #include <stdint.h>
-#include <sys/types.h>
 
 /** The socket that it is sent parcels by, and answers by. */
 #define SERVE_SOCKET "parcels"
@@ -18,7 +17,8 @@ struct serve_ready {
     int32_t threads; /* how many it has */
 };
 
-/** What it says for each parcel, when it has closed all that was in it: the child's id, or a negative code. */
-typedef pid_t serve_answer;
+/** What it says for each parcel, when it has closed all that was in it: 0, or a negative code. Which id the child has,
+ *  the parcel tells. */
+typedef int32_t serve_answer;
 
 #endif
