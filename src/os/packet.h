@@ -8,7 +8,8 @@
 /** The most descriptors that a packet carries. */
 #define OS_PACKET_DESCRIPTORS 240
 
-/** Makes two sockets for packets, connected to each other, closed on exec. @return 0, or -EMFILE, -ENFILE, -ENOMEM */
+/** Makes two sockets for packets, connected to each other, closed on exec; none is 0, 1 or 2.
+ *  @return 0, or -EMFILE, -ENFILE, -ENOMEM */
 int os_packet_pair(int ends[2]);
 
 /** Whether it is one of these, and this user made it. */
@@ -22,8 +23,8 @@ int os_packet_send(int socket, const void *data, size_t size, const int *descrip
 
 /** Waits for a packet.
  *  @param size         that of the packet, which is cut to it
- *  @param descriptors  room for OS_PACKET_DESCRIPTORS: receives them, closed on exec; none becomes 0, 1 or 2. As many
- *                      as could be had, also with -EMFILE
+ *  @param descriptors  room for OS_PACKET_DESCRIPTORS: receives them, closed on exec; none becomes 0, 1 or 2. With
+ *                      -EMFILE as many as could be had; those that could not are missing, or negative
  *  @param count        receives their number
  *  @return the packet's size; 0 when the other side is gone; -EINTR; -EMFILE when not all descriptors could be had;
  *          another negated errno */

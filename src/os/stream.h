@@ -13,6 +13,15 @@ int os_stream_pipe(int ends[2]);
  *  where the system has none */
 int os_stream_null(void);
 
+/** Moves a descriptor away that was just opened and is 0, 1 or 2, as happens in programs that were begun without
+ *  streams: else what they print would go there. It is closed on exec then.
+ *  @param descriptor  -1: it could not be opened, as errno tells
+ *  @return it, or the new one; or a negated errno */
+int os_stream_clear(int descriptor);
+
+/** The same, of two. @return 0; a negated errno, and none of them is left open */
+int os_stream_clear_both(const int made[2], int ends[2]);
+
 /** A second descriptor of the same. @return it; -EMFILE, -EBADF */
 int os_stream_copy(int descriptor);
 

@@ -1,6 +1,8 @@
 /* mmap(2), memfd_create(2), fallocate(2). */
 #include "os/memory.h"
 
+#include "os/stream.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -25,9 +27,9 @@ static int map(void **address, void *at, int flags, int file, uint64_t offset, s
 
 int os_memory_file(const char *label)
 {
-    int file = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int file = os_stream_clear(memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (file < 0)
-        return -errno;
+        return file;
     fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK); /* nobody to whom it is handed can pull the memory from under the others */
     return file;
 }

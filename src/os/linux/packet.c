@@ -11,8 +11,9 @@
 
 int os_packet_pair(int ends[2])
 {
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0)
-        return 0;
+    int made[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, made) == 0)
+        return os_stream_clear_both(made, ends);
     return errno == ENOBUFS ? -ENOMEM : -errno;
 }
 
@@ -59,16 +60,12 @@ int os_packet_send(int socket, const void *data, size_t size, const int *descrip
 /* A process may have begun without standard streams; none of what it is sent is to become one by chance. */
 static bool keep_clear_of_streams(int *descriptors, size_t count)
 {
+    bool all = true;
     for (size_t i = 0; i < count; i++) {
-        if (descriptors[i] > STDERR_FILENO)
-            continue;
-        int copy = os_stream_copy(descriptors[i]);
-        if (copy < 0)
-            return false;
-        close(descriptors[i]);
-        descriptors[i] = copy;
+        descriptors[i] = os_stream_clear(descriptors[i]);
+        all = all && descriptors[i] >= 0;
     }
-    return true;
+    return all;
 }
 
 ptrdiff_t os_packet_receive(int socket, void *data, size_t size, int *descriptors, size_t *count)

@@ -2,6 +2,7 @@
 #include "os/process.h"
 
 #include "os/poll.h"
+#include "os/stream.h"
 #include "os/thread.h"
 
 #include <errno.h>
@@ -87,8 +88,7 @@ int os_process_threads(void)
 int os_process_open(pid_t pid)
 {
     /* The kernel opens all pidfds with close-on-exec. */
-    long sentinel = syscall(SYS_pidfd_open, pid, 0);
-    return sentinel < 0 ? -errno : (int)sentinel;
+    return os_stream_clear((int)syscall(SYS_pidfd_open, pid, 0));
 }
 
 int os_process_signal(int sentinel, int number)

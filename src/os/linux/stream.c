@@ -8,8 +8,7 @@
 
 enum { BEYOND_STANDARD = STDERR_FILENO + 1 };
 
-/* Of a descriptor that was just opened; a process may have begun without standard streams. */
-static int move_beyond(int descriptor)
+int os_stream_clear(int descriptor)
 {
     if (descriptor < 0)
         return -errno;
@@ -20,28 +19,30 @@ static int move_beyond(int descriptor)
     return moved;
 }
 
+int os_stream_clear_both(const int made[2], int ends[2])
+{
+    int one = os_stream_clear(made[0]), other = os_stream_clear(made[1]);
+    if (one >= 0 && other >= 0) {
+        ends[0] = one;
+        ends[1] = other;
+        return 0;
+    }
+    if (one >= 0)
+        close(one);
+    if (other >= 0)
+        close(other);
+    return one < 0 ? one : other;
+}
+
 int os_stream_pipe(int ends[2])
 {
     int made[2];
-    if (pipe2(made, O_CLOEXEC) < 0)
-        return -errno;
-    int reading = move_beyond(made[0]);
-    int writing = move_beyond(made[1]);
-    if (reading >= 0 && writing >= 0) {
-        ends[0] = reading;
-        ends[1] = writing;
-        return 0;
-    }
-    if (reading >= 0)
-        close(reading);
-    if (writing >= 0)
-        close(writing);
-    return reading < 0 ? reading : writing;
+    return pipe2(made, O_CLOEXEC) < 0 ? -errno : os_stream_clear_both(made, ends);
 }
 
 int os_stream_null(void)
 {
-    return move_beyond(open("/dev/null", O_RDWR | O_CLOEXEC));
+    return os_stream_clear(open("/dev/null", O_RDWR | O_CLOEXEC));
 }
 
 int os_stream_copy(int descriptor)
