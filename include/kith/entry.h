@@ -49,7 +49,7 @@ typedef int kith_entry(kith_call *call);
  *
  *  It is a function, int work(kith_call *call), which other files may declare, and registers itself when the program,
  *  or the library that it is in, is loaded. Two of one name can't be linked. In a library that is loaded by dlopen, it
- *  is found by fresh images that have loaded that library before they call kith_begin. */
+ *  is found by fresh images that have loaded that library before they call kith_begin; and must not be unloaded. */
 #define KITH_ENTRY(name)                                                \
     KITH_C_NAME int name(kith_call *call);                              \
     static kith_entry_record name##_kith_entry = { #name, name, NULL }; \

@@ -98,7 +98,8 @@ typedef struct kith_process_options {
     /** Ends when its parent ends: by SIGTERM at the parent's exit, and SIGKILL when it does not heed it within two
      *  seconds; by SIGKILL at once when the parent is killed. In one that the first thread started the kernel sees to
      *  that, and sends the signal also when that thread ends by pthread_exit and others go on; in one that another
-     *  thread started, a thread of the library's own watches the parent. */
+     *  thread started, a thread of the library's own watches the parent. A child that becomes another user has cut
+     *  itself loose from the kernel's signal (prctl(2)), and one that calls exec from the library's thread. */
     int daemon;
     /** The connections that the child keeps: connection_count of them. All others of this process are closed in the
      *  child. May be NULL when connection_count is 0. For KITH_FORK; in other children, hand the descriptor of
@@ -185,7 +186,8 @@ KITH_API KITH_MUST_USE int kith_process_start_entry(kith_process **process, kith
  *  The first start with KITH_FORKSERVER does the same, without preload. It ends with this process, or by
  *  kith_forkserver_stop; a child made by fork has none, and starts its own. When it is killed, its children live on,
  *  and the next start makes another one, which preloads the same. It ignores SIGINT, which its children do not, and is
- *  none of kith_process_active_children.
+ *  none of kith_process_active_children. Functions that others gave to pthread_atfork are not called in its
+ *  children: what is preloaded must not rely on them, as for other random numbers in each.
  *
  *  @param preload  an entry point that runs in it once, before it makes children: what it loads into memory, they all
  *                  have. It must leave the server with one thread. NULL: none
