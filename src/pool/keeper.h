@@ -22,7 +22,7 @@ struct keeper {
     int events; /* an os_events: of the wake flag, the bell, and the workers' sentinels */
     void *buffer;
     size_t *sizes;
-    deadline look_at_ring; /* when to wake sleepers, should chunks be waiting; OS_FOREVER: none did */
+    deadline look_at_ring;   /* when to wake sleepers, should chunks be waiting; OS_FOREVER: none did */
     deadline look_at_limits; /* when a time limit may be over, or is to be looked for */
 };
 
