@@ -136,7 +136,7 @@ static bool leaves_nothing(body *run, kith_start_method method, uint64_t count)
 int main(int count, char **arguments)
 {
     must(kith_begin(count, arguments), "begin");
-    uint64_t starts = number_of(count, arguments, 1, 100), pools = number_of(count, arguments, 2, 5);
+    uint64_t starts = number_of(count, arguments, 1, 300), pools = number_of(count, arguments, 2, 8);
     int failed = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("1..6\n# %llu starts, %llu pools\n", (unsigned long long)starts, (unsigned long long)pools);

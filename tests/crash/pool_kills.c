@@ -297,7 +297,7 @@ int main(int count, char **arguments)
                     { "all of that", ALL_WEAPONS } };
     enum { WAYS = sizeof ways / sizeof *ways, WEAPONS = sizeof weapons / sizeof *weapons };
     must(kith_begin(count, arguments), "begin");
-    size_t tasks = number_of(count, arguments, 1, 40);
+    size_t tasks = number_of(count, arguments, 1, 80);
     int rounds = (int)number_of(count, arguments, 2, 1), failed = 0;
     uint64_t seed = number_of(count, arguments, 3, (uint64_t)time(NULL));
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -234,6 +234,7 @@ static void hand_in_tasks(kith_pool *pool, kith_arena *arena)
         must(kith_pool_apply_async(pool, NULL, nap, kith_value_pack(arena, "(ib)", (int)number, endless), &options),
              "apply");
         kith_arena_reset(arena);
+        pause_for(random_below(&randomness, 200000)); /* so that workers have begun by and by */
     }
 }
 
