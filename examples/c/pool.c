@@ -3,7 +3,8 @@
 
 #include <kith/pool.h>
 
-/* The task: what a worker runs for each item. It gives its result by kith_call_return, and returns 0 when all is well. */
+/* The task: what a worker runs for each item. It gives its result by kith_call_return, and returns 0 when all is
+ * well. */
 KITH_ENTRY(square)
 {
     int64_t number;

@@ -23,7 +23,7 @@
  * A task is an entry point (kith/entry.h) with values or bytes. With KITH_FORK any function of that type will do; with
  * the other methods, one that KITH_ENTRY made. Its result is what it said by kith_call_return, or None. It fails by
  * what it returns, and may say why by kith_fail. What it wrote to stdout and stderr is flushed before any of that is
- * told. A child that it forks, and that returns from it as well, ends there.
+ * told.
  *
  * Threads and processes. A pool belongs to the process that made it; any of its threads may use it. In a child made by
  * fork, all calls on it are refused with -ECHILD, but kith_pool_free and kith_result_free: it has the pool's memory and

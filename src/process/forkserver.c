@@ -1,8 +1,9 @@
 /* The forkserver as its parent sees it.
  *
  * It is a child like others, but hidden. One thread at a time asks it for a child: sends it a parcel, and waits for the
- * answer, or for the server's end. When that came before it had made the child, the parent begins anew with another
- * server. One that is stopped says nothing: it is killed after a while.
+ * answer, which both the server and the child give. When the server has ended, the parcel tells whether there is a
+ * child; if not, the parent begins anew with another server. One that is stopped says nothing: it is killed after a
+ * while.
  */
 #include "process/forkserver.h"
 
