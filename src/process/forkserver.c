@@ -219,11 +219,44 @@ static pid_t await_answer(const struct parcel *parcel)
 /* @return as await_answer, with a detail */
 static pid_t ask(const struct parcel *parcel)
 {
-    int code = parcel_send(parcel, server.near);
-    pid_t pid = code == 0 ? await_answer(parcel) : code == -EPIPE ? KITH_EWORKERLOST : code;
-    if (pid == KITH_EWORKERLOST)
-        return error_fail(pid, "one forkserver after the other ended before it had made a child");
-    return pid < 0 ? error_fail(pid, "the forkserver can't make a child: %s", kith_strerror(pid)) : pid;
+    struct serve_answer answer = { 0 };
+    deadline until = os_clock_now() + PATIENCE;
+    int failures = 0;
+    ptrdiff_t got = 1;
+    while (!answer.from_server && got != 0) {
+        struct serve_answer next = { 0 };
+        got = await_word(socket, until);
+        if (got > 0)
+            got = receive_plain(socket, &next, sizeof next);
+        if (got > 0)
+            answer = next;
+        if (got == -ETIMEDOUT) {
+            os_process_signal(server.process->sentinel, SIGKILL);
+            until = OS_FOREVER;
+        } else if (got < 0 && ++failures == ATTEMPTS) { /* there may be a child, and it must not be lost for that */
+            return answer.pid != 0 ? answer.pid : (pid_t)got;
+        }
+    }
+    if (answer.pid == 0)
+        answer.pid = parcel_made(parcel);
+    return answer.pid != 0 ? answer.pid : KITH_EWORKERLOST;
+}
+
+/* @return as await_answer; all but KITH_EWORKERLOST with a detail */
+static pid_t ask(struct kith_process *child, struct parcel *parcel)
+{
+    int code = children_pack_pair(child);
+    if (code < 0)
+        return error_fail(code, "no socket for an answer of the forkserver: %s", kith_strerror(code));
+    code = parcel_send(parcel, server.near, child->luggage[LUGGAGE_FAR]);
+    children_unpack(child, LUGGAGE_FAR);
+    pid_t pid = code == -EPIPE ? KITH_EWORKERLOST
+                : code < 0     ? code
+                               : await_answer(child->luggage[LUGGAGE_NEAR], parcel);
+    children_unpack(child, LUGGAGE_NEAR);
+    if (pid < 0 && pid != KITH_EWORKERLOST)
+        error_fail(pid, "the forkserver can't make a child: %s", kith_strerror(pid));
+    return pid;
 }
 
 static pid_t make(struct kith_process *child, struct parcel *parcel, const struct errand *errand,
