@@ -540,11 +540,6 @@ static bool somebody_hangs(void)
     return hangs;
 }
 
-static int nothing(void *argument)
-{
-    return argument != NULL;
-}
-
 static kith_process *start(int worker)
 {
     kith_process *process;
@@ -702,9 +697,7 @@ int main(int count, char **arguments)
     int rounds = (int)number_of(count, arguments, 1, 1), failed = 0;
     uint64_t seed = number_of(count, arguments, 2, (uint64_t)time(NULL));
     setvbuf(stdout, NULL, _IOLBF, 0);
-    kith_process *first; /* so that what the library keeps is there */
-    must(kith_process_start(&first, nothing, NULL, NULL), "start");
-    kill_and_close(first);
+    start_first();
     snprintf(name, sizeof name, "chaos-%d", (int)getpid());
     printf("1..%d\n# seed %llu\n", rounds * PLANS, (unsigned long long)seed);
     for (int i = 0; i < rounds * PLANS; i++) {
