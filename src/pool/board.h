@@ -243,8 +243,10 @@ void board_end(struct board *board, unsigned worker, int64_t now);
 /** Says that the chunk on the desk is done with, all reports having been put. */
 void board_put_down(struct board *board, unsigned worker);
 
-/** Rings the bell when the keeper sleeps. After each report.
- *  @return false when the bell is not there: the worker has to end, which the keeper notices as well */
-bool board_ring(struct board *board);
+/** Whether board_ring would ring: after a report. If not, the keeper is going to see the report. */
+bool board_keeper_is_asleep(const struct board *board);
+
+/** Rings the bell when the keeper sleeps. After each report. */
+void board_ring(struct board *board);
 
 #endif

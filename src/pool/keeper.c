@@ -3,10 +3,11 @@
  * It goes round: buries workers that have ended, takes in what the others report, feeds maps, tells callbacks, looks at
  * time limits. Then it sleeps, until a worker rings the bell, a worker ends, or somebody wakes it.
  *
- * How deep it sleeps: while there was something to do in the last round, it looks again after 10 ms at the latest,
- * whether chunks wait in the ring that nobody claims (for whoever was woken for them is stopped). When nothing happened
- * in that time, it sleeps until it is woken, and those who hand in tasks have to do it: so a busy pool costs them no
- * system call, and an idle one costs nothing.
+ * How deep it sleeps: while there was something to do in the last round, it looks again after a glance, a millisecond,
+ * at the latest: workers don't wake it for each item of a chunk. When nothing happened in that time, it sleeps until it
+ * is woken, and those who hand in tasks have to do it: so a busy pool costs them no system call, and an idle one costs
+ * nothing. As long as chunks wait in the ring that nobody claims (for whoever was woken for them may be stopped), it
+ * looks every 10 ms.
  *
  * And how lightly: when many reports came in a round, more will be there in a moment. Then it naps a little and looks
  * again, instead of having the next report ring: a wake-up for each report would cost more than the tasks. When they
@@ -33,6 +34,7 @@ enum {
     MANY = 16,                /* reports of a round after which it naps */
     NAP = 50 * 1000,          /* for so long, in nanoseconds */
     LOOK = 10 * 1000 * 1000,  /* how long a chunk may lie in the ring before sleepers are woken, in nanoseconds */
+    GLANCE = 1000 * 1000,     /* how long it goes on looking by itself after it has found something; see worker.c */
 };
 
 /* ---- its tools ---- */
@@ -397,7 +399,7 @@ static deadline lie_down(struct kith_pool *pool, deadline next, bool active)
     pool->keeper.news = false;
     pool->keeper.deep = !active;
     pool_unlock(pool);
-    return active ? earlier(next, os_clock_now() + LOOK) : next;
+    return active ? earlier(next, os_clock_now() + GLANCE) : next;
 }
 
 static void take_events(struct kith_pool *pool)
@@ -424,7 +426,7 @@ static bool rest(struct kith_pool *pool, deadline next, bool active)
     board_keeper_sleeps(&pool->board);
     bool woken = take_in(pool) > 0 || os_poll(pool->keeper.events, OS_POLL_READ, until) == 0;
     board_keeper_wakes(&pool->board);
-    take_in(pool); /* at once: somebody may wait for it */
+    woken = take_in(pool) > 0 || woken; /* at once: somebody may wait for it */
     take_events(pool);
     return woken;
 }

@@ -342,6 +342,11 @@ void board_put_down(struct board *board, unsigned worker)
     atomic_store_explicit(&board->desks[worker].ticket, 0, memory_order_release);
 }
 
+bool board_keeper_is_asleep(const struct board *board)
+{
+    return atomic_load_explicit(&board->shared->keeper_asleep, memory_order_seq_cst) != 0; /* as in board_ring */
+}
+
 /* The ring may be rung in vain, but never too seldom. Only the first who finds the keeper asleep needs to ring: it says
  * so after it has rung, and of that sleep only, so that one who is stopped in between keeps nobody from ringing for
  * this sleep or another one. */

@@ -10,6 +10,7 @@
 #include "process/forks.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,11 @@
 
 /* What it takes so many bytes to report is not counted as the next item's time. */
 enum { LARGE = 64 * 1024 };
+
+/* So long after a ring, the keeper is not woken for an item in the middle of a chunk: half of the time that it goes on
+ * looking by itself after it has found something (GLANCE in keeper.c). So it finds what was put before the next item,
+ * however long that one takes. */
+#define RING_PAUSE ((int64_t)500 * 1000) /* nanoseconds */
 
 /* What a worker has around it. */
 struct workplace {
@@ -29,6 +35,8 @@ struct workplace {
     kith_queue *outbox;
     kith_arena *arena; /* for one call at a time */
     struct answer answer;
+    bool more;            /* another report follows at once, of the same chunk, if its next item is a short one */
+    int64_t rung;         /* when the keeper was woken last */
     kith_entry *function; /* the one that was looked up last, */
     const char *name;     /* and its name */
 };
@@ -57,6 +65,21 @@ kith_value *worker_args(kith_arena *arena, const struct worker_settings *setting
 
 /* ---- reporting ---- */
 
+/** Wakes the keeper when it sleeps, but not for each item of a chunk: to be woken costs it more than they take. */
+static void ring(struct workplace *place)
+{
+    struct board *board = &place->board;
+    if (!board->shared)
+        return; /* the keeper learns of it when we end */
+    if (place->more && board_keeper_is_asleep(board)) {
+        int64_t now = os_clock_now(); /* the report is there already */
+        if (now - place->rung < RING_PAUSE)
+            return;
+        place->rung = now;
+    }
+    board_ring(board);
+}
+
 /** Puts a report into the outbox, which nobody else puts into. @return 0, or why there is no way to report it */
 static int report(struct workplace *place, const struct report *head, const void *data, size_t size)
 {
@@ -71,8 +94,7 @@ static int report(struct workplace *place, const struct report *head, const void
     if (size)
         memcpy((char *)room + sizeof *head, data, size);
     code = kith_queue_commit(place->outbox, sizeof *head + size);
-    if (place->board.shared) /* else the keeper learns of it when we end */
-        place->mute = !board_ring(&place->board);
+    ring(place);
     return code;
 }
 
@@ -194,6 +216,7 @@ static int run_items(struct workplace *place, struct chunk *chunk)
     /* After the report on its last item the chunk may be gone: nothing of it is read then. */
     for (uint32_t left = chunk->count; left > 0 && code == GO_ON; left--, head.item++) {
         struct item *next = left > 1 ? item_next(item) : NULL;
+        place->more = left > 1;
         if (is_to_retire(place))
             return LEAVE;
         if (is_given_up(chunk)) {
