@@ -61,10 +61,11 @@ typedef struct kith_pool_options {
     const kith_value *initializer_args;
     unsigned max_tasks; /**< a worker that has run so many is replaced by a fresh one; 0: never */
     /** How workers are made, what they are handed, and what else is said of them: method, fds, environment, directory,
-     *  stdio (without pipes), limits, max_memory, nice, cpus, connections. Tasks find the descriptors by kith_call_fd.
-     *  The name is that of each worker with its number behind it; NULL: "PoolWorker-1". They are daemons in any case.
-     *  Copied, as is all that it points to but connections and descriptors, which must stay open as long as the pool.
-     *  With KITH_FORK workers that are replaced are forked from the keeper's thread. NULL: the defaults */
+     *  stdio (without pipes), limits, max_memory, nice, cpus, connections. Tasks find the descriptors by kith_call_fd;
+     *  the pool hands over three of its own, so there are up to KITH_PROCESS_FDS_MAX - 3. The name is that
+     *  of each worker with its number behind it; NULL: "PoolWorker-1". They are daemons in any case. Copied, as is all
+     *  that it points to but connections and descriptors, which must stay open as long as the pool. With KITH_FORK
+     *  workers that are replaced are forked from the keeper's thread. NULL: the defaults */
     const kith_process_options *process;
     /** How many tasks may be on their way (handed in and not ended) before who hands in more waits; 0: 4,096, or 16 for
      *  each worker if that is more. At most 1,000,000 */

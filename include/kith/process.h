@@ -90,8 +90,8 @@ typedef struct kith_process_limit {
  *
  *  With KITH_FORKSERVER the child begins with the environment, working directory, umask, signal mask and limits that
  *  the parent had when its server began; with the other methods, with those that it has now. What is said here comes on
- *  top. When something of it can't be had, main does not run and the start fails; but a child that is stopped meanwhile,
- *  or waits for a disk, counts as started after ten seconds, and its exit code will tell. */
+ *  top. When something of it can't be had, main does not run and the start fails; but a child that is stopped
+ *  meanwhile, or waits for a disk, counts as started after ten seconds, and its exit code will tell. */
 typedef struct kith_process_options {
     /** For logs and listings; copied. NULL: "Process-1", "Process-2", and "Process-1:1" for a child's child. A name
      *  that is given also becomes the kernel's name of the process (its first 15 bytes), which ps shows. */

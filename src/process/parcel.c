@@ -116,6 +116,8 @@ static int pack_file(struct parcel *parcel, struct kith_process *child, const st
     return code;
 }
 
+_Static_assert(PARCEL_KNOWN + 1 + STREAMS + KITH_PROCESS_FDS_MAX <= OS_PACKET_DESCRIPTORS, "all have room");
+
 int parcel_pack(struct parcel *parcel, struct kith_process *child, const struct errand *errand)
 {
     parcel->head = (struct parcel_head){

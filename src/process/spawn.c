@@ -20,10 +20,12 @@ static int make_and_admit(spawn_make *make, struct kith_process *child, const st
     return pid < 0 ? pid : children_admit(child, pid, errand->options->stdio);
 }
 
-/* Of the forkserver's children only it knows whether they need a thread to watch their parent, which may fail. */
+/* The forkserver's children make their environment themselves. And only it knows whether they need a thread to watch
+ * their parent. Both may fail. */
 static bool has_to_report(const kith_process_options *options, const struct settings *settings)
 {
-    return options->stdio || settings_any(settings) || (options->method == KITH_FORKSERVER && settings->death_signal);
+    return options->stdio || settings_any(settings) ||
+           (options->method == KITH_FORKSERVER && (settings->death_signal || settings->whole_environment));
 }
 
 int spawn_by(spawn_make *make, struct kith_process **child, const struct errand *errand, enum children_holder holder)
