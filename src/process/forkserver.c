@@ -106,39 +106,36 @@ static void end_server(void)
     child_close(process);
 }
 
-/* @return the size; 0 when nobody can send any more; a negative code */
-static ptrdiff_t receive_plain(int socket, void *data, size_t size)
+static bool receive(void *word, size_t size)
 {
     int descriptors[OS_PACKET_DESCRIPTORS];
     size_t count;
     ptrdiff_t got;
     do {
-        got = os_packet_receive(socket, data, size, descriptors, &count);
+        got = os_packet_receive(server.near, word, size, descriptors, &count);
     } while (got == -EINTR);
-    return got;
+    return got == (ptrdiff_t)size;
 }
 
-static bool comes_in_time(int socket)
+/* Waits for what the server says, or for its end, which its socket need not tell: its children have a copy at first.
+ * @return whether it has said something */
+static bool await_word(void *word, size_t size, int64_t until)
 {
-    int64_t until = os_clock_now() + PATIENCE;
-    int code;
-    do {
-        code = os_poll(socket, OS_POLL_READ, until);
-    } while (code == -EINTR);
-    return code != -ETIMEDOUT;
+    struct os_poll_one both[] = {
+        { .descriptor = server.near, .what = OS_POLL_READ },
+        { .descriptor = server.process->sentinel, .what = OS_POLL_READ },
+    };
+    while (os_poll_many(both, 2, until) == -EINTR)
+        continue;
+    return both[0].ready && receive(word, size);
 }
 
 static int await_ready(void)
 {
-    struct serve_ready ready = { 0 };
-    if (!*server.preload && !comes_in_time(server.near))
-        return error_fail(KITH_EWORKERLOST, "the forkserver does not begin: is it stopped?");
-    ptrdiff_t got = receive_plain(server.near, &ready, sizeof ready);
-    if (got < 0)
-        return error_fail((int)got, "no word from the forkserver: %s", kith_strerror((int)got));
-    if (got == 0)
-        return error_fail(KITH_EWORKERLOST, "the forkserver ended while it began%s%s", *server.preload ? ", in " : "",
-                          server.preload);
+    struct serve_ready ready;
+    if (!await_word(&ready, sizeof ready, *server.preload ? OS_FOREVER : os_clock_now() + PATIENCE))
+        return error_fail(KITH_EWORKERLOST, "the forkserver ended while it began, or was stopped%s%s",
+                          *server.preload ? ", in " : "", server.preload);
     if (ready.threads > 1)
         return error_fail(-EBUSY, "%s has left the forkserver with %d threads: it can be copied with one only",
                           server.preload, (int)ready.threads);
@@ -199,15 +196,8 @@ static bool is_running(void)
  * @return the child's id; KITH_EWORKERLOST when nobody will make it; a negative code */
 static pid_t await_answer(const struct parcel *parcel)
 {
-    struct os_poll_one both[] = {
-        { .descriptor = server.near, .what = OS_POLL_READ },
-        { .descriptor = server.process->sentinel, .what = OS_POLL_READ },
-    };
-    int64_t until = os_clock_now() + PATIENCE;
     serve_answer answer;
-    while (os_poll_many(both, 2, until) == -EINTR)
-        continue;
-    bool answered = both[0].ready && receive_plain(server.near, &answer, sizeof answer) == sizeof answer;
+    bool answered = await_word(&answer, sizeof answer, os_clock_now() + PATIENCE);
     if (answered && answer < 0)
         return answer;
     if (!answered)
@@ -219,44 +209,13 @@ static pid_t await_answer(const struct parcel *parcel)
 /* @return as await_answer, with a detail */
 static pid_t ask(const struct parcel *parcel)
 {
-    struct serve_answer answer = { 0 };
-    deadline until = os_clock_now() + PATIENCE;
-    int failures = 0;
-    ptrdiff_t got = 1;
-    while (!answer.from_server && got != 0) {
-        struct serve_answer next = { 0 };
-        got = await_word(socket, until);
-        if (got > 0)
-            got = receive_plain(socket, &next, sizeof next);
-        if (got > 0)
-            answer = next;
-        if (got == -ETIMEDOUT) {
-            os_process_signal(server.process->sentinel, SIGKILL);
-            until = OS_FOREVER;
-        } else if (got < 0 && ++failures == ATTEMPTS) { /* there may be a child, and it must not be lost for that */
-            return answer.pid != 0 ? answer.pid : (pid_t)got;
-        }
+    int code = parcel_send(parcel, server.near);
+    pid_t pid = code == 0 ? await_answer(parcel) : code == -EPIPE ? KITH_EWORKERLOST : code;
+    if (pid == KITH_EWORKERLOST) {
+        end_server(); /* it may still be on the way to its end */
+        return error_fail(pid, "one forkserver after the other ended before it had made a child");
     }
-    if (answer.pid == 0)
-        answer.pid = parcel_made(parcel);
-    return answer.pid != 0 ? answer.pid : KITH_EWORKERLOST;
-}
-
-/* @return as await_answer; all but KITH_EWORKERLOST with a detail */
-static pid_t ask(struct kith_process *child, struct parcel *parcel)
-{
-    int code = children_pack_pair(child);
-    if (code < 0)
-        return error_fail(code, "no socket for an answer of the forkserver: %s", kith_strerror(code));
-    code = parcel_send(parcel, server.near, child->luggage[LUGGAGE_FAR]);
-    children_unpack(child, LUGGAGE_FAR);
-    pid_t pid = code == -EPIPE ? KITH_EWORKERLOST
-                : code < 0     ? code
-                               : await_answer(child->luggage[LUGGAGE_NEAR], parcel);
-    children_unpack(child, LUGGAGE_NEAR);
-    if (pid < 0 && pid != KITH_EWORKERLOST)
-        error_fail(pid, "the forkserver can't make a child: %s", kith_strerror(pid));
-    return pid;
+    return pid < 0 ? error_fail(pid, "the forkserver can't make a child: %s", kith_strerror(pid)) : pid;
 }
 
 static pid_t make(struct kith_process *child, struct parcel *parcel, const struct errand *errand,
