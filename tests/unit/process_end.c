@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 /* ---- those that are no daemons ---- */
 
@@ -240,26 +241,37 @@ static int answer(void *nothing)
     return nothing != NULL;
 }
 
-static void *start_daemon(void *nothing)
+static void *start_daemon(void *options)
 {
-    (void)nothing;
-    return (void *)(intptr_t)kith_process_start(NULL, answer, NULL, &a_daemon);
+    return (void *)(intptr_t)kith_process_start(NULL, answer, NULL, options);
 }
 
-static int sleep_with_a_daemon_of_a_thread(void)
+static int sleep_with_a_daemon_of_a_thread(const kith_process_options *options)
 {
     pthread_t thread;
     void *result;
-    EXPECT(pthread_create(&thread, NULL, start_daemon, NULL) == 0);
+    EXPECT(pthread_create(&thread, NULL, start_daemon, (void *)options) == 0);
     EXPECT(pthread_join(thread, &result) == 0);
     EXPECT((intptr_t)result == 0);
     return sleep_forever(NULL);
 }
 
-static void daemons_outlive_the_thread_that_started_them(void **state)
+static int sleep_with_any_daemon(void)
 {
-    (void)state;
-    pid_t parent = apart_start(sleep_with_a_daemon_of_a_thread);
+    return sleep_with_a_daemon_of_a_thread(&a_daemon);
+}
+
+/* The kernel does not let the daemon's thread poll then. */
+static int sleep_with_a_daemon_without_descriptors(void)
+{
+    kith_process_limit none = { .resource = RLIMIT_NOFILE };
+    return sleep_with_a_daemon_of_a_thread(&(kith_process_options){ .daemon = 1, .limits = &none, .limit_count = 1 });
+}
+
+/** Its daemon outlives the thread that started it, and nothing else. */
+static void kill_parent(int (*body)(void))
+{
+    pid_t parent = apart_start(body);
     give_living_away();
     assert_int_equal(hear(), 's'); /* so the thread has ended */
     let_go();
@@ -268,6 +280,18 @@ static void daemons_outlive_the_thread_that_started_them(void **state)
     kill(parent, SIGKILL);
     wait_until_dead();
     assert_int_equal(apart_wait(parent), -SIGKILL);
+}
+
+static void daemons_outlive_the_thread_that_started_them(void **state)
+{
+    (void)state;
+    kill_parent(sleep_with_any_daemon);
+}
+
+static void daemons_without_descriptors_die_with_their_parent_too(void **state)
+{
+    (void)state;
+    kill_parent(sleep_with_a_daemon_without_descriptors);
 }
 
 /* ---- what else a process does at its end ---- */
@@ -366,6 +390,7 @@ int main(void)
         TEST(daemons_that_ignore_sigterm_are_killed),
         TEST(daemons_die_with_a_parent_that_is_killed),
         TEST(daemons_outlive_the_thread_that_started_them),
+        TEST(daemons_without_descriptors_die_with_their_parent_too),
         TEST(the_log_tells_of_starts_and_ends),
         TEST(exit_functions_run_only_when_exit_is_called),
         TEST(what_is_printed_is_printed_once),
