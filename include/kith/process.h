@@ -19,9 +19,10 @@
  * Children that ended are reaped when they are joined or looked at, and all of them at the next start: so no zombies
  * gather. The library never handles SIGCHLD, and never waits for children that it did not start.
  *
- * The calls may be made from any thread. Two threads may join the same child. A process of which several threads run
- * may start children, with fork's own rule: the child has but the one thread, and locks of other libraries that another
- * thread held stay held. Spawn and forkserver know no such rule.
+ * The calls may be made from any thread, but not be left by pthread_cancel or a jump out of a signal handler: locks
+ * would stay held. Two threads may join the same child. A process of which several threads run may start children, with
+ * fork's own rule: the child has but the one thread, and locks of other libraries that another thread held stay held.
+ * Spawn and forkserver know no such rule.
  */
 #ifndef KITH_PROCESS_H
 #define KITH_PROCESS_H
