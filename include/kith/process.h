@@ -180,7 +180,8 @@ KITH_API KITH_MUST_USE int kith_process_start(kith_process **process, kith_proce
  *          KITH_ELIMIT, -ENOTSUP when args can't be pickled; -ENOTSUP, with KITH_FORKSERVER, also when the kernel was
  *          built without what the server needs (CONFIG_CHECKPOINT_RESTORE); KITH_EWORKERLOST when one server after the
  *          other was killed, or ended in what it preloads; -ETOOMANYREFS when this user has too many descriptors on
- *          their way; -ENOENT when the system has no /proc; another negated errno of execve(2) */
+ *          their way; -EFBIG when RLIMIT_FSIZE is less than what the child is told; -ENOENT when the system has no
+ *          /proc; another negated errno of execve(2), as -E2BIG for the environment of a spawned child */
 KITH_API KITH_MUST_USE int kith_process_start_entry(kith_process **process, kith_entry *entry, const kith_value *args,
                                                     const kith_process_options *options);
 
