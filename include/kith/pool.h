@@ -16,7 +16,7 @@
  *    the worker is replaced. Nothing hangs.
  *  - A task is begun once. Only when it asked for retries is one that was lost begun again, by another worker.
  *  - A task with a time limit whose worker does not finish it in time, or does not answer at all (SIGSTOP), fails with
- *    -ETIMEDOUT, or is retried; the worker is killed and replaced.
+ *    KITH_EOVERTIME, or is retried; the worker is killed and replaced.
  *  - Memory is bounded: who hands out tasks waits while too many are on their way.
  *  - When the process that owns the pool dies, its workers end.
  *
@@ -84,7 +84,7 @@ KITH_API KITH_MUST_USE int kith_pool_new(kith_pool **pool, const kith_pool_optio
 
 /** How a task ended that did not succeed. */
 typedef struct kith_outcome {
-    int code;           /**< KITH_EWORKERLOST; -ETIMEDOUT: its time limit; -ECANCELED; else what it returned: a negative
+    int code;           /**< KITH_EWORKERLOST; KITH_EOVERTIME; -ECANCELED; else what it returned: a negative
                              code as it is, KITH_ETASK for a number above 0 */
     size_t index;       /**< which task of a map, from 0; of the others 0 */
     int exit_code;      /**< KITH_EWORKERLOST: the worker's, 0 to 255, or the negative number of the signal that killed
@@ -223,8 +223,8 @@ KITH_API int kith_result_ready(const kith_result *result);
 /** Waits for the result and gives it: of a task the value, of a map the list of values. May be asked again.
  *  @param arena  owns the value
  *  @param value  receives it. NULL: it is not wanted
- *  @return 0; -ETIMEDOUT when it was not there in time, and also when the task exceeded its own time limit:
- *          kith_result_ready tells which; the code of the first that failed, as kith_pool_map */
+ *  @return 0; -ETIMEDOUT when it was not there in time; -EDEADLK in a callback; the code of the first that failed, as
+ *          kith_pool_map */
 KITH_API KITH_MUST_USE int kith_result_get(kith_result *result, kith_arena *arena, kith_value **value,
                                            kith_timeout timeout);
 
@@ -294,8 +294,8 @@ KITH_API KITH_MUST_USE int kith_pool_imap_unordered(kith_pool *pool, kith_imap *
  *  @param value  receives it. NULL: it is not wanted
  *  @return 0; KITH_EEMPTY when all have been given; -ETIMEDOUT when it has not come in time; -EDEADLK in a callback,
  *          when it is not there; the code of its outcome when the task failed: go on with the next. kith_imap_outcome
- *          tells of a task that failed, and gives -ENOENT after the others, such as this call's own -ETIMEDOUT. -ENOMEM
- *          when there is no memory for the value: it stays, and may be asked for again */
+ *          tells of a task that failed, and gives -ENOENT after the codes that are of no task, such as -ETIMEDOUT.
+ *          -ENOMEM when there is no memory for the value: it stays, and may be asked for again */
 KITH_API KITH_MUST_USE int kith_imap_next(kith_imap *imap, kith_arena *arena, kith_value **value, kith_timeout timeout);
 
 /** How the task ended whose result kith_imap_next gave last; its index counts the items from 0. It lives until the next

@@ -34,6 +34,7 @@ static const struct meaning meanings[] = {
     { KITH_ETLS, "KITH_ETLS", "no safe connection could be made" },
     { KITH_EWORKERLOST, "KITH_EWORKERLOST", "the process that ran the task ended before it was done" },
     { KITH_ETASK, "KITH_ETASK", "the task failed: its function returned a number above 0" },
+    { KITH_EOVERTIME, "KITH_EOVERTIME", "the task was not done within its time limit" },
     { -EPERM, "EPERM", "the caller may not do this" },
     { -EINTR, "EINTR", "a signal handler interrupted the wait" },
     { -EBADF, "EBADF", "it is not open, or not meant for this" },

@@ -289,7 +289,7 @@ static void settle(struct kith_pool *pool, unsigned number, const struct worker 
     describe(how, sizeof how, worker, code, exit_code, " in the task");
     struct fate fate = { .code = KITH_EWORKERLOST, .exit_code = exit_code, .how = how };
     if (worker->overdue_ticket == sight.ticket && worker->overdue_item == sight.item)
-        fate = (struct fate){ .code = -ETIMEDOUT, .how = how };
+        fate = (struct fate){ .code = KITH_EOVERTIME, .how = how };
     ledger_bury(pool, worker, &sight, &fate);
     ledger_call(pool);
     pool_tell_of_room(pool);

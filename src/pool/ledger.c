@@ -339,7 +339,7 @@ static void end_lost(struct kith_pool *pool, struct entry *entry, uint32_t item,
 {
     char detail[256];
     size_t number = entry->first + item;
-    if (fate->code == -ETIMEDOUT)
+    if (fate->code == KITH_EOVERTIME)
         snprintf(detail, sizeof detail, "task %zu exceeded its time limit of %g s: %s", number,
                  (double)entry->result->limit / 1e9, fate->how);
     else
@@ -351,7 +351,7 @@ static void end_lost(struct kith_pool *pool, struct entry *entry, uint32_t item,
         .worker = worker->pid,
         .attempts = entry->attempt,
     };
-    if (fate->code == -ETIMEDOUT)
+    if (fate->code == KITH_EOVERTIME)
         pool->stats.timed_out++;
     else
         pool->stats.lost++;

@@ -156,7 +156,7 @@ static void await(struct user *user, kith_result *result)
     if (chance == 1)
         return;
     int code = kith_result_get(result, user->arena, NULL, chance == 2 ? KITH_MS(1) : KITH_FOREVER);
-    if (code == -ETIMEDOUT && chance != 2 && !kith_result_ready(result))
+    if (code == -ETIMEDOUT && chance != 2)
         wrong(user->line, "who waits for ever is told that the time is over");
 }
 
@@ -277,7 +277,7 @@ static int use_bad_end(struct user *user)
     must(kith_result_wait(result, KITH_FOREVER), "wait");
     must(kith_result_outcome(result, 0, &outcome), "outcome");
     bool killed = outcome.code == KITH_EWORKERLOST && outcome.exit_code == -SIGKILL;
-    if (!told_as_it_was(how, &outcome) && !killed && outcome.code != -ETIMEDOUT && outcome.code != -ECANCELED)
+    if (!told_as_it_was(how, &outcome) && !killed && outcome.code != KITH_EOVERTIME && outcome.code != -ECANCELED)
         wrong(user->line, "a task that ended badly is told of otherwise");
     kith_result_free(result);
     return 0;
@@ -298,7 +298,7 @@ static int use_directly(struct user *user)
     }
     forget(user->line, first + (code == 0), count - (code == 0));
     kith_bytes_free(&bytes);
-    return code == KITH_EWORKERLOST || code == -ETIMEDOUT || code == -ECANCELED ? 0 : code;
+    return code == KITH_EWORKERLOST || code == KITH_EOVERTIME || code == -ECANCELED ? 0 : code;
 }
 
 static int use_stats(struct user *user)

@@ -130,7 +130,7 @@ static void see_success(struct work *work, size_t task, const kith_outcome *outc
 static void see_failure(struct work *work, size_t task, const kith_outcome *outcome)
 {
     const struct promise *promise = &work->promise;
-    bool lost = outcome->code == KITH_EWORKERLOST, late = outcome->code == -ETIMEDOUT;
+    bool lost = outcome->code == KITH_EWORKERLOST, late = outcome->code == KITH_EOVERTIME;
     bool cancelled = outcome->code == -ECANCELED;
     work->lost += lost;
     work->timed_out += late;

@@ -199,7 +199,7 @@ def pool_crash():
         "task 5: done, begun 2 times",
         "task 6: done, begun 1 time",
         "task 7: done, begun 1 time",
-        "never_end: ETIMEDOUT"])
+        "never_end: KITH_EOVERTIME"])
 
 
 @test

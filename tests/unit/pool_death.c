@@ -289,7 +289,7 @@ static void a_task_that_takes_too_long_is_ended(void **state)
 {
     (void)state;
     kith_result *result = run_map(sleep_at_4, 10, &(kith_task_options){ .chunk = 10, .timeout = KITH_MS(30) });
-    assert_only_4_failed(result, 10, -ETIMEDOUT);
+    assert_only_4_failed(result, 10, KITH_EOVERTIME);
     assert_int_equal(outcome_of(result, 4).exit_code, 0);
     assert_non_null(strstr(outcome_of(result, 4).detail, "task 4 exceeded its time limit of 0.03 s: worker "));
     kith_result_free(result);
@@ -301,7 +301,7 @@ static void so_is_one_whose_worker_is_stopped(void **state)
 {
     (void)state;
     kith_result *result = run_map(stop_at_4, 10, &(kith_task_options){ .chunk = 5, .timeout = KITH_MS(30) });
-    assert_only_4_failed(result, 10, -ETIMEDOUT);
+    assert_only_4_failed(result, 10, KITH_EOVERTIME);
     kith_result_free(result);
 }
 
@@ -457,7 +457,7 @@ static void run_while(int signal, const kith_task_options *options)
         if (code == 0)
             assert_gave_its_number(result, i);
         else
-            assert_true(code == KITH_EWORKERLOST || code == -ETIMEDOUT);
+            assert_true(code == KITH_EWORKERLOST || code == KITH_EOVERTIME);
         int times = atomic_load(&begun[i]);
         assert_true(times >= 1 || code != 0); /* a worker may die when it has begun a task, but not come to count it */
         again += times > 1 ? times - 1 : 0;

@@ -161,7 +161,7 @@ static void a_worker_that_takes_too_long_is_replaced(void **state)
     kith_value *value;
     open_by(state, &(kith_pool_options){ .workers = 1 });
     kith_task_options options = { .timeout = KITH_MS(20) };
-    assert_explained(kith_pool_apply(pool, wait_by_pipe, NULL, arena, NULL, &options), -ETIMEDOUT);
+    assert_explained(kith_pool_apply(pool, wait_by_pipe, NULL, arena, NULL, &options), KITH_EOVERTIME);
     assert_code(kith_pool_apply(pool, square, kith_value_pack(arena, "(i)", 3), arena, &value, NULL), 0);
     assert_int_equal(as_int(value), 9);
 }

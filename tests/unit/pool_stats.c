@@ -86,7 +86,7 @@ static void how_tasks_end_is_counted(void **state)
     assert_code(run_one(fail_at_once, 0, NULL), -EBADMSG);
     assert_code(run_one(die, 0, NULL), KITH_EWORKERLOST);
     assert_code(run_one(die_at_first, 0, &(kith_task_options){ .retries = 1 }), 0);
-    assert_code(run_one(wait_for_it, 0, &(kith_task_options){ .timeout = KITH_MS(10) }), -ETIMEDOUT);
+    assert_code(run_one(wait_for_it, 0, &(kith_task_options){ .timeout = KITH_MS(10) }), KITH_EOVERTIME);
     kith_pool_stats now = stats();
     assert_int_equal(now.done, 7);
     assert_int_equal(now.failed, 1);
