@@ -27,8 +27,9 @@
  *
  * Threads and processes. A pool belongs to the process that made it; any of its threads may use it. In a child made by
  * fork, all calls on it are refused with -ECHILD, but kith_pool_free and kith_result_free: it has the pool's memory and
- * descriptors until it frees the pool, or ends. Workers are daemons: they have no children of their own. A thread of
- * the library's own, the keeper, takes in results, looks after the workers, and calls callbacks.
+ * descriptors until it frees the pool, or ends. Workers are daemons: they have no children of their own. A task leaves
+ * alone what descriptors it has not opened itself: by some of them its worker reports. A thread of the library's own,
+ * the keeper, takes in results, looks after the workers, and calls callbacks.
  *
  * Codes that are the same everywhere, and are not told again below: -EINVAL: an argument is NULL that must not be, or
  * out of range, or an option is. -ENOMEM. -ECHILD: see above. -EINTR: a signal handler ran while waiting, one that was

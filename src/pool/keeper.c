@@ -336,6 +336,7 @@ static deadline look_at_ring(struct kith_pool *pool, int64_t now)
     struct keeper *keeper = &pool->keeper;
     pool_lock(pool);
     ledger_unpark(pool);
+    pool_tell_of_room(pool);
     if (!something_waits(pool)) {
         keeper->look_at_ring = OS_FOREVER;
     } else if (keeper->look_at_ring == OS_FOREVER) {

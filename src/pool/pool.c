@@ -370,8 +370,11 @@ int kith_pool_free(kith_pool *pool)
     if (!pool)
         return 0;
     if (pool->generation != forks_generation()) {
-        close_all(pool);
-        pool_forget(pool);
+        /* When another thread was changing it at the fork, it is half changed for ever, and stays. */
+        if (pthread_mutex_trylock(&pool->mutex) == 0) {
+            close_all(pool);
+            pool_forget(pool);
+        }
         return 0;
     }
     if (pool_in_callback(pool))

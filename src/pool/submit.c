@@ -15,6 +15,10 @@ int submit(struct kith_result *result, struct bundle *bundle)
         result->count += load.count;
         result->next_index += load.count;
         ledger_call(pool);
+    } else {
+        /* The room that was kept for it is others'. */
+        pool_tell_of_room(pool);
+        keeper_note_task(pool);
     }
     pool_unlock(pool);
     if (code == 0)
