@@ -41,7 +41,7 @@ KITH_ENTRY(idle)
 static int start_entry(kith_start_method method)
 {
     kith_process *process;
-    int code = kith_process_start_entry(&process, idle, NULL, &(kith_process_options){ .method = method });
+    int code = kith_process_start_entry(&process, idle, KITH_NO_ARGS, &(kith_process_options){ .method = method });
     return code < 0 ? code : join(process);
 }
 

@@ -42,7 +42,7 @@ KITH_ENTRY(count_primes)
 int main(int argc, char **argv)
 {
     MUST(kith_begin(argc, argv)); /* the server leaves main here */
-    MUST(kith_forkserver_start(make_table, NULL));
+    MUST(kith_forkserver_start(make_table, KITH_NO_ARGS));
 
     kith_arena *arena;
     kith_queue *answers;

@@ -71,7 +71,8 @@ int main(void)
     }
 
     /* A task that takes too long is ended with its worker. */
-    int code = kith_pool_apply(pool, never_end, NULL, NULL, NULL, &(kith_task_options){ .timeout = KITH_MS(100) });
+    int code =
+        kith_pool_apply(pool, never_end, KITH_NO_ARGS, NULL, NULL, &(kith_task_options){ .timeout = KITH_MS(100) });
     printf("never_end: %s\n", kith_error_name(code));
 
     kith_result_free(result);

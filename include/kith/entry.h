@@ -101,7 +101,7 @@ KITH_API int kith_call_fd(const kith_call *call, const char *name);
 /* ---- and what it gives ---- */
 
 /** Makes a value the result of a task. The last one counts; without one the result is None.
- *  @param value  copied, as a pickle
+ *  @param value  copied, as a pickle. NULL is refused; when a call that failed gave it, the detail keeps why
  *  @return 0; -EPERM in a process of its own: it has no result but its exit code, so use a queue; KITH_ELIMIT, -ENOTSUP
  *          as for kith_pickle_write; -ENOMEM; -EINVAL for NULL */
 KITH_API KITH_MUST_USE int kith_call_return(kith_call *call, const kith_value *value);

@@ -59,6 +59,7 @@ typedef struct kith_pool_options {
      *  but 0, the pool is broken: all tasks fail with that, and so does what is asked of it later. It is broken, too,
      *  with KITH_EWORKERLOST, when ten workers in a row die in it. What it returns by kith_call_return is ignored. */
     kith_entry *initializer;
+    /** NULL: none; so a kith_value_pack that failed can't be told from it: ask kith_arena_error before. */
     const kith_value *initializer_args;
     unsigned max_tasks; /**< a worker that has run so many is replaced by a fresh one; 0: never */
     /** How workers are made, what they are handed, and what else is said of them: method, fds, environment, directory,
@@ -151,14 +152,16 @@ typedef struct kith_result kith_result;
 
 /** Has a worker call work(args), and waits for the result.
  *  @param work     what to call
- *  @param args     a tuple; NULL: an empty one. Not used after the call
+ *  @param args     a tuple; KITH_NO_ARGS for none. NULL, which is what kith_value_pack gives when it fails, is refused,
+ *                  and the detail keeps why. Not used after the call
  *  @param arena    owns the value
  *  @param value    receives the result. NULL: it is not wanted
  *  @param options  NULL for the defaults
  *  @return 0; the code of kith_outcome when it failed, and its detail as kith_error_detail; KITH_ECLOSED after
  *          kith_pool_close or kith_pool_terminate; -EDEADLK in a callback; -EINVAL also when work is no entry point
- *          that a fresh image would find, or args no tuple; KITH_ELIMIT and -ENOTSUP when args can't be pickled; the
- *          failure of the initializer of a broken pool */
+ *          that a fresh image would find, or args NULL or no tuple; KITH_ELIMIT and -ENOTSUP when args can't be pickled;
+ *          -ENOSPC when the tasks on their way take all memory that a pool may have (64 GiB), -EMSGSIZE when this one
+ *          alone would; why the pool is broken */
 KITH_API KITH_MUST_USE int kith_pool_apply(kith_pool *pool, kith_entry *work, const kith_value *args, kith_arena *arena,
                                            kith_value **value, const kith_task_options *options);
 
@@ -180,7 +183,8 @@ KITH_API KITH_MUST_USE int kith_pool_apply_bytes_async(kith_pool *pool, kith_res
 /* ---- many tasks ---- */
 
 /** Has workers call work((item,)) for each item, and waits for all results.
- *  @param items   a list, tuple, set or frozenset. Not used after the call
+ *  @param items   a list, tuple, set or frozenset. Not used after the call. NULL is refused; when it is what
+ *                 kith_value_pack gave, the detail keeps why
  *  @param arena   owns the list
  *  @param list    receives the list of results, in the order of the items. NULL: they are not wanted
  *  @return 0; when a task failed, what kith_pool_apply says, for the first of those that failed; the others have been
@@ -264,7 +268,8 @@ typedef struct kith_imap kith_imap;
 /** Makes the next task of an imap; called in the thread that calls kith_imap_next.
  *  @param arena  reset before each call: for making args
  *  @param args   receives the arguments: a tuple; NULL, as it is before: an empty one
- *  @return 1; 0 when there are no more; a negative code when that failed */
+ *  @return 1; 0 when there are no more; a negative code when that failed, whose detail (kith_fail, or that of a call of
+ *          the library) kith_imap_next keeps. What could not be made in the arena is a failure, too, whatever it says */
 typedef int kith_pool_next(void *context, kith_arena *arena, kith_value **args);
 
 /** Begins an imap. Items are asked for when there is room for them: no more than options->ahead tasks are handed out

@@ -125,6 +125,12 @@ KITH_API int kith_value_append(kith_value *list, kith_value *item);
  *  them is NULL */
 KITH_API kith_value *kith_value_tuple(kith_arena *arena, kith_value *const *items, size_t count);
 
+/** The empty tuple, to be given where nothing is to be: KITH_NO_ARGS are the arguments of an entry point that has none.
+ *  It belongs to no arena, lives as long as the program, and any thread may read it; it is not for being put into
+ *  another value. @return it, never NULL */
+KITH_API const kith_value *kith_value_no_args(void);
+#define KITH_NO_ARGS kith_value_no_args()
+
 /** An empty dict. */
 KITH_API kith_value *kith_value_dict(kith_arena *arena);
 

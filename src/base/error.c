@@ -106,16 +106,21 @@ const char *kith_error_name(int code)
 }
 
 static _Thread_local char detail[256];
+static _Thread_local unsigned count; /* of the sentences that were there */
 
 const char *kith_error_detail(void)
 {
     return detail;
 }
 
+/* The detail that was there may be among the arguments. */
 static void keep(const char *format, va_list arguments)
 {
+    char sentence[sizeof detail] = "";
     int saved = errno;
-    vsnprintf(detail, sizeof detail, format, arguments);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    memcpy(detail, sentence, strlen(sentence) + 1);
+    count++;
     errno = saved;
 }
 
@@ -135,6 +140,21 @@ int kith_fail(int code, const char *format, ...)
     keep(format ? format : "", arguments);
     va_end(arguments);
     return code;
+}
+
+int error_refuse_null(const char *sentence, const char *link)
+{
+    return error_fail(-EINVAL, "%s%s%s", sentence, *detail ? link : "", detail);
+}
+
+unsigned error_count(void)
+{
+    return count;
+}
+
+const char *error_reason(int code, unsigned before)
+{
+    return count != before && *detail ? detail : kith_strerror(code);
 }
 
 void error_clear(void)

@@ -97,11 +97,12 @@ static void end(struct kith_imap *imap, int failure)
     snprintf(imap->detail, sizeof imap->detail, "%s", kith_error_detail());
 }
 
-static int check_args(const struct kith_imap *imap, const kith_value *args)
+static int check_args(const struct kith_imap *imap, const kith_value *args, unsigned before)
 {
     int code = kith_arena_error(imap->arena);
     if (code < 0)
-        return error_fail(code, "the arguments of item %zu could not be made: %s", imap->made, kith_strerror(code));
+        return error_fail(code, "the arguments of item %zu could not be made: %s", imap->made,
+                          error_reason(code, before));
     if (args && kith_value_kind(args) != KITH_TUPLE)
         return error_fail(-EINVAL, "the arguments of item %zu are of kind %s: give a tuple", imap->made,
                           kith_kind_name(kith_value_kind(args)));
@@ -112,15 +113,16 @@ static void make_item(struct kith_imap *imap)
 {
     kith_value *args = NULL;
     kith_arena_reset(imap->arena);
+    unsigned before = error_count();
     int code = imap->next(imap->context, imap->arena, &args);
     if (code == 0) {
         end(imap, 0);
         return;
     }
     if (code < 0)
-        code = error_fail(code, "item %zu could not be made: %s", imap->made, kith_strerror(code));
+        code = error_fail(code, "item %zu could not be made: %s", imap->made, error_reason(code, before));
     else
-        code = check_args(imap, args);
+        code = check_args(imap, args, before);
     if (code == 0)
         code = bundle_add_args(&imap->bundle, args);
     if (code < 0) {

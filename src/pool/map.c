@@ -249,7 +249,7 @@ static int check_values(const kith_value *values, bool are_args)
 {
     int kind = kith_value_kind(values);
     if (!values)
-        return error_fail(-EINVAL, "items is NULL");
+        return error_refuse_null("items is NULL", ": it could not be made: ");
     if (kind != KITH_LIST && kind != KITH_TUPLE && kind != KITH_SET && kind != KITH_FROZENSET)
         return error_fail(-EINVAL, "items is of kind %s: give a list, tuple, set or frozenset", kith_kind_name(kind));
     for (size_t i = 0; are_args && i < kith_value_length(values); i++) {

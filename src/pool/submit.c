@@ -2,6 +2,7 @@
 #include "pool/submit.h"
 
 #include "pool/pool.h"
+#include "process/entry.h"
 
 int submit(struct kith_result *result, struct bundle *bundle)
 {
@@ -28,7 +29,7 @@ int submit(struct kith_result *result, struct bundle *bundle)
 
 /** What a task is given. */
 struct given {
-    const kith_value *args; /* a tuple; NULL: an empty one, or: */
+    const kith_value *args; /* a tuple, or: */
     bool is_bytes;
     const void *data;
     size_t size;
@@ -39,9 +40,8 @@ static int check(kith_pool *pool, const struct given *given)
     int code = pool_usable(pool);
     if (code < 0)
         return code;
-    if (given->args && kith_value_kind(given->args) != KITH_TUPLE)
-        return error_fail(-EINVAL, "args is a %s: give a tuple of the arguments",
-                          kith_kind_name(kith_value_kind(given->args)));
+    if (!given->is_bytes)
+        return entry_check_args(given->args);
     if (!given->data && given->size > 0)
         return error_fail(-EINVAL, "data is NULL, but size is %zu", given->size);
     return 0;

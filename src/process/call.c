@@ -47,8 +47,10 @@ static int give(kith_call *call, const kith_value *value, const void *data, size
 
 int kith_call_return(kith_call *call, const kith_value *value)
 {
-    if (!call || !value)
-        return error_fail(-EINVAL, "call or value is NULL");
+    if (!call)
+        return error_fail(-EINVAL, "call is NULL");
+    if (!value)
+        return error_refuse_null("value is NULL", ": it could not be made: ");
     return give(call, value, NULL, 0);
 }
 

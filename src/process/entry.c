@@ -36,14 +36,20 @@ void kith_entry_register(kith_entry_record *record)
         continue;
 }
 
+int entry_check_args(const kith_value *args)
+{
+    if (!args)
+        return error_refuse_null("args is NULL: give KITH_NO_ARGS for none", "; when kith_value_pack gave it: ");
+    if (kith_value_kind(args) != KITH_TUPLE)
+        return error_fail(-EINVAL, "args is a value of kind %s: give a tuple", kith_kind_name(kith_value_kind(args)));
+    return 0;
+}
+
 int entry_check(kith_entry *entry, const kith_value *args)
 {
     if (!entry)
         return error_fail(-EINVAL, "entry is NULL: give a function that KITH_ENTRY has made");
-    if (args && kith_value_kind(args) != KITH_TUPLE)
-        return error_fail(-EINVAL, "args is a value of kind %s: give a tuple, or NULL",
-                          kith_kind_name(kith_value_kind(args)));
-    return 0;
+    return entry_check_args(args);
 }
 
 int entry_for_image(kith_entry *entry, const kith_value *args, const char **name)

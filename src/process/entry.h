@@ -14,6 +14,9 @@ int entry_for_image(kith_entry *entry, const kith_value *args, const char **name
 /** Checks what an entry point is to be called with. @return 0, or -EINVAL with a detail */
 int entry_check(kith_entry *entry, const kith_value *args);
 
+/** The same of the arguments alone: a tuple. */
+int entry_check_args(const kith_value *args);
+
 /** The entry point of that name. @return NULL when there is none */
 kith_entry *entry_find(const char *name);
 

@@ -140,8 +140,9 @@ static int await_ready(void)
         return error_fail(-EBUSY, "%s has left the forkserver with %d threads: it can be copied with one only",
                           server.preload, (int)ready.threads);
     if (ready.code != 0)
-        return error_fail(ready.code > 0 ? KITH_ETASK : ready.code, "the forkserver could not begin: %s gave %d",
-                          *server.preload ? server.preload : "it", (int)ready.code);
+        return error_fail(ready.code > 0 ? KITH_ETASK : ready.code, "the forkserver could not begin: %s gave %d%s%s",
+                          *server.preload ? server.preload : "it", (int)ready.code, *ready.detail ? ": " : "",
+                          ready.detail);
     return 0;
 }
 

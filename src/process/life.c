@@ -70,8 +70,6 @@ static int call_entry(struct life *life)
     static kith_arena *arena; /* lives as long as the process */
     struct kith_call *call = &life->call;
     int code = kith_arena_new(&arena);
-    if (code == 0 && !call->args && !(call->args = kith_value_tuple(arena, NULL, 0)))
-        code = -ENOMEM;
     if (code < 0) {
         kith_log(KITH_LOG_ERROR, "no memory for what an entry point is given");
         return EXIT_FAILURE;

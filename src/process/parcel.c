@@ -77,12 +77,8 @@ static int write_plan(kith_bytes *plan, const struct kith_process *child, const 
     return code;
 }
 
-static int write_args(kith_bytes *args, const struct errand *errand)
-{
-    return errand->args ? kith_pickle_write(errand->args, args, NULL) : 0;
-}
-
-static int fill_file(int file, const kith_bytes *plan, const kith_bytes *args)
+/* Leaves the first page mapped, where the gate is. */
+static int fill_file(void **gate, int file, const kith_bytes *plan, const kith_bytes *args)
 {
     void *memory;
     size_t size = sizeof(struct parcel_birth) + plan->size + args->size;
@@ -91,18 +87,19 @@ static int fill_file(int file, const kith_bytes *plan, const kith_bytes *args)
         code = os_memory_map(&memory, file, 0, size);
     if (code < 0)
         return error_fail(code, "no memory for what a child is told, %zu bytes", size);
-    char *pickles = (char *)memory + sizeof(struct parcel_birth);
-    memcpy(pickles, plan->data, plan->size);
-    if (args->size)
-        memcpy(pickles + plan->size, args->data, args->size);
-    os_memory_unmap(memory, size);
+    char *bytes = memory;
+    memcpy(bytes + PICKLES_AT, plan->data, plan->size);
+    memcpy(bytes + PICKLES_AT + plan->size, args->data, args->size);
+    if (size > page)
+        os_memory_unmap(bytes + page, size - page);
+    *gate = memory;
     return 0;
 }
 
 static int pack_file(struct parcel *parcel, struct kith_process *child, const struct errand *errand)
 {
     kith_bytes plan = { NULL, 0 }, args = { NULL, 0 };
-    int code = write_args(&args, errand);
+    int code = kith_pickle_write(errand->args, &args, NULL);
     if (code == 0)
         code = write_plan(&plan, child, errand);
     if (code == 0 && (code = children_pack_file(child, "kith-parcel")) < 0)
@@ -294,7 +291,7 @@ static int unpack(struct unpacking *to)
         code = read_pickle(to->arena, &plan, pickles, head->plan_size);
     if (code == 0)
         code = read_plan(to, plan, &entry);
-    if (code == 0 && head->args_size)
+    if (code == 0)
         code = read_pickle(to->arena, &to->life->call.args, pickles + head->plan_size, head->args_size);
     if (code < 0)
         return error_fail(code, "can't read what this process is to be: %s", kith_strerror(code));

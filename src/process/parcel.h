@@ -43,7 +43,7 @@ struct parcel {
 /** What a child is to run. */
 struct errand {
     const char *entry;                   /* by name */
-    const kith_value *args;              /* a tuple, or NULL */
+    const kith_value *args;              /* a tuple */
     const kith_process_options *options; /* never NULL */
 };
 

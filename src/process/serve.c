@@ -6,6 +6,7 @@
 #include "process/serve.h"
 
 #include "base/deadline.h"
+#include "base/error.h"
 #include "os/poll.h"
 #include "os/process.h"
 #include "process/call.h"
@@ -18,6 +19,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -111,7 +113,10 @@ static int serve(kith_call *call)
 {
     int parcels = kith_call_fd(call, SERVE_SOCKET);
     process_self->daemon = true; /* it may not have children of its own */
+    error_clear();
     struct serve_ready ready = { .code = run_preload(call) };
+    if (ready.code != 0)
+        snprintf(ready.detail, sizeof ready.detail, "%s", kith_error_detail());
     ignore_interrupt();
     ready.threads = os_process_threads();
     if (os_packet_send(parcels, &ready, sizeof ready, NULL, 0) < 0 || ready.code != 0 || ready.threads != 1)

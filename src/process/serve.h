@@ -13,8 +13,9 @@
 
 /** What the server says once, when it is ready. */
 struct serve_ready {
-    int32_t code;    /* 0, or what made it end: what preload returned, or a negative code */
-    int32_t threads; /* how many it has */
+    int32_t code;     /* 0, or what made it end: what preload returned, or a negative code */
+    int32_t threads;  /* how many it has */
+    char detail[256]; /* with a code, what preload said of it, or "" */
 };
 
 /** What it says for each parcel, when it has closed all that was in it: 0, or a negative code. Which id the child has,

@@ -81,7 +81,7 @@ static void owner_begin(void)
     atomic_store(&talk->let_go, false);
     atomic_store(&talk->held, 0);
     atomic_store(&talk->all_told, false);
-    must(kith_pool_apply_async(owner.pool, &owner.hold, be_held, NULL, NULL), "apply");
+    must(kith_pool_apply_async(owner.pool, &owner.hold, be_held, KITH_NO_ARGS, NULL), "apply");
 }
 
 static void owner_hand_in(void)

@@ -38,7 +38,7 @@ static void start_and_join(kith_start_method method, uint64_t way)
                                      .directory = way == 3 ? "/" : NULL,
                                      .fds = fds,
                                      .fd_count = way == 1 };
-    must(kith_process_start_entry(&process, come_and_go, NULL, &options), "start");
+    must(kith_process_start_entry(&process, come_and_go, KITH_NO_ARGS, &options), "start");
     must(kith_process_join(process, KITH_FOREVER), "join");
     must(kith_process_exit_code(process, &exit_code), "exit_code");
     must(kith_process_close(process), "close");

@@ -103,9 +103,9 @@ static void a_task_that_gives_nothing_gives_none(void **state)
     (void)state;
     kith_value *value = NULL;
     kith_bytes bytes = { NULL, 0 };
-    assert_code(kith_pool_apply(pool, give_nothing, NULL, arena, &value, NULL), 0);
+    assert_code(kith_pool_apply(pool, give_nothing, KITH_NO_ARGS, arena, &value, NULL), 0);
     assert_int_equal(kith_value_kind(value), KITH_NONE);
-    assert_code(kith_pool_apply(pool, give_nothing, NULL, NULL, NULL, NULL), 0);
+    assert_code(kith_pool_apply(pool, give_nothing, KITH_NO_ARGS, NULL, NULL, NULL), 0);
     assert_code(kith_pool_apply_bytes(pool, give_nothing, NULL, 0, &bytes, NULL), 0);
     assert_code(kith_pickle_read(arena, &value, bytes.data, bytes.size, NULL), 0);
     assert_int_equal(kith_value_kind(value), KITH_NONE);
@@ -193,7 +193,7 @@ static void a_negative_code_is_told_as_it_is(void **state)
 static void the_detail_comes_along(void **state)
 {
     (void)state;
-    assert_explained(kith_pool_apply(pool, fail_with_a_detail, NULL, NULL, NULL, NULL), -EINVAL);
+    assert_explained(kith_pool_apply(pool, fail_with_a_detail, KITH_NO_ARGS, NULL, NULL, NULL), -EINVAL);
     assert_string_equal(kith_error_detail(), "process is NULL: start one with kith_process_start");
 }
 
@@ -206,7 +206,7 @@ static void what_a_task_prints_is_out_when_its_result_is_there(void **state)
     kith_stdio stdio[3] = { [STDOUT_FILENO] = { .kind = KITH_STDIO_FD, .fd = fileno(file) } };
     close_pool();
     open_pool(&(kith_pool_options){ .workers = 1, .process = &(kith_process_options){ .stdio = stdio } });
-    assert_code(kith_pool_apply(pool, print, NULL, NULL, NULL, NULL), 0);
+    assert_code(kith_pool_apply(pool, print, KITH_NO_ARGS, NULL, NULL, NULL), 0);
     assert_int_equal(pread(fileno(file), text, sizeof text, 0), 4);
     assert_string_equal(text, "said");
     fclose(file);

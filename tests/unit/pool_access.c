@@ -87,7 +87,7 @@ static kith_result *inherited;
 static int use_as_a_child(void)
 {
     kith_message message = { "", 0 };
-    EXPECT(kith_pool_apply(pool, square, NULL, NULL, NULL, NULL) == -ECHILD);
+    EXPECT(kith_pool_apply(pool, square, KITH_NO_ARGS, NULL, NULL, NULL) == -ECHILD);
     EXPECT(kith_pool_map_bytes(pool, square, &message, 1, NULL, NULL) == -ECHILD);
     EXPECT(kith_pool_close(pool) == -ECHILD);
     EXPECT(kith_pool_terminate(pool) == -ECHILD);
@@ -127,7 +127,7 @@ static int have_a_child(kith_call *call)
 static void workers_have_no_children(void **state)
 {
     (void)state;
-    assert_explained(kith_pool_apply(pool, have_a_child, NULL, arena, NULL, NULL), -EPERM);
+    assert_explained(kith_pool_apply(pool, have_a_child, KITH_NO_ARGS, arena, NULL, NULL), -EPERM);
 }
 
 static void several_pools_live_beside_each_other(void **state)

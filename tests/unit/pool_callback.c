@@ -176,7 +176,7 @@ static void a_loss_is_told(void **state)
 {
     (void)state;
     kith_task_options options = { .callback = never, .error_callback = note_failure };
-    assert_code(kith_pool_apply_async(pool, NULL, die, NULL, &options), 0);
+    assert_code(kith_pool_apply_async(pool, NULL, die, KITH_NO_ARGS, &options), 0);
     wait_until_told(1);
     assert_int_equal(told.outcome.code, KITH_EWORKERLOST);
     assert_int_equal(told.outcome.exit_code, -SIGKILL);
@@ -243,7 +243,7 @@ static void wait_in_callback(void *context, kith_value *value)
 {
     (void)context;
     (void)value;
-    int codes[] = { kith_pool_apply(pool, square, NULL, NULL, NULL, NULL),
+    int codes[] = { kith_pool_apply(pool, square, KITH_NO_ARGS, NULL, NULL, NULL),
                     kith_pool_apply_bytes(pool, square, "", 0, NULL, NULL),
                     kith_pool_map_bytes(pool, square, &(kith_message){ "", 0 }, 1, NULL, NULL),
                     kith_result_wait(waited_for, KITH_FOREVER),
@@ -261,7 +261,7 @@ static void wait_in_callback(void *context, kith_value *value)
 static void a_callback_can_not_wait(void **state)
 {
     (void)state;
-    assert_code(kith_pool_apply_async(pool, &waited_for, wait_for_it, NULL, NULL), 0);
+    assert_code(kith_pool_apply_async(pool, &waited_for, wait_for_it, KITH_NO_ARGS, NULL), 0);
     hand_in(square, 1, wait_in_callback);
     wait_until_told(1);
     assert_int_equal(told.code, 6);
@@ -282,7 +282,7 @@ static void look_in_callback(void *context, kith_value *value)
 static void a_callback_may_look(void **state)
 {
     (void)state;
-    assert_code(kith_pool_apply_async(pool, &waited_for, wait_for_it, NULL, NULL), 0);
+    assert_code(kith_pool_apply_async(pool, &waited_for, wait_for_it, KITH_NO_ARGS, NULL), 0);
     hand_in(square, 1, look_in_callback);
     wait_until_told(1);
     assert_code(told.code, -ETIMEDOUT);
@@ -301,7 +301,7 @@ static void fill_in_callback(void *context, kith_value *value)
     (void)context;
     (void)value;
     for (int i = 0; i < 10 && told.code == 0; i++)
-        told.code = kith_pool_apply_async(pool, NULL, wait_for_it, NULL, NULL);
+        told.code = kith_pool_apply_async(pool, NULL, wait_for_it, KITH_NO_ARGS, NULL);
     atomic_fetch_add(&told.calls, 1);
 }
 
@@ -464,7 +464,7 @@ static void who_waits_goes_on_after_the_end_was_told(void **state)
 static void wait_at_the_end(void *context, size_t done, size_t total)
 {
     if (done == total)
-        *(int *)context = kith_pool_apply(pool, square, NULL, NULL, NULL, NULL);
+        *(int *)context = kith_pool_apply(pool, square, KITH_NO_ARGS, NULL, NULL, NULL);
 }
 
 static void nor_can_progress_wait_in_whatever_thread_it_is_told(void **state)

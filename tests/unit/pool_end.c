@@ -265,9 +265,9 @@ static void a_worker_that_has_run_its_tasks_is_replaced(void **state)
 static int use_in_a_child(void)
 {
     kith_result *result = NULL;
-    EXPECT(kith_pool_apply(pool, give_nothing, NULL, NULL, NULL, NULL) == -ECHILD);
+    EXPECT(kith_pool_apply(pool, give_nothing, KITH_NO_ARGS, NULL, NULL, NULL) == -ECHILD);
     EXPECT(strlen(kith_error_detail()) > 10);
-    EXPECT(kith_pool_apply_async(pool, &result, give_nothing, NULL, NULL) == -ECHILD);
+    EXPECT(kith_pool_apply_async(pool, &result, give_nothing, KITH_NO_ARGS, NULL) == -ECHILD);
     EXPECT(kith_pool_map_bytes(pool, give_nothing, NULL, 0, NULL, NULL) == -ECHILD);
     EXPECT(kith_pool_close(pool) == -ECHILD);
     EXPECT(kith_pool_terminate(pool) == -ECHILD);

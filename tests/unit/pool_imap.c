@@ -10,7 +10,8 @@ struct source {
     int64_t made;
     int64_t count; /* items; -1: endless */
     int64_t fail_at;
-    int code; /* with which making item fail_at fails; 0: it does not */
+    int code;        /* with which making item fail_at fails; 0: it does not */
+    const char *why; /* NULL: it does not say */
 };
 
 #define ENDLESS (&(struct source){ .count = -1 })
@@ -19,7 +20,7 @@ static int make_number(void *context, kith_arena *own, kith_value **args)
 {
     struct source *source = context;
     if (source->code < 0 && source->made == source->fail_at)
-        return source->code;
+        return source->why ? kith_fail(source->code, "%s", source->why) : source->code;
     if (source->made == source->count)
         return 0;
     *args = kith_value_pack(own, "(I)", source->made++);
@@ -585,6 +586,20 @@ static void an_item_that_can_not_be_made_ends_the_walk(void **state)
     kith_imap_free(imap);
 }
 
+static void why_an_item_could_not_be_made_is_told(void **state)
+{
+    (void)state;
+    struct source sources[] = { { .code = -ENOENT, .why = "the list of files is not there" }, { .code = -ENOENT } };
+    const char *sentences[] = { "item 0 could not be made: the list of files is not there",
+                                "item 0 could not be made: there is no such thing" };
+    for (size_t i = 0; i < 2; i++) {
+        kith_imap *imap = begin(square, &sources[i], NULL);
+        assert_explained(kith_imap_next(imap, NULL, NULL, KITH_FOREVER), -ENOENT);
+        assert_string_equal(kith_error_detail(), sentences[i]);
+        kith_imap_free(imap);
+    }
+}
+
 static int make_a_list(void *context, kith_arena *own, kith_value **args)
 {
     (void)context;
@@ -623,6 +638,7 @@ static void arguments_are_a_tuple_or_none(void **state)
     kith_imap_free(imap);
     assert_code(kith_pool_imap(pool, &imap, square, make_a_fault, NULL, NULL), 0);
     assert_explained(kith_imap_next(imap, NULL, NULL, KITH_FOREVER), -EILSEQ);
+    assert_non_null(strstr(kith_error_detail(), "UTF-8"));
     take_the_end(imap);
     kith_imap_free(imap);
     assert_code(kith_pool_imap(pool, &imap, count_args, make_none_once, &made, NULL), 0);
@@ -907,6 +923,7 @@ int main(void)
         POOL_TEST(what_was_lost_is_tried_again_when_asked_for),
         POOL_TEST(a_task_that_exceeds_its_time_fails),
         POOL_TEST(an_item_that_can_not_be_made_ends_the_walk),
+        POOL_TEST(why_an_item_could_not_be_made_is_told),
         POOL_TEST(arguments_are_a_tuple_or_none),
         POOL_TEST(what_is_not_valid_is_refused),
         POOL_TEST(what_has_not_begun_is_given_up_with_the_walk),

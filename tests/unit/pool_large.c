@@ -107,7 +107,7 @@ static void a_failure_tells_no_older_detail(void **state)
     open_pool(&(kith_pool_options){ .workers = 1 });
     for (int i = 0; i < 2; i++) {
         kith_entry *work = i == 0 ? fail_with_detail : fail_without;
-        assert_code(kith_pool_apply_async(pool, &results[i], work, NULL, NULL), 0);
+        assert_code(kith_pool_apply_async(pool, &results[i], work, KITH_NO_ARGS, NULL), 0);
         assert_code(kith_result_wait(results[i], KITH_FOREVER), 0);
         assert_code(kith_result_outcome(results[i], 0, &outcomes[i]), 0);
         assert_int_equal(outcomes[i].code, -ENOENT);

@@ -151,8 +151,9 @@ static void a_worker_that_dies_is_replaced(void **state)
 {
     kith_value *value;
     open_by(state, &(kith_pool_options){ .workers = 1 });
-    assert_explained(kith_pool_apply(pool, die_at_first, NULL, arena, NULL, NULL), KITH_EWORKERLOST);
-    assert_code(kith_pool_apply(pool, die_at_first, NULL, arena, &value, &(kith_task_options){ .retries = 1 }), 0);
+    assert_explained(kith_pool_apply(pool, die_at_first, KITH_NO_ARGS, arena, NULL, NULL), KITH_EWORKERLOST);
+    assert_code(kith_pool_apply(pool, die_at_first, KITH_NO_ARGS, arena, &value, &(kith_task_options){ .retries = 1 }),
+                0);
     assert_int_equal(as_int(value), 2);
 }
 
@@ -161,7 +162,7 @@ static void a_worker_that_takes_too_long_is_replaced(void **state)
     kith_value *value;
     open_by(state, &(kith_pool_options){ .workers = 1 });
     kith_task_options options = { .timeout = KITH_MS(20) };
-    assert_explained(kith_pool_apply(pool, wait_by_pipe, NULL, arena, NULL, &options), KITH_EOVERTIME);
+    assert_explained(kith_pool_apply(pool, wait_by_pipe, KITH_NO_ARGS, arena, NULL, &options), KITH_EOVERTIME);
     assert_code(kith_pool_apply(pool, square, kith_value_pack(arena, "(i)", 3), arena, &value, NULL), 0);
     assert_int_equal(as_int(value), 9);
 }
@@ -207,7 +208,7 @@ static void settings_of_processes_are_those_of_workers(void **state)
     process.environment = (const char *const[]){ "KITH_TEST=something", NULL };
     assert_code(kith_pool_new(&pool, &(kith_pool_options){ .workers = 1, .process = &process }), 0);
     process.environment = NULL; /* it was copied */
-    assert_code(kith_pool_apply(pool, tell_environment, NULL, arena, &value, NULL), 0);
+    assert_code(kith_pool_apply(pool, tell_environment, KITH_NO_ARGS, arena, &value, NULL), 0);
     assert_code(kith_value_as_str(value, &text, NULL), 0);
     assert_string_equal(text, "something");
 }
@@ -221,7 +222,7 @@ static void what_no_image_would_find_is_refused(void **state)
 {
     bool fork = *(const kith_start_method *)*state == KITH_FORK;
     open_by(state, NULL);
-    int code = kith_pool_apply(pool, no_entry_point, NULL, arena, NULL, NULL);
+    int code = kith_pool_apply(pool, no_entry_point, KITH_NO_ARGS, arena, NULL, NULL);
     fork ? assert_code(code, 0) : assert_explained(code, -EINVAL);
     kith_pool *other = NULL;
     kith_process_options process = by(state);

@@ -61,14 +61,14 @@ static void arguments_are_checked(void **state)
     kith_result *result = NULL;
     kith_value *value = NULL, *one = kith_value_pack(arena, "[i]", 1);
     const kith_message no_data = { NULL, 3 };
-    assert_explained(kith_pool_apply(NULL, give_nothing, NULL, NULL, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_apply(pool, NULL, NULL, NULL, NULL, NULL), -EINVAL);
+    assert_explained(kith_pool_apply(NULL, give_nothing, KITH_NO_ARGS, NULL, NULL, NULL), -EINVAL);
+    assert_explained(kith_pool_apply(pool, NULL, KITH_NO_ARGS, NULL, NULL, NULL), -EINVAL);
     assert_explained(kith_pool_apply(pool, give_nothing, one, NULL, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_apply(pool, give_nothing, NULL, NULL, &value, NULL), -EINVAL);
-    assert_explained(kith_pool_apply(pool, give_nothing, NULL, NULL, NULL, &(kith_task_options){ .timeout = -2 }),
-                     -EINVAL);
-    assert_explained(kith_pool_apply_async(NULL, &result, give_nothing, NULL, NULL), -EINVAL);
-    assert_explained(kith_pool_apply_async(pool, &result, NULL, NULL, NULL), -EINVAL);
+    assert_explained(kith_pool_apply(pool, give_nothing, KITH_NO_ARGS, NULL, &value, NULL), -EINVAL);
+    assert_explained(
+        kith_pool_apply(pool, give_nothing, KITH_NO_ARGS, NULL, NULL, &(kith_task_options){ .timeout = -2 }), -EINVAL);
+    assert_explained(kith_pool_apply_async(NULL, &result, give_nothing, KITH_NO_ARGS, NULL), -EINVAL);
+    assert_explained(kith_pool_apply_async(pool, &result, NULL, KITH_NO_ARGS, NULL), -EINVAL);
     assert_explained(kith_pool_apply_bytes(pool, give_nothing, NULL, 1, NULL, NULL), -EINVAL);
     assert_explained(kith_pool_apply_bytes_async(pool, &result, NULL, "x", 1, NULL), -EINVAL);
     assert_explained(kith_pool_map(pool, give_nothing, NULL, NULL, NULL, NULL), -EINVAL);
@@ -88,6 +88,39 @@ static void arguments_are_checked(void **state)
     assert_int_equal(stats().done, 0);
 }
 
+static kith_value *no_text(void)
+{
+    kith_arena_reset(arena);
+    return kith_value_pack(arena, "(s)", "\xff");
+}
+
+static void assert_told(int got, const char *beginning)
+{
+    assert_explained(got, -EINVAL);
+    assert_int_equal(strncmp(kith_error_detail(), beginning, strlen(beginning)), 0);
+    assert_non_null(strstr(kith_error_detail(), "UTF-8"));
+}
+
+static int return_what_could_not_be_made(kith_call *call)
+{
+    return kith_call_return(call, kith_value_pack(kith_call_arena(call), "s", "\xff"));
+}
+
+static void values_that_could_not_be_made_are_refused(void **state)
+{
+    (void)state;
+    kith_result *result = NULL;
+    const char *no_args = "args is NULL: give KITH_NO_ARGS for none; when kith_value_pack gave it: ";
+    const char *no_items = "items is NULL: it could not be made: ";
+    assert_told(kith_pool_apply(pool, give_nothing, no_text(), NULL, NULL, NULL), no_args);
+    assert_told(kith_pool_apply_async(pool, &result, give_nothing, no_text(), NULL), no_args);
+    assert_told(kith_pool_map(pool, give_nothing, no_text(), NULL, NULL, NULL), no_items);
+    assert_told(kith_pool_map_async(pool, &result, give_nothing, no_text(), NULL), no_items);
+    assert_told(kith_pool_apply(pool, return_what_could_not_be_made, KITH_NO_ARGS, NULL, NULL, NULL),
+                "value is NULL: it could not be made: ");
+    assert_null(result);
+}
+
 static void arguments_about_results_are_checked(void **state)
 {
     (void)state;
@@ -95,7 +128,7 @@ static void arguments_about_results_are_checked(void **state)
     kith_value *value = NULL;
     kith_outcome outcome;
     kith_bytes bytes;
-    assert_code(kith_pool_apply_async(pool, &result, give_nothing, NULL, NULL), 0);
+    assert_code(kith_pool_apply_async(pool, &result, give_nothing, KITH_NO_ARGS, NULL), 0);
     assert_code(kith_result_wait(result, KITH_FOREVER), 0);
     assert_explained(kith_result_wait(NULL, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_result_wait(result, -5), -EINVAL);
@@ -122,11 +155,11 @@ static void assert_breaks(int returned, int code, const char *why)
 {
     kith_result *result;
     open_pool(&(kith_pool_options){ .workers = 2, .initializer = fail_with, .initializer_args = number(returned) });
-    if (kith_pool_apply_async(pool, &result, give_nothing, NULL, NULL) == 0) {
+    if (kith_pool_apply_async(pool, &result, give_nothing, KITH_NO_ARGS, NULL) == 0) {
         assert_explained(kith_result_get(result, NULL, NULL, KITH_FOREVER), code);
         kith_result_free(result);
     }
-    assert_explained(kith_pool_apply(pool, give_nothing, NULL, NULL, NULL, NULL), code);
+    assert_explained(kith_pool_apply(pool, give_nothing, KITH_NO_ARGS, NULL, NULL, NULL), code);
     assert_non_null(strstr(kith_error_detail(), why));
     assert_explained(kith_pool_map(pool, give_nothing, kith_value_pack(arena, "[i]", 1), NULL, NULL, NULL), code);
     assert_explained(kith_pool_join(pool, KITH_FOREVER), -EPERM);
@@ -313,7 +346,7 @@ static int refuse_replacements(void)
     struct rlimit limit;
     EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     EXPECT(kith_pool_new(&pool, &(kith_pool_options){ .workers = 1 }) == 0);
-    EXPECT(kith_pool_apply(pool, give_nothing, NULL, NULL, NULL, NULL) == 0);
+    EXPECT(kith_pool_apply(pool, give_nothing, KITH_NO_ARGS, NULL, NULL, NULL) == 0);
     pid_t worker;
     EXPECT(kith_pool_workers(pool, &worker, 1) == 1);
     EXPECT(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 5, limit.rlim_max }) == 0);
@@ -321,7 +354,7 @@ static int refuse_replacements(void)
     while (kith_pool_workers(pool, NULL, 0) > 0)
         usleep(200);
     kith_result *result;
-    EXPECT(kith_pool_apply_async(pool, &result, give_nothing, NULL, NULL) == 0);
+    EXPECT(kith_pool_apply_async(pool, &result, give_nothing, KITH_NO_ARGS, NULL) == 0);
     EXPECT(kith_result_wait(result, KITH_MS(30)) == -ETIMEDOUT);
     EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     EXPECT(kith_result_get(result, NULL, NULL, KITH_FOREVER) == 0);
@@ -341,6 +374,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         POOL_TEST(options_of_pools_are_checked),
         POOL_TEST(arguments_are_checked),
+        POOL_TEST(values_that_could_not_be_made_are_refused),
         POOL_TEST(arguments_about_results_are_checked),
         POOL_TEST(an_initializer_that_fails_breaks_the_pool),
         POOL_TEST(of_a_broken_pool_no_map_goes_on),

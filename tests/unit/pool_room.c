@@ -24,7 +24,7 @@ static _Atomic int handed_in;
 static void *hand_in(void *unused)
 {
     for (int i = 0; i < TASKS; i++) {
-        if (kith_pool_apply_async(pool, NULL, wait_for_it, NULL, NULL) < 0)
+        if (kith_pool_apply_async(pool, NULL, wait_for_it, KITH_NO_ARGS, NULL) < 0)
             return &handed_in;
         atomic_fetch_add(&handed_in, 1);
     }
@@ -121,7 +121,7 @@ static void small_tasks_without_end_take_bounded_memory(void **state)
     (void)state;
     size_t before = 0;
     for (int i = 0; i < 50000; i++) {
-        assert_code(kith_pool_apply_async(pool, NULL, nothing, NULL, NULL), 0);
+        assert_code(kith_pool_apply_async(pool, NULL, nothing, KITH_NO_ARGS, NULL), 0);
         if (i == 10000)
             before = resident();
     }

@@ -182,7 +182,7 @@ static void a_result_that_there_is_no_memory_for_is_a_failure_and_holds_nothing_
     (void)state;
     kith_result *result;
     assert_code(kith_pool_new(&pool, &(kith_pool_options){ .workers = 1 }), 0);
-    assert_code(kith_pool_apply_async(pool, &result, give_much, NULL, NULL), 0);
+    assert_code(kith_pool_apply_async(pool, &result, give_much, KITH_NO_ARGS, NULL), 0);
     shortage_begin_for_good(1);
     let_go();
     int code = kith_result_wait(result, KITH_SECONDS(10));

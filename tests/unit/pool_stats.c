@@ -124,7 +124,7 @@ static void the_workers_are_told_by_their_ids(void **state)
     assert_int_equal(pids[2], -1);
     kith_value *value;
     int64_t pid;
-    assert_code(kith_pool_apply(pool, tell_pid, NULL, arena, &value, NULL), 0);
+    assert_code(kith_pool_apply(pool, tell_pid, KITH_NO_ARGS, arena, &value, NULL), 0);
     assert_code(kith_value_as_int(value, &pid), 0);
     assert_true(pid == pids[0] || pid == pids[1]);
     pids[1] = -1;

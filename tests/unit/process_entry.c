@@ -40,7 +40,7 @@ KITH_ENTRY(expect_no_arguments)
 static void no_arguments_are_an_empty_tuple(void **state)
 {
     kith_process_options options = by(state);
-    run_entry(expect_no_arguments, NULL, &options, 18);
+    run_entry(expect_no_arguments, KITH_NO_ARGS, &options, 18);
     run_entry(expect_no_arguments, kith_value_pack(arena, "()"), NULL, 18);
 }
 
@@ -100,7 +100,7 @@ KITH_ENTRY(try_to_return)
 static void a_process_of_its_own_returns_a_code_only(void **state)
 {
     kith_process_options options = by(state);
-    run_entry(try_to_return, NULL, &options, 21);
+    run_entry(try_to_return, KITH_NO_ARGS, &options, 21);
 }
 
 /* ---- descriptors ---- */
@@ -145,7 +145,7 @@ static void objects_are_handed_over(void **state)
     kith_process_options options = by(state);
     options.fds = fds;
     options.fd_count = 4;
-    run_entry(use_objects, NULL, &options, 22);
+    run_entry(use_objects, KITH_NO_ARGS, &options, 22);
     assert_code(kith_queue_get(queue, text, sizeof text, &size, KITH_NOWAIT), 0);
     assert_string_equal(text, "queued");
     assert_string_equal(kith_segment_data(segment), "written");
@@ -195,9 +195,9 @@ static void many_descriptors_are_handed_over(void **state)
     kith_process_options options = by(state);
     options.fds = fds;
     options.fd_count = KITH_PROCESS_FDS_MAX;
-    run_entry(check_many, NULL, &options, 23);
+    run_entry(check_many, KITH_NO_ARGS, &options, 23);
     options.fd_count++;
-    assert_explained(kith_process_start_entry(NULL, check_many, NULL, &options), -EINVAL);
+    assert_explained(kith_process_start_entry(NULL, check_many, KITH_NO_ARGS, &options), -EINVAL);
     for (int i = 0; i < KITH_PROCESS_FDS_MAX; i++)
         close(fds[i].fd);
 }
@@ -294,7 +294,7 @@ static void exit_codes_and_signals_are_told(void **state)
 static void a_child_can_be_watched_and_ended(void **state)
 {
     kith_process_options options = by(state);
-    kith_process *child = start_entry(say_and_wait_to_go, NULL, &options);
+    kith_process *child = start_entry(say_and_wait_to_go, KITH_NO_ARGS, &options);
     assert_int_equal(hear(), 'h');
     assert_int_equal(kith_process_is_alive(child), 1);
     assert_false(readable(kith_process_sentinel(child), 0));
@@ -308,7 +308,7 @@ static void a_child_can_be_watched_and_ended(void **state)
 static void a_child_without_a_handle_is_reaped(void **state)
 {
     kith_process_options options = by(state);
-    assert_code(kith_process_start_entry(NULL, say_and_wait_to_go, NULL, &options), 0);
+    assert_code(kith_process_start_entry(NULL, say_and_wait_to_go, KITH_NO_ARGS, &options), 0);
     assert_int_equal(hear(), 'h');
     let_go();
     while (kith_process_active_children(NULL, 0) > 0)
@@ -323,7 +323,7 @@ static int ignore_children(void)
     kith_process *child;
     int exit_code = 1;
     EXPECT(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
-    EXPECT(kith_process_start_entry(&child, say_and_wait_to_go, NULL, &parents_options) == 0);
+    EXPECT(kith_process_start_entry(&child, say_and_wait_to_go, KITH_NO_ARGS, &parents_options) == 0);
     EXPECT(kith_process_is_alive(child) == 1 && write(go[1], "", 1) == 1);
     EXPECT(kith_process_join(child, KITH_FOREVER) == 0);
     EXPECT(kith_process_exit_code(child, &exit_code) == -ECHILD && exit_code == 1);
@@ -339,7 +339,7 @@ static void children_that_the_system_reaps_have_ended_somehow(void **state)
 
 static int start_and_leave(void)
 {
-    EXPECT(kith_process_start_entry(NULL, say_and_wait_to_go, NULL, &parents_options) == 0);
+    EXPECT(kith_process_start_entry(NULL, say_and_wait_to_go, KITH_NO_ARGS, &parents_options) == 0);
     _exit(0);
 }
 
@@ -357,7 +357,7 @@ static void a_child_needs_no_parent_once_it_is_started(void **state)
 static int start_and_sleep(void)
 {
     parents_options.daemon = 1;
-    EXPECT(kith_process_start_entry(NULL, say_and_wait_to_go, NULL, &parents_options) == 0);
+    EXPECT(kith_process_start_entry(NULL, say_and_wait_to_go, KITH_NO_ARGS, &parents_options) == 0);
     return sleep_forever(NULL);
 }
 
@@ -376,7 +376,7 @@ static void daemons_die_with_a_parent_that_is_killed(void **state)
 static void *start_daemon(void *nothing)
 {
     parents_options.daemon = 1;
-    EXPECT_OR(kith_process_start_entry(NULL, say_and_wait_to_go, NULL, &parents_options) == 0, return nothing);
+    EXPECT_OR(kith_process_start_entry(NULL, say_and_wait_to_go, KITH_NO_ARGS, &parents_options) == 0, return nothing);
     return &parents_options;
 }
 
@@ -408,7 +408,7 @@ KITH_ENTRY(start_from_daemon)
 {
     for (int i = 0; i < 3; i++) {
         kith_process_options options = { .method = methods[i] };
-        EXPECT(kith_process_start_entry(NULL, return_first, NULL, &options) == -EPERM);
+        EXPECT(kith_process_start_entry(NULL, return_first, KITH_NO_ARGS, &options) == -EPERM);
     }
     EXPECT(kith_forkserver_start(NULL, NULL) == -EPERM);
     return say_by(call, 'd');
@@ -418,7 +418,7 @@ static void a_daemon_may_not_have_children(void **state)
 {
     kith_process_options options = by(state);
     options.daemon = 1;
-    run_entry(start_from_daemon, NULL, &options, 0);
+    run_entry(start_from_daemon, KITH_NO_ARGS, &options, 0);
     assert_int_equal(hear(), 'd');
 }
 
@@ -441,7 +441,7 @@ static void settings_hold_by_every_method(void **state)
     options.directory = "/proc";
     options.stdio = stdio;
     setenv("HOME", "/", 0);
-    run_entry(check_settings, NULL, &options, 25);
+    run_entry(check_settings, KITH_NO_ARGS, &options, 25);
     char text[16] = "";
     assert_int_equal(read(stdio[1].fd, text, sizeof text - 1), 8);
     assert_string_equal(text, "printed\n");
@@ -449,7 +449,7 @@ static void settings_hold_by_every_method(void **state)
     options.stdio = NULL;
     options.directory = "/no/such/place";
     kith_process *child = NULL;
-    assert_explained(kith_process_start_entry(&child, check_settings, NULL, &options), -ENOENT);
+    assert_explained(kith_process_start_entry(&child, check_settings, KITH_NO_ARGS, &options), -ENOENT);
     assert_null(child);
 }
 
@@ -464,9 +464,9 @@ static void functions_that_no_image_finds_are_refused(void **state)
 {
     kith_process_options options = by(state);
     if (options.method == KITH_FORK)
-        run_entry(unregistered, NULL, &options, 26);
+        run_entry(unregistered, KITH_NO_ARGS, &options, 26);
     else
-        assert_explained(kith_process_start_entry(NULL, unregistered, NULL, &options), -EINVAL);
+        assert_explained(kith_process_start_entry(NULL, unregistered, KITH_NO_ARGS, &options), -EINVAL);
 }
 
 /* A function of the same name as one that came before is not found by it. */
@@ -485,20 +485,31 @@ static void bad_arguments_are_refused(void **state)
 {
     kith_process_options options = by(state), other = options;
     kith_process *child = NULL;
-    assert_explained(kith_process_start_entry(&child, NULL, NULL, &options), -EINVAL);
+    assert_explained(kith_process_start_entry(&child, NULL, KITH_NO_ARGS, &options), -EINVAL);
     assert_explained(kith_process_start_entry(&child, return_first, kith_value_int(arena, 1), &options), -EINVAL);
     other.fds = NULL;
-    assert_explained(kith_process_start_entry(&child, return_first, NULL, &other), -EINVAL);
+    assert_explained(kith_process_start_entry(&child, return_first, KITH_NO_ARGS, &other), -EINVAL);
     other = options;
     other.method = (kith_start_method)3;
-    assert_explained(kith_process_start_entry(&child, return_first, NULL, &other), -EINVAL);
+    assert_explained(kith_process_start_entry(&child, return_first, KITH_NO_ARGS, &other), -EINVAL);
     kith_process_fd bad[] = { { NULL, 0 } };
     other = options;
     other.fds = bad;
     other.fd_count = 1;
-    assert_explained(kith_process_start_entry(&child, return_first, NULL, &other), -EINVAL);
+    assert_explained(kith_process_start_entry(&child, return_first, KITH_NO_ARGS, &other), -EINVAL);
     bad[0] = (kith_process_fd){ "closed", 999 };
-    assert_explained(kith_process_start_entry(&child, return_first, NULL, &other), -EBADF);
+    assert_explained(kith_process_start_entry(&child, return_first, KITH_NO_ARGS, &other), -EBADF);
+    assert_null(child);
+}
+
+static void arguments_that_could_not_be_made_are_refused(void **state)
+{
+    kith_process_options options = by(state);
+    kith_process *child = NULL;
+    assert_explained(kith_process_start_entry(&child, return_first, kith_value_pack(arena, "(s)", "\xff"), &options),
+                     -EINVAL);
+    assert_non_null(strstr(kith_error_detail(), "KITH_NO_ARGS for none; when kith_value_pack gave it: "));
+    assert_non_null(strstr(kith_error_detail(), "UTF-8"));
     assert_null(child);
 }
 
@@ -508,7 +519,7 @@ static void connections_are_for_forks(void **state)
     kith_connection *mine, *yours;
     assert_code(kith_pipe(&mine, &yours, NULL), 0);
     kith_process_options options = { .method = KITH_SPAWN, .connections = &yours, .connection_count = 1 };
-    assert_explained(kith_process_start_entry(NULL, return_first, NULL, &options), -EINVAL);
+    assert_explained(kith_process_start_entry(NULL, return_first, KITH_NO_ARGS, &options), -EINVAL);
     kith_connection_free(mine);
     kith_connection_free(yours);
 }
@@ -529,7 +540,7 @@ static void try_without_begin(void)
 {
     for (int i = 1; i < 3; i++)
         forgotten[i] =
-            kith_process_start_entry(NULL, return_first, NULL, &(kith_process_options){ .method = methods[i] });
+            kith_process_start_entry(NULL, return_first, KITH_NO_ARGS, &(kith_process_options){ .method = methods[i] });
     forgotten_server = kith_forkserver_start(NULL, NULL);
 }
 
@@ -602,6 +613,7 @@ int main(int argc, char **argv)
         ENTRY_TESTS(functions_that_no_image_finds_are_refused),
         ENTRY_TESTS(the_first_of_two_with_one_name_counts),
         ENTRY_TESTS(bad_arguments_are_refused),
+        ENTRY_TESTS(arguments_that_could_not_be_made_are_refused),
         ENTRY_TEST(connections_are_for_forks),
         ENTRY_TEST(methods_and_descriptors_are_for_entry_points),
         ENTRY_TEST(programs_that_forgot_to_begin_are_refused),

@@ -76,15 +76,15 @@ static void children_have_what_the_server_preloaded(void **state)
     (void)state;
     kith_process_options options = served();
     start_server(40);
-    run_entry(return_preloaded, NULL, &options, 40);
+    run_entry(return_preloaded, KITH_NO_ARGS, &options, 40);
     assert_code(kith_forkserver_start(preload_and_tell, preload_args(41)), 0);
-    run_entry(return_preloaded, NULL, &options, 40); /* it ran already */
+    run_entry(return_preloaded, KITH_NO_ARGS, &options, 40); /* it ran already */
     assert_code(kith_forkserver_stop(), 0);
     assert_code(kith_forkserver_stop(), 0);
     start_server(42);
-    run_entry(return_preloaded, NULL, &options, 42);
+    run_entry(return_preloaded, KITH_NO_ARGS, &options, 42);
     assert_code(kith_forkserver_stop(), 0);
-    run_entry(return_preloaded, NULL, &options, 0); /* nothing is preloaded without being asked for */
+    run_entry(return_preloaded, KITH_NO_ARGS, &options, 0); /* nothing is preloaded without being asked for */
     assert_int_equal(heard(), 0);
 }
 
@@ -120,6 +120,12 @@ static int unregistered(kith_call *call)
     return call != NULL;
 }
 
+KITH_ENTRY(fail_in_preload)
+{
+    (void)call;
+    return kith_fail(-ENOENT, "the table of primes is not there");
+}
+
 static void what_is_preloaded_may_fail(void **state)
 {
     (void)state;
@@ -127,9 +133,13 @@ static void what_is_preloaded_may_fail(void **state)
     kith_value *five = kith_value_pack(arena, "(i)", 5);
     assert_explained(kith_forkserver_start(return_first, five), KITH_ETASK);
     assert_explained(kith_forkserver_start(return_first, kith_value_pack(arena, "(i)", -ENOENT)), -ENOENT);
-    assert_explained(kith_forkserver_start(exit_in_preload, NULL), KITH_EWORKERLOST);
-    assert_explained(kith_forkserver_start(preload_a_thread, NULL), -EBUSY);
-    assert_explained(kith_forkserver_start(unregistered, NULL), -EINVAL);
+    assert_non_null(strstr(kith_error_detail(), "return_first gave -2"));
+    assert_explained(kith_forkserver_start(fail_in_preload, KITH_NO_ARGS), -ENOENT);
+    assert_non_null(strstr(kith_error_detail(), "fail_in_preload gave -2: the table of primes is not there"));
+    assert_explained(kith_forkserver_start(return_first, NULL), -EINVAL);
+    assert_explained(kith_forkserver_start(exit_in_preload, KITH_NO_ARGS), KITH_EWORKERLOST);
+    assert_explained(kith_forkserver_start(preload_a_thread, KITH_NO_ARGS), -EBUSY);
+    assert_explained(kith_forkserver_start(unregistered, KITH_NO_ARGS), -EINVAL);
     assert_explained(kith_forkserver_start(return_first, kith_value_int(arena, 5)), -EINVAL);
     run_entry(return_first, five, &options, 5);
 }
@@ -191,7 +201,7 @@ static void children_are_whole_processes(void **state)
     init_mutexes(mutexes);
     options.fds = &(kith_process_fd){ "segment", kith_segment_share_fd(segment) };
     options.fd_count = 1;
-    run_entry(use_the_c_library, NULL, &options, 45);
+    run_entry(use_the_c_library, KITH_NO_ARGS, &options, 45);
     assert_int_equal(pthread_mutex_lock(&mutexes->robust), EOWNERDEAD);
     kith_segment_free(segment);
 }
@@ -214,7 +224,7 @@ static void locks_of_a_dead_child_are_free(void **state)
     assert_code(kith_lock_new(&two, NULL), 0);
     kith_process_fd fds[] = { { "one", kith_lock_share_fd(one) }, { "two", kith_lock_share_fd(two) } };
     kith_process_options options = { .method = KITH_FORKSERVER, .fds = fds, .fd_count = 2 };
-    run_entry(hold_both_and_die, NULL, &options, -SIGKILL);
+    run_entry(hold_both_and_die, KITH_NO_ARGS, &options, -SIGKILL);
     assert_code(kith_lock_acquire(one, KITH_FOREVER), 0);
     assert_code(kith_lock_acquire(two, KITH_FOREVER), KITH_EOWNERDEAD);
     assert_code(kith_lock_release(one), 0);
@@ -249,7 +259,8 @@ static void nobody_has_descriptors_too_many(void **state)
     pid_t server = start_server(46);
     int mine = descriptors(), its = descriptors_of(server);
     for (int i = 0; i < 100; i++)
-        run_entry(count_descriptors, NULL, &options, 3 + 1 + 3); /* the streams, the parent, and what is handed over */
+        run_entry(count_descriptors, KITH_NO_ARGS, &options,
+                  3 + 1 + 3); /* the streams, the parent, and what is handed over */
     assert_int_equal(descriptors(), mine);
     assert_int_equal(its, 3 + 1 + 1); /* its socket */
     assert_int_equal(descriptors_of(server), its);
@@ -268,8 +279,8 @@ static void only_the_server_ignores_interrupts(void **state)
     kith_process_options options = served();
     pid_t server = start_server(47);
     assert_int_equal(kill(server, SIGINT), 0);
-    run_entry(interrupt_itself, NULL, &options, -SIGINT);
-    run_entry(return_preloaded, NULL, &options, 47);
+    run_entry(interrupt_itself, KITH_NO_ARGS, &options, -SIGINT);
+    run_entry(return_preloaded, KITH_NO_ARGS, &options, 47);
     assert_int_equal(heard(), 0); /* it is the same one */
 }
 
@@ -279,7 +290,7 @@ KITH_ENTRY(use_a_server_of_its_own)
     kith_process *child;
     int exit_code;
     (void)call;
-    EXPECT(kith_process_start_entry(&child, return_preloaded, NULL, &options) == 0);
+    EXPECT(kith_process_start_entry(&child, return_preloaded, KITH_NO_ARGS, &options) == 0);
     EXPECT(kith_process_join(child, KITH_FOREVER) == 0 && kith_process_exit_code(child, &exit_code) == 0);
     return exit_code;
 }
@@ -290,9 +301,9 @@ static void a_forked_child_has_a_server_of_its_own(void **state)
     kith_process_options options = served(), forked = { .method = KITH_FORK };
     start_server(48);
     /* It preloads what its parent's does, through the same pipe. */
-    run_entry(use_a_server_of_its_own, NULL, &forked, 48);
+    run_entry(use_a_server_of_its_own, KITH_NO_ARGS, &forked, 48);
     assert_true(hear_pid() > 0);
-    run_entry(return_preloaded, NULL, &options, 48);
+    run_entry(return_preloaded, KITH_NO_ARGS, &options, 48);
     assert_int_equal(heard(), 0);
 }
 
@@ -303,10 +314,10 @@ static void children_outlive_the_server(void **state)
     (void)state;
     kith_process_options options = served();
     pid_t server = start_server(49);
-    kith_process *child = start_entry(say_and_wait_to_go, NULL, &options);
+    kith_process *child = start_entry(say_and_wait_to_go, KITH_NO_ARGS, &options);
     assert_int_equal(hear(), 'h');
     assert_int_equal(kill(server, SIGKILL), 0);
-    run_entry(return_preloaded, NULL, &options, 49);
+    run_entry(return_preloaded, KITH_NO_ARGS, &options, 49);
     pid_t other = hear_pid();
     assert_true(other > 0 && other != server);
     assert_code(kith_forkserver_stop(), 0);
@@ -338,7 +349,7 @@ static void a_server_that_dies_while_it_begins_is_replaced(void **state)
     assert_true(server > 0);
     assert_int_equal(kill(server, SIGKILL), 0);
     let_go();
-    run_entry(return_preloaded, NULL, &options, 53);
+    run_entry(return_preloaded, KITH_NO_ARGS, &options, 53);
     assert_true(hear_pid() > 0);
     assert_false(readable(go[0], 0)); /* one died of it */
 }
@@ -375,7 +386,7 @@ static void *start_in_thread(void *outcome)
 {
     kith_process_options options = served();
     atomic_store(&starter, (pid_t)syscall(SYS_gettid));
-    *(int *)outcome = kith_process_start_entry(NULL, say_that_it_was_called, NULL, &options);
+    *(int *)outcome = kith_process_start_entry(NULL, say_that_it_was_called, KITH_NO_ARGS, &options);
     return NULL;
 }
 
@@ -398,7 +409,7 @@ static int start_by_another_server(void)
     kith_process_options options = { .method = KITH_FORKSERVER };
     kith_process *child;
     int exit_code;
-    EXPECT(kith_process_start_entry(&child, return_preloaded, NULL, &options) == 0);
+    EXPECT(kith_process_start_entry(&child, return_preloaded, KITH_NO_ARGS, &options) == 0);
     EXPECT(kith_process_join(child, KITH_FOREVER) == 0 && kith_process_exit_code(child, &exit_code) == 0);
     EXPECT(kith_process_close(child) == 0 && kith_forkserver_stop() == 0);
     EXPECT(exit_code == 50);
@@ -452,7 +463,7 @@ static void *start_a_daemon(void *other)
     char path[64];
     options.daemon = 1;
     EXPECT_OR(pthread_join(first_thread, NULL) == 0, _exit(1));
-    EXPECT_OR(kith_process_start_entry(&child, say_and_wait_to_go, NULL, &options) == 0, _exit(1));
+    EXPECT_OR(kith_process_start_entry(&child, say_and_wait_to_go, KITH_NO_ARGS, &options) == 0, _exit(1));
     EXPECT_OR(hear() == 'h' && write(wake[1], "", 1) == 1, _exit(1));
     snprintf(path, sizeof path, "/proc/self/task/%d", (int)atomic_load((_Atomic pid_t *)other));
     while (access(path, F_OK) == 0)
@@ -492,7 +503,7 @@ static int start_when_told(void)
     EXPECT(kith_forkserver_start(preload_and_tell, preload_args(51)) == 0);
     say('r');
     wait_to_go();
-    EXPECT(kith_process_start_entry(&child, say_that_it_was_called, NULL, &options) == 0);
+    EXPECT(kith_process_start_entry(&child, say_that_it_was_called, KITH_NO_ARGS, &options) == 0);
     EXPECT(kith_process_join(child, KITH_FOREVER) == 0 && kith_process_exit_code(child, &exit_code) == 0);
     EXPECT(kith_process_close(child) == 0 && kith_forkserver_stop() == 0);
     EXPECT(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
@@ -617,7 +628,7 @@ static int start_and_say_so(void)
     EXPECT(kith_forkserver_start(preload_and_tell, preload_args(52)) == 0);
     say('r');
     wait_to_go();
-    EXPECT(kith_process_start_entry(&child, return_preloaded, NULL, &options) == 0);
+    EXPECT(kith_process_start_entry(&child, return_preloaded, KITH_NO_ARGS, &options) == 0);
     say('s');
     EXPECT(kith_process_join(child, KITH_FOREVER) == 0 && kith_process_exit_code(child, &exit_code) == 0);
     return exit_code;
@@ -724,7 +735,7 @@ static void a_server_that_can_not_copy_itself_says_so(void **state)
         if (code == OF_NO_USE)
             skip();
         assert_code(code, 0);
-        assert_explained(kith_process_start_entry(NULL, return_first, NULL, &options), codes[i]);
+        assert_explained(kith_process_start_entry(NULL, return_first, KITH_NO_ARGS, &options), codes[i]);
         assert_code(kith_forkserver_stop(), 0);
     }
 }
@@ -746,7 +757,7 @@ static void a_server_without_descriptors_says_so(void **state)
     kith_process_options options = served();
     for (int left = 0; left <= 3; left += 3) {
         assert_code(kith_forkserver_start(preload_a_limit, kith_value_pack(arena, "(i)", left)), 0);
-        assert_explained(kith_process_start_entry(NULL, return_first, NULL, &options), -EMFILE);
+        assert_explained(kith_process_start_entry(NULL, return_first, KITH_NO_ARGS, &options), -EMFILE);
         assert_code(kith_forkserver_stop(), 0);
     }
     assert_int_equal(start_and_wait(), 0);

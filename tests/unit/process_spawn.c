@@ -37,7 +37,7 @@ static void an_image_has_nothing_of_its_parents_memory(void **state)
     (void)state;
     kith_process_options options = spawned();
     static_number = 2;
-    run_entry(check_freshness, NULL, &options, 30);
+    run_entry(check_freshness, KITH_NO_ARGS, &options, 30);
 }
 
 /* What is open but the three streams, by the bits of the descriptors' numbers. */
@@ -67,10 +67,10 @@ static void an_image_has_no_descriptors_but_those_promised(void **state)
     kith_process_options options = spawned();
     int leaky = dup(STDIN_FILENO), high = fcntl(STDIN_FILENO, F_DUPFD, 60);
     assert_true(leaky >= 0 && high >= 60);
-    run_entry(check_descriptors, NULL, &options, 31);
+    run_entry(check_descriptors, KITH_NO_ARGS, &options, 31);
     options.fds = NULL;
     options.fd_count = 0;
-    run_entry(check_descriptors, NULL, &options, 31);
+    run_entry(check_descriptors, KITH_NO_ARGS, &options, 31);
     close(leaky);
     close(high);
 }
@@ -83,7 +83,7 @@ static int run_without_streams(void)
     int exit_code;
     for (int i = 0; i <= STDOUT_FILENO; i++)
         close(i);
-    EXPECT(kith_process_start_entry(&child, check_descriptors, NULL, &options) == 0);
+    EXPECT(kith_process_start_entry(&child, check_descriptors, KITH_NO_ARGS, &options) == 0);
     EXPECT(kith_forkserver_start(NULL, NULL) == 0 && kith_lock_new(&lock, NULL) == 0);
     for (int i = 0; i <= STDOUT_FILENO; i++)
         EXPECT(fcntl(i, F_GETFD) < 0);
@@ -123,7 +123,7 @@ static void an_image_has_what_is_ignored_and_blocked(void **state)
     signal(SIGUSR1, SIG_IGN);
     signal(SIGUSR2, handle);
     pthread_sigmask(SIG_BLOCK, &mask, &before);
-    run_entry(check_signals, NULL, &options, 32);
+    run_entry(check_signals, KITH_NO_ARGS, &options, 32);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     signal(SIGUSR1, SIG_DFL);
     signal(SIGUSR2, SIG_DFL);
@@ -147,7 +147,7 @@ static void constructors_see_the_environment(void **state)
     (void)state;
     kith_process_options options = spawned();
     options.environment = (const char *const[]){ "KITH_TEST_EARLY=1", NULL };
-    run_entry(was_seen_early, NULL, &options, 33);
+    run_entry(was_seen_early, KITH_NO_ARGS, &options, 33);
     assert_null(getenv("KITH_TEST_EARLY"));
 }
 
@@ -237,7 +237,7 @@ static int starts_are_refused(void)
     kith_process_options options = spawned();
     EXPECT(kith_begin(1, argv) == 0);
     EXPECT(kith_begin(4, argv) == -EPERM && strlen(kith_error_detail()) > 10);
-    EXPECT(kith_process_start_entry(NULL, return_first, NULL, &options) == -EPERM);
+    EXPECT(kith_process_start_entry(NULL, return_first, KITH_NO_ARGS, &options) == -EPERM);
     EXPECT(strlen(kith_error_detail()) > 10 && kith_forkserver_start(NULL, NULL) == -EPERM);
     return 0;
 }
@@ -275,8 +275,8 @@ static int delete_and_spawn(void)
     EXPECT(strstr(path, ".copy") && unlink(path) == 0);
     kith_process *child;
     int exit_code;
-    EXPECT(kith_process_start_entry(&child, check_freshness, NULL, &(kith_process_options){ .method = KITH_SPAWN }) ==
-           0);
+    EXPECT(kith_process_start_entry(&child, check_freshness, KITH_NO_ARGS,
+                                    &(kith_process_options){ .method = KITH_SPAWN }) == 0);
     EXPECT(kith_process_join(child, KITH_FOREVER) == 0 && kith_process_exit_code(child, &exit_code) == 0);
     EXPECT(kith_process_close(child) == 0);
     return exit_code;
@@ -323,7 +323,7 @@ static int start_traced(void)
 {
     kith_process_options options = spawned();
     EXPECT(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0);
-    _exit(kith_process_start_entry(NULL, say_that_it_was_called, NULL, &options) == 0 ? 0 : 1);
+    _exit(kith_process_start_entry(NULL, say_that_it_was_called, KITH_NO_ARGS, &options) == 0 ? 0 : 1);
 }
 
 /* Lets a traced process go on to where its nth system call begins or ends, and kills it there.

@@ -62,6 +62,27 @@ static void tuples_copy_the_array(void **state)
     assert_refused(kith_value_tuple(arena, NULL, 1), -EINVAL);
 }
 
+static void no_arguments_are_an_empty_tuple_of_no_arena(void **state)
+{
+    (void)state;
+    const kith_value *none = KITH_NO_ARGS;
+    kith_bytes text;
+    assert_int_equal(kith_value_kind(none), KITH_TUPLE);
+    assert_int_equal(kith_value_length(none), 0);
+    assert_null(kith_value_at(none, 0));
+    assert_code(kith_value_unpack(none, "()"), 0);
+    assert_code(kith_value_repr(none, &text, 0), 0);
+    assert_string_equal(text.data, "()");
+    kith_bytes_free(&text);
+    kith_value *copy = kith_value_copy(arena, none), *dict = kith_value_dict(arena);
+    assert_ptr_not_equal(copy, none);
+    assert_int_equal(kith_value_length(copy), 0);
+    assert_code(kith_value_set_item(dict, copy, kith_value_int(arena, 7)), 0);
+    assert_non_null(kith_value_find(dict, none)); /* its hash is kept */
+    assert_non_null(kith_value_pack(arena, "(v,v)", KITH_NO_ARGS, KITH_NO_ARGS));
+    assert_ptr_equal(KITH_NO_ARGS, none);
+}
+
 /* ---- dicts ---- */
 
 static void dicts_keep_the_order_of_their_keys(void **state)
@@ -312,6 +333,7 @@ int main(void)
         VALUE_TEST(only_lists_are_appended_to),
         VALUE_TEST(a_tree_is_built_without_a_look_at_each_step),
         VALUE_TEST(tuples_copy_the_array),
+        VALUE_TEST(no_arguments_are_an_empty_tuple_of_no_arena),
         VALUE_TEST(dicts_keep_the_order_of_their_keys),
         VALUE_TEST(dicts_of_all_sizes_find_their_keys),
         VALUE_TEST(reading_what_is_not_there_finds_nothing),
