@@ -159,7 +159,7 @@ typedef struct kith_result kith_result;
  *  @param options  NULL for the defaults
  *  @return 0; the code of kith_outcome when it failed, and its detail as kith_error_detail; KITH_ECLOSED after
  *          kith_pool_close or kith_pool_terminate; -EDEADLK in a callback; -EINVAL also when work is no entry point
- *          that a fresh image would find, or args NULL or no tuple; KITH_ELIMIT and -ENOTSUP when args can't be pickled;
+ *          that a fresh image would find, or args is no tuple; KITH_ELIMIT and -ENOTSUP when args can't be pickled;
  *          -ENOSPC when the tasks on their way take all memory that a pool may have (64 GiB), -EMSGSIZE when this one
  *          alone would; why the pool is broken */
 KITH_API KITH_MUST_USE int kith_pool_apply(kith_pool *pool, kith_entry *work, const kith_value *args, kith_arena *arena,
@@ -269,7 +269,7 @@ typedef struct kith_imap kith_imap;
  *  @param arena  reset before each call: for making args
  *  @param args   receives the arguments: a tuple; NULL, as it is before: an empty one
  *  @return 1; 0 when there are no more; a negative code when that failed, whose detail (kith_fail, or that of a call of
- *          the library) kith_imap_next keeps. What could not be made in the arena is a failure, too, whatever it says */
+ *          the library) kith_imap_next keeps. It is a failure, too, when something could not be made in the arena */
 typedef int kith_pool_next(void *context, kith_arena *arena, kith_value **args);
 
 /** Begins an imap. Items are asked for when there is room for them: no more than options->ahead tasks are handed out

@@ -174,7 +174,7 @@ KITH_API KITH_MUST_USE int kith_process_start(kith_process **process, kith_proce
  *                  kith_value_pack gives when it fails, is refused, and the detail keeps why. Handed over as a pickle;
  *                  with KITH_FORK, as the child's own copy. It is not used after the call
  *  @return 0; as kith_process_start; -EINVAL also when entry is no entry point that a fresh image would find, args is
- *          NULL or no tuple, or there are connections and the method is not KITH_FORK; -EPERM also when this program has not
+ *          no tuple, or there are connections and the method is not KITH_FORK; -EPERM also when this program has not
  *          called kith_begin: then a fresh image would run main all over; or has rights that its user does not have
  *          (set-user-id, or another effective user or group than the real one); -EBADF when a descriptor is not open;
  *          -EMFILE and -ENFILE also when there is none for the way: a start takes three more, and the server one;
@@ -198,8 +198,8 @@ KITH_API KITH_MUST_USE int kith_process_start_entry(kith_process **process, kith
  *  @param args     its arguments, as for kith_process_start_entry; may be NULL when preload is
  *  @return 0, also when it runs already, whatever it has preloaded; as kith_process_start_entry; KITH_EWORKERLOST when
  *          the server ended while it began; -EBUSY when preload has left it with other threads; what preload returned,
- *          when that is negative; KITH_ETASK when it is above 0: the detail tells the number, and
- *          what preload left as its detail (kith_fail) */
+ *          when that is negative; KITH_ETASK when it is above 0: the detail tells the number, and what preload left as
+ *          its detail (kith_fail) */
 KITH_API KITH_MUST_USE int kith_forkserver_start(kith_entry *preload, const kith_value *args);
 
 /** Ends this process's forkserver. Its children live on. @return 0, also when there is none */

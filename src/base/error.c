@@ -144,6 +144,8 @@ int kith_fail(int code, const char *format, ...)
 
 int error_refuse_null(const char *sentence, const char *link)
 {
+    if (strncmp(detail, sentence, strlen(sentence)) == 0) /* once more: there was nothing new between */
+        return error_fail(-EINVAL, "%s", detail);
     return error_fail(-EINVAL, "%s%s%s", sentence, *detail ? link : "", detail);
 }
 

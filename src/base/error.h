@@ -8,8 +8,8 @@
  *  @return the code, so that a failing line reads `return error_fail(...)` */
 int error_fail(int code, const char *format, ...) KITH_PRINTF(2, 3) __attribute__((cold));
 
-/** Refuses an argument that is NULL where a value is needed: the call that should have made it may have failed, and then
- *  its detail says why. That is kept: it follows the sentence, after the link.
+/** Refuses an argument that is NULL where a value is needed: the call that should have made it may have failed, and
+ *  then its detail says why. That is kept: it follows the sentence, after the link.
  *  @return -EINVAL */
 int error_refuse_null(const char *sentence, const char *link) __attribute__((cold));
 

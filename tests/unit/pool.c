@@ -94,7 +94,7 @@ static void a_task_gives_a_value(void **state)
     (void)state;
     assert_int_equal(apply_int(square, kith_value_pack(arena, "(i)", 7)), 49);
     assert_int_equal(apply_int(add, kith_value_pack(arena, "(ii)", 2, 3)), 5);
-    assert_int_equal(apply_int(count_arguments, NULL), 0);
+    assert_int_equal(apply_int(count_arguments, KITH_NO_ARGS), 0);
     assert_int_equal(apply_int(count_arguments, kith_value_pack(arena, "(isf)", 1, "two", 3.0)), 3);
 }
 
@@ -115,7 +115,7 @@ static void a_task_that_gives_nothing_gives_none(void **state)
 static void the_last_result_counts(void **state)
 {
     (void)state;
-    assert_int_equal(apply_int(return_twice, NULL), 2);
+    assert_int_equal(apply_int(return_twice, KITH_NO_ARGS), 2);
 }
 
 static void values_of_all_sizes_come_back(void **state)
