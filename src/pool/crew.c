@@ -327,6 +327,8 @@ static void bury(struct kith_pool *pool, unsigned number)
     kith_log(KITH_LOG_INFO, "of a pool, %s", how);
     kith_queue_free(dead.outbox);
     kith_process_close(dead.process);
+    pool->crew.start_at = 0; /* what the last start lacked may be what this one had */
+    pool->crew.pause = PAUSE_FIRST;
 }
 
 void crew_bury(struct kith_pool *pool)

@@ -61,8 +61,8 @@ void crew_free(struct kith_pool *pool);
 /** Kills all, and waits for their end: of a pool that does not begin. */
 void crew_abort(struct kith_pool *pool);
 
-/** Starts workers where there are none, unless the last start failed a moment ago, or the crew is stopping. Breaks the
- *  pool when that has had no use for long. Not under the mutex.
+/** Starts workers where there are none, unless the last start failed a moment ago and no worker has ended since, or the
+ *  crew is stopping. Breaks the pool when that has had no use for long. Not under the mutex.
  *  @return 0; or why the last start failed, with the detail */
 int crew_start(struct kith_pool *pool);
 

@@ -369,6 +369,36 @@ static void a_worker_that_can_not_be_replaced_now_is_replaced_later(void **state
     assert_int_equal(apart(refuse_replacements), 0);
 }
 
+/* Each worker runs one task; some of them, of those that were asked for, find descriptors only when another has ended.
+ * To wait with that for what is meant for other lacks, up to a second each time, would take very long. */
+static int replace_by_and_by(void)
+{
+    struct rlimit limit;
+    EXPECT(run(return_it, NULL) == 0);
+    EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    kith_value *items = kith_value_list(arena);
+    for (int i = 0; i < 60; i++)
+        EXPECT(kith_value_append(items, kith_value_int(arena, i)) == 0);
+    int spare = dup(0);
+    close(spare);
+    EXPECT(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ (rlim_t)spare + 12, limit.rlim_max }) == 0);
+    EXPECT(kith_pool_new(&pool, &(kith_pool_options){ .workers = 8, .max_tasks = 1 }) == 0);
+    int workers = kith_pool_workers(pool, NULL, 0);
+    EXPECT(workers > 0 && workers < 8);
+    kith_result *result;
+    EXPECT(kith_pool_map_async(pool, &result, square, items, NULL) == 0);
+    EXPECT(kith_result_get(result, NULL, NULL, KITH_SECONDS(5)) == 0);
+    kith_result_free(result);
+    return kith_pool_free(pool);
+}
+
+static void descriptors_of_a_worker_that_ended_are_used_at_once(void **state)
+{
+    (void)state;
+    close_pool();
+    assert_int_equal(apart(replace_by_and_by), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -386,6 +416,7 @@ int main(int argc, char **argv)
         POOL_TEST(too_little_memory_for_tasks),
 #endif
         POOL_TEST(a_worker_that_can_not_be_replaced_now_is_replaced_later),
+        POOL_TEST(descriptors_of_a_worker_that_ended_are_used_at_once),
     };
     if (kith_begin(argc, argv) < 0)
         return 1;
