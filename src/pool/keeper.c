@@ -16,6 +16,7 @@
 
 #include "os/events.h"
 #include "os/flag.h"
+#include "os/futex.h"
 #include "os/poll.h"
 #include "pool/limits.h"
 #include "pool/map.h"
@@ -432,10 +433,22 @@ static bool rest(struct kith_pool *pool, deadline next, bool active)
     return woken;
 }
 
+/** Waits for the word. @return whether to go round at all */
+static bool may_begin(struct keeper *keeper)
+{
+    uint32_t word;
+    /* acquire: what its maker did before, the workers among it, is there. */
+    while ((word = atomic_load_explicit(&keeper->word, memory_order_acquire)) == KEEPER_WAITS)
+        os_futex_wait(&keeper->word, KEEPER_WAITS, OS_FOREVER);
+    return word == KEEPER_BEGINS;
+}
+
 static void *keeper_main(void *argument)
 {
     struct kith_pool *pool = argument;
     bool active = true;
+    if (!may_begin(&pool->keeper))
+        return NULL;
     for (;;) {
         deadline next;
         size_t done = go_round(pool, &next);
@@ -465,4 +478,21 @@ int keeper_start(struct kith_pool *pool)
         return error_fail(-EAGAIN, "no thread for a pool's keeper: %s", kith_strerror(code));
     pool->keeper.runs = true;
     return 0;
+}
+
+static void give_word(struct keeper *keeper, enum keeper_word word)
+{
+    atomic_store_explicit(&keeper->word, word, memory_order_release);
+    os_futex_wake(&keeper->word, 1);
+}
+
+void keeper_begin(struct kith_pool *pool)
+{
+    give_word(&pool->keeper, KEEPER_BEGINS);
+}
+
+void keeper_undo(struct kith_pool *pool)
+{
+    give_word(&pool->keeper, KEEPER_LEAVES);
+    keeper_join(pool);
 }

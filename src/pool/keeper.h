@@ -5,16 +5,22 @@
 #include "base/deadline.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct kith_pool;
 struct worker;
 
+/* What its thread is told. */
+enum keeper_word { KEEPER_WAITS, KEEPER_BEGINS, KEEPER_LEAVES };
+
 struct keeper {
     pthread_t thread;
-    bool runs;  /* the thread was started, and not joined */
-    bool gone;  /* it does not go round any more: nobody is told of anything. Under the mutex */
+    _Atomic uint32_t word; /* a keeper_word; the thread sleeps on it until it is another one than KEEPER_WAITS */
+    bool runs;             /* the thread was started, and not joined */
+    bool gone;             /* it does not go round any more: nobody is told of anything. Under the mutex */
     bool deep;  /* it sleeps, and does not look at the ring now and then: who hands in a task has to wake it. Under the
                   mutex */
     bool news;  /* tasks were handed in since it lay down last. Under the mutex */
@@ -29,8 +35,15 @@ struct keeper {
 /** Makes what it needs. @return 0; -EMFILE, -ENFILE, -ENOMEM with the detail */
 int keeper_new(struct kith_pool *pool);
 
-/** Starts the thread. @return 0; -EAGAIN with the detail */
+/** Starts the thread, which does nothing yet, and has no lock: workers may be forked meanwhile.
+ *  @return 0; -EAGAIN with the detail */
 int keeper_start(struct kith_pool *pool);
+
+/** Has the thread begin its work. */
+void keeper_begin(struct kith_pool *pool);
+
+/** Ends the thread, if there is one, of a pool that could not be finished. */
+void keeper_undo(struct kith_pool *pool);
 
 /** Waits for the end of its thread, if that was not done. */
 void keeper_join(struct kith_pool *pool);

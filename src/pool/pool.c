@@ -234,6 +234,9 @@ static int begin(struct kith_pool *pool, const kith_pool_options *options, unsig
         code = store_new(&pool->store, &pool->board);
     if (code == 0)
         code = keeper_new(pool);
+    /* Before the workers: of them it can do with some when threads and processes are short, but not without itself. */
+    if (code == 0)
+        code = keeper_start(pool);
     if (code == 0) {
         code = crew_start(pool);
         if (pool->crew.running > 0)
@@ -241,11 +244,8 @@ static int begin(struct kith_pool *pool, const kith_pool_options *options, unsig
     }
     if (code == 0)
         code = kith_process_at_exit(end_at_exit, pool);
-    if (code < 0)
-        return code;
-    code = keeper_start(pool);
-    if (code < 0)
-        kith_process_not_at_exit(end_at_exit, pool);
+    if (code == 0)
+        keeper_begin(pool);
     return code;
 }
 
@@ -267,7 +267,8 @@ int kith_pool_new(kith_pool **pool, const kith_pool_options *options)
         return error_fail(-ENOMEM, "no memory for a pool");
     code = begin(made, options, workers);
     if (code < 0) {
-        crew_abort(made);
+        crew_undo(made);
+        keeper_undo(made);
         close_all(made);
         pool_release(made);
         return code;

@@ -399,6 +399,32 @@ static void descriptors_of_a_worker_that_ended_are_used_at_once(void **state)
     assert_int_equal(apart(replace_by_and_by), 0);
 }
 
+/* ---- fewer processes than workers ---- */
+
+enum { SOMEBODY = 1954321, SKIPPED = 77 }; /* a user who has no other processes */
+
+static int share_few_processes(void)
+{
+    if (setresuid(SOMEBODY, SOMEBODY, SOMEBODY) < 0)
+        return SKIPPED;
+    EXPECT(setrlimit(RLIMIT_NPROC, &(struct rlimit){ 5, 5 }) == 0); /* this one, the keeper, and three of eight */
+    EXPECT(kith_pool_new(&pool, &(kith_pool_options){ .workers = 8 }) == 0);
+    int workers = kith_pool_workers(pool, NULL, 0);
+    EXPECT(workers > 0 && workers < 8);
+    EXPECT(kith_pool_apply(pool, square, number(3), NULL, NULL, NULL) == 0);
+    _exit(kith_pool_free(pool)); /* at exit, the leak sanitizer would want a thread */
+}
+
+static void workers_leave_room_for_the_keeper(void **state)
+{
+    (void)state;
+    close_pool();
+    int code = apart(share_few_processes);
+    if (code == SKIPPED)
+        skip();
+    assert_int_equal(code, 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -417,6 +443,7 @@ int main(int argc, char **argv)
 #endif
         POOL_TEST(a_worker_that_can_not_be_replaced_now_is_replaced_later),
         POOL_TEST(descriptors_of_a_worker_that_ended_are_used_at_once),
+        POOL_TEST(workers_leave_room_for_the_keeper),
     };
     if (kith_begin(argc, argv) < 0)
         return 1;
