@@ -184,6 +184,18 @@ static size_t worth_while(const struct kith_imap *imap)
     return some > imap->chunk ? some : imap->chunk;
 }
 
+/* Whether the pool takes tasks still. When it does not, the walk has ended: next, which may take long or have effects,
+ * is not asked for items that nobody would run. */
+static bool may_go_on(struct kith_imap *imap)
+{
+    pool_lock(imap->result->pool);
+    int code = pool_open(imap->result->pool);
+    pool_unlock(imap->result->pool);
+    if (code < 0)
+        end(imap, code);
+    return code == 0;
+}
+
 /* Makes a chunk when there is room for a whole one; or for less, when the next result is not there, and workers may be
  * without work. */
 static void prepare(struct kith_imap *imap, bool there)
@@ -193,8 +205,10 @@ static void prepare(struct kith_imap *imap, bool there)
     bool enough = there || running >= (size_t)imap->chunk * imap->workers;
     if (imap->ended || imap->bundle.count > 0 || most == 0 || (most < imap->chunk && enough))
         return;
-    choose_size(imap);
-    make_chunk(imap, find_row(imap, imap->chunk < most ? imap->chunk : most));
+    if (may_go_on(imap)) {
+        choose_size(imap);
+        make_chunk(imap, find_row(imap, imap->chunk < most ? imap->chunk : most));
+    }
     if (imap->ended && imap->bundle.count == 0)
         result_complete(result);
 }

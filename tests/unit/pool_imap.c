@@ -748,7 +748,8 @@ static void a_walk_may_outlive_its_pool(void **state)
 {
     (void)state;
     kith_imap *imap = begin(wait_for_it, ENDLESS, &(kith_task_options){ .ahead = 3 });
-    kith_imap *fresh = begin(square, ENDLESS, &(kith_task_options){ .progress = ignore });
+    struct source source = { .count = -1 };
+    kith_imap *fresh = begin(square, &source, &(kith_task_options){ .progress = ignore });
     take_nothing(imap, -ETIMEDOUT, KITH_NOWAIT);
     close_pool();
     for (size_t i = 0; i < 3; i++)
@@ -756,6 +757,7 @@ static void a_walk_may_outlive_its_pool(void **state)
     assert_explained(kith_imap_next(imap, NULL, NULL, KITH_FOREVER), KITH_ECLOSED);
     assert_explained(kith_imap_next(fresh, NULL, NULL, KITH_FOREVER), KITH_ECLOSED);
     take_the_end(fresh);
+    assert_int_equal(source.made, 0); /* nobody would have run it */
     kith_imap_free(fresh);
     kith_imap_free(imap);
 }
