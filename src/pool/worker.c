@@ -115,7 +115,7 @@ static int report_item(struct workplace *place, struct report *head, int code)
     }
     if (code == 0)
         return 0;
-    if (code > 0 && !*kith_error_detail())
+    if (!*kith_error_detail() && strcmp(kith_error_name(code), "UNKNOWN") == 0)
         error_fail(code, "it returned %d", code);
     head->kind = REPORT_FAILED;
     return report_failure(place, head, code);

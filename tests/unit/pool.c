@@ -228,6 +228,13 @@ static void a_number_above_0_is_a_failure_of_the_task(void **state)
     kith_result_free(result);
 }
 
+static void a_code_that_nobody_knows_is_told_as_a_number(void **state)
+{
+    (void)state;
+    assert_code(kith_pool_apply(pool, fail_with, kith_value_pack(arena, "(i)", -5555), NULL, NULL, NULL), -5555);
+    assert_string_equal(kith_error_detail(), "it returned -5555");
+}
+
 static void of_a_map_the_first_failure_is_told_and_the_others_run(void **state)
 {
     (void)state;
@@ -685,6 +692,7 @@ int main(int argc, char **argv)
         POOL_TEST(the_detail_comes_along),
         POOL_TEST(what_a_task_prints_is_out_when_its_result_is_there),
         POOL_TEST(a_number_above_0_is_a_failure_of_the_task),
+        POOL_TEST(a_code_that_nobody_knows_is_told_as_a_number),
         POOL_TEST(of_a_map_the_first_failure_is_told_and_the_others_run),
         POOL_TEST(a_map_gives_results_in_the_order_of_its_items),
         POOL_TEST(a_map_goes_on_when_more_are_given_than_there_is_room_for),
