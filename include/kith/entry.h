@@ -40,6 +40,7 @@ extern "C" {
 typedef struct kith_call kith_call;
 
 /** An entry point.
+ *  It is left by return, or ends its process by exit; never by longjmp, pthread_exit or a C++ exception.
  *  @param call  the arguments
  *  @return in a process of its own: its exit code, 0 to 255, of which only the low 8 bits are kept. As a task of a
  *          pool: 0; anything else says that the task failed: see kith_outcome in kith/pool.h */

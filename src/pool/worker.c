@@ -10,6 +10,7 @@
 #include "process/forks.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +142,12 @@ static kith_entry *function_of(struct workplace *place, struct chunk *chunk)
     return function;
 }
 
+static void flush(void)
+{
+    fflush(stdout);
+    fflush(stderr);
+}
+
 /** Runs a function of the program's. What it printed is out before its result is told: a worker may be killed at any
  *  time afterwards, as kith_pool_free does. A child that it has forked, and that returns as well, ends here: two can't
  *  sit at one desk. */
@@ -148,8 +155,7 @@ static int run(kith_entry *function, kith_call *made)
 {
     unsigned generation = forks_generation();
     int code = function(made);
-    fflush(stdout);
-    fflush(stderr);
+    flush();
     if (forks_generation() != generation)
         _exit(code == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
     return code;
@@ -312,6 +318,28 @@ static void leave(struct workplace *place)
     board_close(&place->board);
 }
 
+/** A task has ended the thread: without it the worker can only end, too, which the keeper learns of. */
+static void lose_thread(void *nothing)
+{
+    (void)nothing;
+    flush();
+    _exit(EXIT_FAILURE);
+}
+
+/** Does all that functions of the program's are called in. @return 0 or a code */
+static int work_here(struct workplace *place, kith_entry *initializer, const char *name, kith_value *args)
+{
+    int code;
+    pthread_cleanup_push(lose_thread, NULL);
+    code = initialize(place, initializer, name, args);
+    if (code != 0)
+        report_failure(place, &(struct report){ .kind = REPORT_BROKEN }, code);
+    else
+        code = serve(place);
+    pthread_cleanup_pop(0);
+    return code;
+}
+
 int worker_run(kith_call *call)
 {
     struct workplace place = { .own = call };
@@ -329,11 +357,9 @@ int worker_run(kith_call *call)
         if (code == 0)
             code = kith_arena_new(&place.arena);
         if (code == 0)
-            code = initialize(&place, (kith_entry *)(uintptr_t)initializer, name, args);
-        if (code != 0)
-            report_failure(&place, &(struct report){ .kind = REPORT_BROKEN }, code);
+            code = work_here(&place, (kith_entry *)(uintptr_t)initializer, name, args);
         else
-            code = serve(&place);
+            report_failure(&place, &(struct report){ .kind = REPORT_BROKEN }, code);
     }
     leave(&place);
     return code == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -56,6 +56,12 @@ static int leave_with(kith_call *call)
     exit((int)number_of(call));
 }
 
+static int end_thread(kith_call *call)
+{
+    (void)call;
+    pthread_exit(NULL);
+}
+
 static int die_twice(kith_call *call)
 {
     int64_t number = begin_task(call);
@@ -206,6 +212,16 @@ static void so_does_one_that_exits(void **state)
         snprintf(expected, sizeof expected, "ended with exit code %d in the task", code);
         assert_non_null(strstr(kith_error_detail(), expected));
         kith_result_free(result);
+    }
+}
+
+/* Those that were forked from the keeper's thread have a second one, which would go on. */
+static void so_does_one_that_ends_its_thread(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_code(kith_pool_apply(pool, end_thread, NULL, NULL, NULL, NULL), KITH_EWORKERLOST);
+        assert_non_null(strstr(kith_error_detail(), "ended with exit code 1 in the task"));
     }
 }
 
@@ -554,6 +570,7 @@ int main(int argc, char **argv)
         DEATH_TEST(a_worker_that_is_killed_loses_its_task),
         DEATH_TEST(so_does_one_that_crashes),
         DEATH_TEST(so_does_one_that_exits),
+        DEATH_TEST(so_does_one_that_ends_its_thread),
         DEATH_TEST(the_others_of_its_chunk_are_run),
         DEATH_TEST(a_large_chunk_outlives_several_workers),
         DEATH_TEST(workers_may_be_killed_between_tasks),
