@@ -31,6 +31,11 @@
  * alone what descriptors it has not opened itself: by some of them its worker reports. A thread of the library's own,
  * the keeper, takes in results, looks after the workers, and calls callbacks.
  *
+ * Ctrl-C: a terminal sends SIGINT to the workers, too. With KITH_FORK they have the handler that their parent had when
+ * they were forked. Without one, and with the other methods, they die of it, unless they were started with SIGINT
+ * ignored, and what they were at is KITH_EWORKERLOST. A program that handles SIGINT itself, to end in order, has its
+ * workers ignore it: by an initializer that says signal(SIGINT, SIG_IGN).
+ *
  * Codes that are the same everywhere, and are not told again below: -EINVAL: an argument is NULL that must not be, or
  * out of range, or an option is. -ENOMEM. -ECHILD: see above. -EINTR: a signal handler ran while waiting, one that was
  * installed without SA_RESTART; with SA_RESTART it is told only at times. Of a call that waits for its tasks, those
@@ -77,8 +82,9 @@ typedef struct kith_pool_options {
 /** Makes a pool, and starts its workers.
  *  @param pool     receives it; free it with kith_pool_free
  *  @param options  NULL for the defaults
- *  @return 0; as kith_process_start_entry: a worker could not be started, and none is left; -EMFILE: each worker takes
- *          two descriptors, and the pool four; -EAGAIN also when no thread can be started; -ENOTSUP as for
+ *  @return 0, also when fewer workers than were asked for could be started: kith_pool_get_stats tells how many; the
+ *          others are tried again. As kith_process_start_entry when none could; -EMFILE: each worker takes two
+ *          descriptors, and the pool four; -EAGAIN also when no thread can be started; -ENOTSUP as for
  *          kith_queue_new */
 KITH_API KITH_MUST_USE int kith_pool_new(kith_pool **pool, const kith_pool_options *options);
 
@@ -128,9 +134,11 @@ typedef struct kith_progress_line {
 
 /** Options of tasks; all zero is the default. */
 typedef struct kith_task_options {
-    kith_timeout timeout; /**< how long each task may run, in nanoseconds, from when a worker begins it; 0 or
-                               KITH_FOREVER: for ever */
-    unsigned retries;     /**< how often a task that was lost or exceeded its time is begun again; 0: never */
+    /** How long each task may run, in nanoseconds, from when a worker begins it; 0 or KITH_FOREVER: for ever. So
+     *  KITH_NOWAIT, which is 0, means FOR EVER here, and so does what is left of some time when nothing is: of a limit
+     *  that is computed, give 1 where it would be less */
+    kith_timeout timeout;
+    unsigned retries; /**< how often a task that was lost or exceeded its time is begun again; 0: never */
     /** map, imap: how many tasks are handed to a worker at a time. 0: as many as take about a millisecond, by the times
      *  of those that are done, beginning with 1, but never so many that a worker would be left without; the log tells
      *  what was chosen and why (KITH_LOG_DEBUG). Of an imap, no more than that each worker can have two chunks of what
@@ -325,7 +333,7 @@ typedef struct kith_pool_stats {
     uint64_t timed_out; /**< at their time limit */
     uint64_t retried;   /**< times that a task was begun again */
     uint64_t replaced;  /**< workers that died, or were killed at a time limit, and were replaced */
-    uint64_t memory;    /**< bytes of shared memory that tasks on their way take */
+    uint64_t memory;    /**< bytes of shared memory that tasks on their way take, or took and is kept for the next */
 } kith_pool_stats;
 
 /** @param stats  receives them @return 0 */
