@@ -160,7 +160,10 @@ static size_t take_long(struct kith_pool *pool, struct worker *worker)
         return 0;
     }
     pool_lock(pool);
-    take_report(pool, worker, report ? report : &failed, report ? size : sizeof failed, report != NULL);
+    if (report)
+        take_report(pool, worker, report, size, true);
+    else
+        take_report(pool, worker, &failed, sizeof failed, false);
     pool_tell_of_room(pool);
     worker->reported = os_clock_now();
     pool_unlock(pool);

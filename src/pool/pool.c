@@ -371,10 +371,14 @@ int kith_pool_free(kith_pool *pool)
     if (!pool)
         return 0;
     if (pool->generation != forks_generation()) {
-        /* When another thread was changing it at the fork, it is half changed for ever, and stays. */
         if (pthread_mutex_trylock(&pool->mutex) == 0) {
             close_all(pool);
             pool_forget(pool);
+        } else {
+            /* Another thread was changing it at the fork: it is half changed for ever, and stays. */
+            static struct kith_pool *half_changed;
+            pool->beside = half_changed;
+            half_changed = pool;
         }
         return 0;
     }

@@ -39,8 +39,9 @@ enum pool_state {
 
 struct kith_pool {
     pthread_mutex_t mutex;
-    unsigned generation; /* forks_generation of the process that it belongs to */
-    unsigned references; /* the handle, and one for each result: the memory goes with the last */
+    unsigned generation;      /* forks_generation of the process that it belongs to */
+    unsigned references;      /* the handle, and one for each result: the memory goes with the last */
+    struct kith_pool *beside; /* another one that a forked child can't free: see kith_pool_free */
     enum pool_state state;
     int broken;       /* 0; or why it is of no use any more: no task succeeds */
     char *broken_why; /* the detail, from malloc; NULL: none */
