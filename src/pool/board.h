@@ -243,6 +243,9 @@ void board_end(struct board *board, unsigned worker, int64_t now);
 /** Says that the chunk on the desk is done with, all reports having been put. */
 void board_put_down(struct board *board, unsigned worker);
 
+/** Whether there was something to claim a moment ago. */
+bool board_has_more(const struct board *board);
+
 /** Whether board_ring would ring: after a report. If not, the keeper is going to see the report. */
 bool board_keeper_is_asleep(const struct board *board);
 

@@ -3,8 +3,8 @@
  * It goes round: buries workers that have ended, takes in what the others report, feeds maps, tells callbacks, looks at
  * time limits. Then it sleeps, until a worker rings the bell, a worker ends, or somebody wakes it.
  *
- * How deep it sleeps: while there was something to do in the last round, it looks again after a glance, a millisecond,
- * at the latest: workers don't wake it for each item of a chunk. When nothing happened in that time, it sleeps until it
+ * How deep it sleeps: while there was something to do in the last round, it looks again two milliseconds later, at the
+ * latest: workers that are busy don't wake it for each task. When nothing happened in that time, it sleeps until it
  * is woken, and those who hand in tasks have to do it: so a busy pool costs them no system call, and an idle one costs
  * nothing. As long as chunks wait in the ring that nobody claims (for whoever was woken for them may be stopped), it
  * looks every 10 ms.
@@ -32,10 +32,10 @@
 enum {
     BATCH = 256,              /* reports that are taken in under the mutex in one go, */
     BATCH_BYTES = 128 * 1024, /* of so many bytes */
-    MANY = 16,                /* reports of a round after which it naps */
+    MANY = 64,                /* reports of a round after which it naps */
     NAP = 50 * 1000,          /* for so long, in nanoseconds */
     LOOK = 10 * 1000 * 1000,  /* how long a chunk may lie in the ring before sleepers are woken, in nanoseconds */
-    GLANCE = 1000 * 1000,     /* how long it goes on looking by itself after it has found something; see worker.c */
+    GLANCE = 2 * 1000 * 1000, /* how long it goes on looking by itself after it has found something; see worker.c */
 };
 
 /* ---- its tools ---- */

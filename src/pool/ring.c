@@ -342,6 +342,12 @@ void board_put_down(struct board *board, unsigned worker)
     atomic_store_explicit(&board->desks[worker].ticket, 0, memory_order_release);
 }
 
+bool board_has_more(const struct board *board)
+{
+    return atomic_load_explicit(&board->shared->head, memory_order_relaxed) <
+           atomic_load_explicit(&board->shared->tail, memory_order_relaxed);
+}
+
 bool board_keeper_is_asleep(const struct board *board)
 {
     return atomic_load_explicit(&board->shared->keeper_asleep, memory_order_seq_cst) != 0; /* as in board_ring */

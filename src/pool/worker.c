@@ -20,10 +20,10 @@
 /* What it takes so many bytes to report is not counted as the next item's time. */
 enum { LARGE = 64 * 1024 };
 
-/* So long after a ring, the keeper is not woken for an item in the middle of a chunk: half of the time that it goes on
- * looking by itself after it has found something (GLANCE in keeper.c). So it finds what was put before the next item,
- * however long that one takes. */
-#define RING_PAUSE ((int64_t)500 * 1000) /* nanoseconds */
+/* So long after a ring, a worker that has more to do does not wake the keeper: half of the time that the keeper goes on
+ * looking by itself after it has found something (GLANCE in keeper.c). So what was put is found, however long the next
+ * item takes. */
+#define RING_PAUSE ((int64_t)1000 * 1000) /* nanoseconds */
 
 /* What a worker has around it. */
 struct workplace {
@@ -36,7 +36,7 @@ struct workplace {
     kith_queue *outbox;
     kith_arena *arena; /* for one call at a time */
     struct answer answer;
-    bool more;            /* another report follows at once, of the same chunk, if its next item is a short one */
+    bool more;            /* the chunk has other items */
     int64_t rung;         /* when the keeper was woken last */
     kith_entry *function; /* the one that was looked up last, */
     const char *name;     /* and its name */
@@ -66,13 +66,13 @@ kith_value *worker_args(kith_arena *arena, const struct worker_settings *setting
 
 /* ---- reporting ---- */
 
-/** Wakes the keeper when it sleeps, but not for each item of a chunk: to be woken costs it more than they take. */
+/** Wakes the keeper when it sleeps; but not for each task of many: to be woken costs it more than some take. */
 static void ring(struct workplace *place)
 {
     struct board *board = &place->board;
     if (!board->shared)
         return; /* the keeper learns of it when we end */
-    if (place->more && board_keeper_is_asleep(board)) {
+    if (board_keeper_is_asleep(board) && (place->more || board_has_more(board))) {
         int64_t now = os_clock_now(); /* the report is there already */
         if (now - place->rung < RING_PAUSE)
             return;

@@ -220,7 +220,7 @@ static void so_does_one_that_ends_its_thread(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++) {
-        assert_code(kith_pool_apply(pool, end_thread, NULL, NULL, NULL, NULL), KITH_EWORKERLOST);
+        assert_code(kith_pool_apply(pool, end_thread, KITH_NO_ARGS, NULL, NULL, NULL), KITH_EWORKERLOST);
         assert_non_null(strstr(kith_error_detail(), "ended with exit code 1 in the task"));
     }
 }
