@@ -23,7 +23,7 @@
  * A task is an entry point (kith/entry.h) with values or bytes. With KITH_FORK any function of that type will do; with
  * the other methods, one that KITH_ENTRY made. Its result is what it said by kith_call_return, or None. It fails by
  * what it returns, and may say why by kith_fail. What it wrote to stdout and stderr is flushed before any of that is
- * told.
+ * told. A child that it forks, and that returns from it as well, ends there.
  *
  * Threads and processes. A pool belongs to the process that made it; any of its threads may use it. In a child made by
  * fork, all calls on it are refused with -ECHILD, but kith_pool_free and kith_result_free: it has the pool's memory and
@@ -61,8 +61,10 @@ typedef struct kith_pool kith_pool;
 typedef struct kith_pool_options {
     unsigned workers; /**< how many; 0: kith_cpu_count(). At most KITH_POOL_WORKERS_MAX */
     /** Runs in each worker before its first task, with initializer_args (a tuple, or NULL). When it returns anything
-     *  but 0, the pool is broken: all tasks fail with that, and so does what is asked of it later. It is broken, too,
-     *  with KITH_EWORKERLOST, when ten workers in a row die in it. What it returns by kith_call_return is ignored. */
+     *  but 0, the pool is broken: all tasks fail with that (KITH_ETASK for a number above 0), and so does what is asked
+     *  of it later. It is broken, too, with KITH_EWORKERLOST, when ten workers in a row end in it or before it; and
+     *  when none is left and for ten seconds none can be started, with the reason. What it returns by kith_call_return
+     *  is ignored. */
     kith_entry *initializer;
     /** NULL: none; so a kith_value_pack that failed can't be told from it: ask kith_arena_error before. */
     const kith_value *initializer_args;
@@ -348,7 +350,8 @@ KITH_API int kith_pool_workers(const kith_pool *pool, pid_t *pids, size_t capaci
 KITH_API int kith_pool_close(kith_pool *pool);
 
 /** Ends the pool now: tasks that have not ended do so with -ECANCELED; workers get SIGTERM, and SIGKILL when they do
- *  not heed it within a second. Does not wait. @return 0, also when it is terminated already */
+ *  not heed it within a second. Does not wait. What exits with a pool that was not freed does the same, and waits.
+ *  @return 0, also when it is terminated already */
 KITH_API int kith_pool_terminate(kith_pool *pool);
 
 /** Waits until a pool that was closed or terminated has done all its tasks and its workers have ended.

@@ -156,8 +156,7 @@ typedef struct kith_process_options {
  *          is left: a child takes one, the first child one more, and while it starts, settings take two and each pipe
  *          two; -EPERM in a daemon, which may not have children of its own (nobody would end them); -ENOSYS on Linux
  *          before 5.3 (it takes 5.4); or what the system said when the child set its options: -ENOENT, -ENOTDIR,
- *          -EACCES of its directory, -EPERM or -EACCES of a limit or nice, -EINVAL of its cpus. The detail says which
- */
+ *          -EACCES of its directory, -EPERM of a limit or nice, -EINVAL of its cpus. The detail says which */
 KITH_API KITH_MUST_USE int kith_process_start(kith_process **process, kith_process_main main, void *argument,
                                               const kith_process_options *options);
 

@@ -59,15 +59,4 @@ bool os_process_signal_needs_thread(bool by_first_thread);
  *  @return 0, or -EAGAIN when a thread was needed and could not be had */
 int os_process_signal_with(int parent, pid_t parent_id, bool by_first_thread, int number);
 
-/* A gate holds a child back until its parent has written it down. */
-
-/** Makes a gate, shut, before the fork. Closed on exec. @return a descriptor, or -EMFILE, -ENFILE, -ENOMEM */
-int os_gate_new(void);
-
-/** Lets the child pass, and closes the gate's descriptor on this side. */
-void os_gate_lift(int gate);
-
-/** Waits at the gate, and closes it behind. @return true when it was lifted; false when the parent ended first */
-bool os_gate_pass(int gate, int parent);
-
 #endif

@@ -249,7 +249,8 @@ bool board_has_more(const struct board *board);
 /** Whether board_ring would ring: after a report. If not, the keeper is going to see the report. */
 bool board_keeper_is_asleep(const struct board *board);
 
-/** Rings the bell when the keeper sleeps. After each report. */
-void board_ring(struct board *board);
+/** Rings the bell when the keeper sleeps. After each report.
+ *  @return false when the bell is not there: the worker has to end, which the keeper notices as well */
+bool board_ring(struct board *board);
 
 #endif

@@ -144,18 +144,6 @@ void crew_free(struct kith_pool *pool)
     kith_arena_free(crew->arena);
 }
 
-void crew_abort(struct kith_pool *pool)
-{
-    for (unsigned i = 0; i < pool->crew.count; i++) {
-        kith_process *process = pool->crew.workers[i].process;
-        if (!process)
-            continue;
-        kith_process_kill(process);
-        while (kith_process_join(process, KITH_FOREVER) == -EINTR)
-            continue;
-    }
-}
-
 /* ---- starting ---- */
 
 static void set_fds(struct kith_pool *pool, const kith_queue *outbox)
@@ -206,8 +194,8 @@ static int start_worker(struct kith_pool *pool, unsigned number)
         *worker = made;
         pool->crew.running++;
         pool->crew.started++;
-        if (pool->crew.kill_at != OS_FOREVER) /* the others were asked to end meanwhile */
-            kith_process_terminate(made.process);
+        if (pool->broken || pool->state == POOL_TERMINATED)
+            crew_terminate(pool); /* the others were asked to end while this one was started */
         pool_unlock(pool);
         code = keeper_watch(pool, worker);
         if (code < 0)
@@ -350,22 +338,17 @@ static void signal_all(struct kith_pool *pool, int (*send)(kith_process *))
     }
 }
 
-/** A worker that somebody has stopped could not go on to its end. */
-static int go_on(kith_process *process)
-{
-    return os_process_signal(kith_process_sentinel(process), SIGCONT);
-}
-
 void crew_let_go_on(const struct worker *worker)
 {
-    go_on(worker->process);
+    int sentinel = kith_process_sentinel(worker->process);
+    if (os_process_is_stopped(sentinel))
+        os_process_signal(sentinel, SIGCONT);
 }
 
 void crew_dismiss(struct kith_pool *pool)
 {
     pool->crew.stopping = true;
     board_dismiss(&pool->board);
-    signal_all(pool, go_on);
 }
 
 void crew_terminate(struct kith_pool *pool)

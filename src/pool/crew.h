@@ -25,8 +25,7 @@ struct worker {
     bool unwatched;          /* there was no memory to watch its sentinel: it was killed */
     uint64_t overdue_ticket; /* it is being killed for a time limit, at a task of this chunk; 0: it is not */
     uint32_t overdue_item;
-    int64_t reported;   /* when its last report was taken in */
-    int64_t stopped_at; /* since when it has been seen to be stopped; 0: it was not */
+    int64_t reported; /* when its last report was taken in */
 };
 
 struct crew {
@@ -58,8 +57,8 @@ int crew_new(struct crew *crew, const kith_pool_options *options, unsigned count
 /** Gives back what it has; of workers that still run, only what this process has of them: for a forked child. */
 void crew_free(struct kith_pool *pool);
 
-/** Kills all, and waits for their end: of a pool that does not begin. */
-void crew_abort(struct kith_pool *pool);
+/** Ends all workers of a pool that could not be finished: none has had a task. */
+void crew_undo(struct kith_pool *pool);
 
 /** Starts workers where there are none, unless the last start failed a moment ago and no worker has ended since, or the
  *  crew is stopping. Breaks the pool when that has had no use for long. Not under the mutex.
@@ -78,7 +77,7 @@ void crew_terminate(struct kith_pool *pool);
 /** Kills those whose second is over. Not under the mutex. */
 void crew_kill_late(struct kith_pool *pool);
 
-/** Lets a worker go on that somebody has stopped. Under the mutex. */
+/** Lets a worker go on, if somebody has stopped it. Under the mutex. */
 void crew_let_go_on(const struct worker *worker);
 
 /** When the keeper has to look at the crew again; OS_FOREVER. */

@@ -324,6 +324,14 @@ static bool somebody_is_idle(const struct kith_pool *pool)
     return false;
 }
 
+/** Whether somebody has to go on, and does not: to claim a chunk, or to end. Under the mutex. */
+static bool something_waits(struct kith_pool *pool)
+{
+    if (pool->crew.stopping)
+        return pool->crew.running > 0;
+    return board_waiting(&pool->board) > 0 && somebody_is_idle(pool);
+}
+
 /** Those who are stopped as well: when all were, nobody would ever claim anything. Under the mutex. */
 static void wake_idle(struct kith_pool *pool)
 {
@@ -334,7 +342,7 @@ static void wake_idle(struct kith_pool *pool)
     }
 }
 
-/** Wakes sleepers for chunks that nobody has claimed for a while. @return when to look again */
+/** Sees to it that chunks which wait are claimed, whoever was woken for them. @return when to look again */
 static deadline look_at_ring(struct kith_pool *pool, int64_t now)
 {
     struct keeper *keeper = &pool->keeper;

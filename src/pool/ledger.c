@@ -18,20 +18,34 @@ void ledger_begin(struct ledger *ledger)
 
 void ledger_end(struct ledger *ledger)
 {
-    for (uint32_t ticket = 0; ticket < ledger->fresh; ticket++)
-        free(ledger->entries[ticket].many);
+    for (uint32_t index = 0; index < ledger->fresh; index++)
+        free(ledger->entries[index].many);
     free(ledger->entries);
     ledger_begin(ledger);
 }
 
 /* ---- entries ---- */
 
-/** @return a ticket; LEDGER_NONE when there is no memory */
+/* A ticket: which entry it is, and a number that never comes again. */
+enum { INDEX_BITS = 24 };
+_Static_assert(4 * PENDING_MAX < 1 << INDEX_BITS, "a ticket has room for the index");
+
+static uint64_t new_ticket(struct ledger *ledger, uint32_t index)
+{
+    return ++ledger->serial << INDEX_BITS | index;
+}
+
+static uint32_t index_of(uint64_t ticket)
+{
+    return ticket & ((1 << INDEX_BITS) - 1);
+}
+
+/** @return its index; LEDGER_NONE when there is no memory */
 static uint32_t take_entry(struct ledger *ledger)
 {
-    uint32_t ticket = ledger->free;
-    if (ticket != LEDGER_NONE) {
-        ledger->free = ledger->entries[ticket].next;
+    uint32_t index = ledger->free;
+    if (index != LEDGER_NONE) {
+        ledger->free = ledger->entries[index].next;
     } else {
         if (ledger->fresh == ledger->capacity) {
             uint32_t capacity = ledger->capacity ? ledger->capacity * 2 : 64;
@@ -41,19 +55,18 @@ static uint32_t take_entry(struct ledger *ledger)
             ledger->entries = entries;
             ledger->capacity = capacity;
         }
-        ticket = ledger->fresh++;
+        index = ledger->fresh++;
     }
-    ledger->entries[ticket] = (struct entry){ 0 };
+    ledger->entries[index] = (struct entry){ .ticket = new_ticket(ledger, index) };
     ledger->used++;
-    return ticket;
+    return index;
 }
 
-static void give_entry(struct ledger *ledger, uint32_t ticket)
+static void give_entry(struct ledger *ledger, struct entry *entry)
 {
-    struct entry *entry = &ledger->entries[ticket];
     free(entry->many);
     *entry = (struct entry){ .next = ledger->free };
-    ledger->free = ticket;
+    ledger->free = (uint32_t)(entry - ledger->entries);
     ledger->used--;
 }
 
@@ -72,12 +85,17 @@ bool entry_ended(const struct entry *entry, uint32_t item)
     return *bits >> item % 64 & 1;
 }
 
-/** One of its tasks has ended. */
-static void end_item(struct kith_pool *pool, struct entry *entry, uint32_t item, const struct ending *ending)
+static void note_ended(struct entry *entry, uint32_t item)
 {
     uint64_t *bits = entry->many ? &entry->many[item / 64] : &entry->few;
     *bits |= (uint64_t)1 << item % 64;
     entry->left--;
+}
+
+/** One of its tasks has ended. */
+static void end_item(struct kith_pool *pool, struct entry *entry, uint32_t item, const struct ending *ending)
+{
+    note_ended(entry, item);
     pool_task_ended(pool, entry->result);
     result_end(entry->result, entry->first + item, ending);
 }
@@ -90,34 +108,30 @@ static void end_items(struct kith_pool *pool, struct entry *entry, uint32_t from
     }
 }
 
-/** No worker has it any more, and none of its tasks is left. */
-static void release(struct kith_pool *pool, uint32_t ticket)
+/** No worker reads it any more, and none of its tasks is left. */
+static void release(struct kith_pool *pool, struct entry *entry)
 {
-    struct entry *entry = &pool->ledger.entries[ticket];
-    pool->ledger.unread -= entry->given_up;
+    pool->ledger.dead -= entry->given_up;
     store_release(pool->store, entry->place);
-    give_entry(&pool->ledger, ticket);
+    give_entry(&pool->ledger, entry);
 }
 
-static uint32_t ticket_of(const struct ledger *ledger, uint64_t place)
+static struct entry *find(const struct ledger *ledger, uint64_t ticket)
 {
-    for (uint32_t ticket = 0; ticket < ledger->fresh; ticket++) {
-        if (ledger->entries[ticket].place == place)
-            return ticket;
-    }
-    return LEDGER_NONE;
+    uint32_t index = index_of(ticket);
+    bool known = ticket != 0 && index < ledger->fresh && ledger->entries[index].ticket == ticket;
+    return known ? &ledger->entries[index] : NULL;
 }
 
-const struct entry *ledger_find(const struct ledger *ledger, uint64_t place, uint32_t *hint)
+struct entry *ledger_find(const struct ledger *ledger, uint64_t ticket)
 {
-    if (*hint >= ledger->fresh || ledger->entries[*hint].place != place)
-        *hint = ticket_of(ledger, place);
-    return *hint != LEDGER_NONE && ledger->entries[*hint].left > 0 ? &ledger->entries[*hint] : NULL;
+    struct entry *entry = find(ledger, ticket);
+    return entry && entry->left > 0 ? entry : NULL;
 }
 
 /* ---- into the ring ---- */
 
-static void hand_out(struct kith_pool *pool, uint32_t ticket)
+static void hand_out(struct kith_pool *pool, struct entry *entry)
 {
     struct ledger *ledger = &pool->ledger;
     if (ledger->parked == LEDGER_NONE && board_hand_out(&pool->board, entry->place)) {
@@ -127,18 +141,17 @@ static void hand_out(struct kith_pool *pool, uint32_t ticket)
     uint32_t index = (uint32_t)(entry - ledger->entries);
     entry->next = LEDGER_NONE;
     if (ledger->parked == LEDGER_NONE)
-        ledger->parked = ticket;
+        ledger->parked = index;
     else
-        ledger->entries[ledger->parked_last].next = ticket;
-    ledger->parked_last = ticket;
+        ledger->entries[ledger->parked_last].next = index;
+    ledger->parked_last = index;
 }
 
 void ledger_unpark(struct kith_pool *pool)
 {
     struct ledger *ledger = &pool->ledger;
     while (ledger->parked != LEDGER_NONE) {
-        uint32_t ticket = ledger->parked;
-        struct entry *entry = &ledger->entries[ticket];
+        struct entry *entry = &ledger->entries[ledger->parked];
         uint32_t next = entry->next;
         if (entry->left == 0)
             release(pool, entry);
@@ -165,21 +178,22 @@ static size_t name_size(const struct kith_result *result)
     return result->name ? strlen(result->name) + 1 : 0;
 }
 
-static void write_chunk(struct kith_pool *pool, uint32_t ticket, const struct load *load)
+/** Writes what is before a chunk's items. */
+static struct chunk *write_head(struct kith_pool *pool, const struct entry *entry)
 {
-    const struct entry *entry = &pool->ledger.entries[ticket];
     const struct kith_result *result = entry->result;
     struct chunk *chunk = board_chunk(&pool->board, entry->place);
-    atomic_init(&chunk->state, CHUNK_WAITING);
-    atomic_init(&chunk->give_up, 0);
-    chunk->ticket = ticket;
-    chunk->count = entry->count;
-    chunk->attempt = entry->attempt;
-    chunk->name_size = (uint32_t)name_size(result);
-    chunk->function = result->work;
+    *chunk = (struct chunk){
+        .state = CHUNK_WAITING,
+        .ticket = entry->ticket,
+        .count = entry->count,
+        .attempt = entry->attempt,
+        .function = result->work,
+        .name_size = (uint32_t)name_size(result),
+    };
     if (result->name)
-        memcpy(chunk + 1, result->name, chunk->name_size);
-    memcpy((void *)(uintptr_t)chunk_items(chunk), load->data, load->size);
+        memcpy(chunk_name(chunk), result->name, chunk->name_size);
+    return chunk;
 }
 
 /** Puts tasks on their way, for the first time or once more. @return 0, or a code with its detail */
@@ -187,23 +201,23 @@ static int enter(struct kith_pool *pool, struct kith_result *result, size_t firs
                  uint32_t attempt)
 {
     struct ledger *ledger = &pool->ledger;
-    uint32_t ticket = take_entry(ledger);
-    if (ticket == LEDGER_NONE)
+    uint32_t index = take_entry(ledger);
+    if (index == LEDGER_NONE)
         return error_fail(-ENOMEM, "no memory to write a task down");
-    struct entry *entry = &ledger->entries[ticket];
+    struct entry *entry = &ledger->entries[index];
     entry->result = result;
     entry->first = first;
     entry->count = entry->left = load->count;
     entry->attempt = attempt;
-    entry->size = sizeof(struct chunk) + ((name_size(result) + 7) & ~(size_t)7) + load->size;
+    entry->size = sizeof(struct chunk) + chunk_padded(name_size(result)) + load->size;
     int code = note_none(entry) ? store_allocate(pool->store, entry->size, &entry->place)
                                 : error_fail(-ENOMEM, "no memory to write %u tasks down", load->count);
     if (code < 0) {
-        give_entry(ledger, ticket);
+        give_entry(ledger, entry);
         return code;
     }
-    write_chunk(pool, ticket, load);
-    hand_out(pool, ticket);
+    memcpy(chunk_items(write_head(pool, entry)), load->data, load->size);
+    hand_out(pool, entry);
     return 0;
 }
 
@@ -216,19 +230,6 @@ int ledger_enter(struct kith_pool *pool, struct kith_result *result, size_t firs
 }
 
 /* ---- reports ---- */
-
-static void stop_lingering(struct kith_pool *pool, struct worker *worker)
-{
-    if (worker->lingering != LEDGER_NONE)
-        release(pool, worker->lingering);
-    worker->lingering = LEDGER_NONE;
-}
-
-void ledger_tidy(struct kith_pool *pool, struct worker *worker, uint64_t at)
-{
-    if (worker->lingering != LEDGER_NONE && pool->ledger.entries[worker->lingering].place != at)
-        stop_lingering(pool, worker);
-}
 
 /** Ends the task that the report is on. */
 static void take_report(struct kith_pool *pool, const struct worker *worker, struct entry *entry,
@@ -249,7 +250,8 @@ static void take_report(struct kith_pool *pool, const struct worker *worker, str
     end_item(pool, entry, report->item, &ending);
 }
 
-void ledger_report(struct kith_pool *pool, struct worker *worker, const struct report *report, size_t size, bool owned)
+/** Whether it is the first report on a task of the entry. */
+static bool is_due(const struct entry *entry, const struct report *report)
 {
     return report->kind >= REPORT_VALUE && report->kind <= REPORT_CANCELLED && entry->left > 0 &&
            report->item < entry->count && !entry_ended(entry, report->item);
@@ -264,9 +266,9 @@ void ledger_report(struct kith_pool *pool, const struct worker *worker, const st
     } else if (entry && is_due(entry, report)) {
         take_report(pool, worker, entry, report, size, owned);
         owned = false;
+        if (entry->left == 0)
+            release(pool, entry);
     }
-    if (known && entry->left == 0)
-        worker->lingering = report->ticket;
     if (owned)
         free((void *)(uintptr_t)report);
 }
@@ -275,63 +277,44 @@ void ledger_report(struct kith_pool *pool, const struct worker *worker, const st
 
 /** The bytes of an item of a chunk, with what is before them.
  *  @return where; NULL when what lies there can't be: the dead one has written over it */
-static const unsigned char *find_item(const struct chunk *chunk, const struct entry *entry, uint32_t index,
-                                      size_t *size)
+static unsigned char *find_item(struct kith_pool *pool, const struct entry *entry, uint32_t index, size_t *size)
 {
-    const unsigned char *end = (const unsigned char *)chunk + entry->size;
-    const unsigned char *at = (const unsigned char *)chunk_items(chunk);
-    for (uint32_t i = 0; at < end; i++) {
-        const struct item *item = (const void *)at;
-        size_t left = (size_t)(end - at);
+    unsigned char *chunk = (unsigned char *)board_chunk(&pool->board, entry->place);
+    size_t at = sizeof(struct chunk) + chunk_padded(name_size(entry->result));
+    for (uint32_t i = 0; at < entry->size; i++) {
+        const struct item *item = (const void *)(chunk + at);
+        size_t left = entry->size - at;
         if (left < sizeof *item || item->size > left - sizeof *item)
             return NULL;
-        *size = (size_t)((const unsigned char *)item_next(item) - at);
-        if (*size > left)
-            return NULL;
+        *size = sizeof *item + chunk_padded(item->size);
         if (i == index)
-            return at;
+            return chunk + at;
         at += *size;
     }
     return NULL;
 }
 
-/** Makes the entry, and its chunk, of the tasks from index on.
+/** Makes the entry, and its chunk, which is nobody's, one of the tasks from index on; under a new ticket.
  *  @return false when that can't be: nothing has changed */
 static bool shorten(struct kith_pool *pool, struct entry *entry, uint32_t index)
 {
-    struct chunk *chunk = board_chunk(&pool->board, entry->place);
     size_t size;
-    const unsigned char *from = find_item(chunk, entry, index, &size);
+    const unsigned char *from = find_item(pool, entry, index, &size);
     if (!from)
         return false;
-    uint32_t count = entry->count - index;
-    unsigned char *to = (unsigned char *)(uintptr_t)chunk_items(chunk);
-    size_t cut = (size_t)(from - to);
-    memmove(to, from, (size_t)((unsigned char *)chunk + entry->size - from));
-    entry->size -= cut;
+    unsigned char *chunk = (unsigned char *)board_chunk(&pool->board, entry->place);
+    size_t head = sizeof(struct chunk) + chunk_padded(name_size(entry->result));
+    size_t length = entry->size - (size_t)(from - chunk);
+    memmove(chunk + head, from, length);
+    entry->size = head + length;
     entry->first += index;
-    entry->count = entry->left = count;
-    if (count <= 64) {
-        free(entry->many);
-        entry->many = NULL;
-        entry->few = 0;
-    } else {
-        memset(entry->many, 0, (count + 63) / 64 * sizeof *entry->many);
-    }
+    entry->count = entry->left = entry->count - index;
+    entry->ticket = new_ticket(&pool->ledger, (uint32_t)(entry - pool->ledger.entries));
+    entry->few = 0;
+    if (entry->many)
+        memset(entry->many, 0, (entry->count + 63) / 64 * sizeof *entry->many);
+    write_head(pool, entry);
     return true;
-}
-
-/** Puts the tasks of a chunk that is nobody's into the ring again, as they lie there. */
-static void hand_out_again(struct kith_pool *pool, uint32_t ticket)
-{
-    const struct entry *entry = &pool->ledger.entries[ticket];
-    struct chunk *chunk = board_chunk(&pool->board, entry->place);
-    chunk->ticket = ticket;
-    chunk->count = entry->count;
-    chunk->attempt = entry->attempt;
-    atomic_store_explicit(&chunk->give_up, 0, memory_order_relaxed);
-    atomic_store_explicit(&chunk->state, CHUNK_WAITING, memory_order_relaxed);
-    hand_out(pool, ticket);
 }
 
 static void end_lost(struct kith_pool *pool, struct entry *entry, uint32_t item, const struct worker *worker,
@@ -358,69 +341,62 @@ static void end_lost(struct kith_pool *pool, struct entry *entry, uint32_t item,
     end_item(pool, entry, item, &ending);
 }
 
-/** Has the one task begin again, by a chunk of its own. @return whether it could be had */
-static bool try_again(struct kith_pool *pool, uint32_t ticket, uint32_t item)
+/** Has a task begin again, by a chunk of its own. The table may move. @return whether it could be had */
+static bool try_again(struct kith_pool *pool, struct entry *entry, uint32_t item)
 {
-    struct entry *entry = &pool->ledger.entries[ticket];
+    uint32_t index = (uint32_t)(entry - pool->ledger.entries);
     size_t size;
-    const unsigned char *at = find_item(board_chunk(&pool->board, entry->place), entry, item, &size);
+    const unsigned char *at = find_item(pool, entry, item, &size);
     if (!at || enter(pool, entry->result, entry->first + item, &(struct load){ at, size, 1 }, entry->attempt + 1) < 0)
         return false;
-    /* From here on it is the new one's. The table may have moved. */
-    entry = &pool->ledger.entries[ticket];
-    uint64_t *bits = entry->many ? &entry->many[item / 64] : &entry->few;
-    *bits |= (uint64_t)1 << item % 64;
-    entry->left--;
+    note_ended(&pool->ledger.entries[index], item);
     pool->stats.retried++;
     return true;
 }
 
 /** The task that the worker was at when it ended, and any before it whose report never came. */
-static void settle_begun(struct kith_pool *pool, uint32_t ticket, uint32_t begun, const struct worker *worker,
+static void settle_begun(struct kith_pool *pool, uint32_t index, uint32_t begun, const struct worker *worker,
                          const struct fate *fate)
 {
     for (uint32_t item = 0; item < begun; item++) {
-        struct entry *entry = &pool->ledger.entries[ticket];
+        struct entry *entry = &pool->ledger.entries[index];
         if (entry->left == 0)
             return;
-        const struct kith_result *result = entry->result;
         if (entry_ended(entry, item))
             continue;
-        if (entry->attempt > result->retries || result->cancelled || !try_again(pool, ticket, item))
-            end_lost(pool, &pool->ledger.entries[ticket], item, worker, fate);
+        bool again = entry->attempt <= entry->result->retries && !entry->result->cancelled;
+        if (!again || !try_again(pool, entry, item))
+            end_lost(pool, &pool->ledger.entries[index], item, worker, fate);
     }
 }
 
 /** Those that it had not begun. */
-static void settle_rest(struct kith_pool *pool, uint32_t ticket, uint32_t begun)
+static void settle_rest(struct kith_pool *pool, struct entry *entry, uint32_t begun)
 {
-    struct entry *entry = &pool->ledger.entries[ticket];
-    if (entry->left == 0) {
-        release(pool, ticket);
-    } else if (!entry->result->cancelled && shorten(pool, entry, begun)) {
-        hand_out_again(pool, ticket);
-    } else {
-        struct ending ending = { .code = -ECANCELED };
-        if (!entry->result->cancelled) {
-            ending.code = KITH_EWORKERLOST;
-            ending.detail = "the worker that had the task wrote over it before it ended";
-            ending.lasting = true;
-        }
-        end_items(pool, entry, begun, &ending);
-        release(pool, ticket);
+    if (entry->left > 0 && !entry->result->cancelled && shorten(pool, entry, begun)) {
+        hand_out(pool, entry);
+        return;
     }
+    if (entry->left > 0 && entry->result->cancelled)
+        end_items(pool, entry, begun, &(struct ending){ .code = -ECANCELED, .attempts = entry->attempt - 1 });
+    else
+        end_items(pool, entry, begun,
+                  &(struct ending){ .code = KITH_EWORKERLOST,
+                                    .detail = "the worker that had the task wrote over its memory before it ended",
+                                    .lasting = true });
+    release(pool, entry);
 }
 
-void ledger_bury(struct kith_pool *pool, struct worker *worker, uint64_t place, uint32_t item, const struct fate *fate)
+void ledger_bury(struct kith_pool *pool, const struct worker *worker, const struct board_sight *sight,
+                 const struct fate *fate)
 {
-    stop_lingering(pool, worker);
-    uint32_t ticket = place ? ticket_of(&pool->ledger, place) : LEDGER_NONE;
-    if (ticket == LEDGER_NONE)
+    struct entry *entry = find(&pool->ledger, sight->ticket);
+    if (!entry)
         return;
-    uint32_t count = pool->ledger.entries[ticket].count;
-    uint32_t begun = item == DESK_NO_ITEM ? 0 : item < count ? item + 1 : count;
-    settle_begun(pool, ticket, begun, worker, fate);
-    settle_rest(pool, ticket, begun);
+    uint32_t index = (uint32_t)(entry - pool->ledger.entries);
+    uint32_t begun = sight->item == BOARD_NO_ITEM ? 0 : sight->item < entry->count ? sight->item + 1 : entry->count;
+    settle_begun(pool, index, begun, worker, fate);
+    settle_rest(pool, &pool->ledger.entries[index], begun);
 }
 
 /* ---- giving up ---- */
@@ -435,7 +411,7 @@ static bool stop_chunk(struct kith_pool *pool, struct entry *entry)
                                                  memory_order_acquire))
         return false;
     entry->given_up = true;
-    pool->ledger.unread++;
+    pool->ledger.dead++;
     return true;
 }
 
@@ -443,9 +419,9 @@ bool ledger_cancel(struct kith_pool *pool, struct kith_result *result)
 {
     bool some = false;
     struct ledger *ledger = &pool->ledger;
-    for (uint32_t ticket = 0; ticket < ledger->fresh; ticket++) {
-        struct entry *entry = &ledger->entries[ticket];
-        if (entry->place == 0 || entry->left == 0 || entry->result != result)
+    for (uint32_t index = 0; index < ledger->fresh; index++) {
+        struct entry *entry = &ledger->entries[index];
+        if (entry->ticket == 0 || entry->left == 0 || entry->result != result)
             continue;
         if (stop_chunk(pool, entry)) {
             end_items(pool, entry, 0, &(struct ending){ .code = -ECANCELED, .attempts = entry->attempt - 1 });
@@ -460,9 +436,9 @@ bool ledger_cancel(struct kith_pool *pool, struct kith_result *result)
 void ledger_sweep(struct kith_pool *pool, int code, const char *detail)
 {
     struct ledger *ledger = &pool->ledger;
-    for (uint32_t ticket = 0; ticket < ledger->fresh; ticket++) {
-        struct entry *entry = &ledger->entries[ticket];
-        if (entry->place == 0 || entry->left == 0)
+    for (uint32_t index = 0; index < ledger->fresh; index++) {
+        struct entry *entry = &ledger->entries[index];
+        if (entry->ticket == 0 || entry->left == 0)
             continue;
         bool begun = !stop_chunk(pool, entry);
         struct ending ending = {

@@ -3,6 +3,7 @@
 #ifndef KITH_SRC_POOL_LEDGER_H
 #define KITH_SRC_POOL_LEDGER_H
 
+#include "pool/board.h"
 #include "pool/report.h"
 
 #include <stdbool.h>
@@ -15,7 +16,8 @@ struct worker;
 
 /** What is known of a chunk. */
 struct entry {
-    uint64_t place;             /* in the store; 0: this entry is free */
+    uint64_t ticket;            /* its own, and nobody's ever after; 0: this entry is free */
+    uint64_t place;             /* in the store */
     size_t size;                /* there, in bytes */
     struct kith_result *result; /* whose tasks they are; not to be looked at when none is left */
     size_t first;               /* the index there of the first */
@@ -23,18 +25,19 @@ struct entry {
     uint32_t left;              /* of these, have not ended */
     uint32_t attempt;           /* of them all */
     uint32_t next;              /* when free: the next free one. When parked: the next that is */
-    bool given_up;              /* cancelled before it was begun: a worker that comes upon it says so, and drops it */
+    bool given_up;              /* cancelled before it was begun. It is free when a worker says that it dropped it */
     uint64_t few;               /* which have ended, a bit each, when there are no more than 64 */
     uint64_t *many;             /* else; from malloc */
 };
 
 struct ledger {
-    struct entry *entries; /* a ticket is an index here */
+    struct entry *entries;
     uint32_t capacity;
     uint32_t fresh;  /* from here on none was ever used */
     uint32_t free;   /* the first of those that are free again; LEDGER_NONE */
     uint32_t used;   /* how many are not free */
-    uint32_t unread; /* how many are given up, and no worker has said that it dropped them */
+    uint32_t dead;   /* of these, how many are given up */
+    uint64_t serial; /* of tickets */
     uint32_t parked; /* the first that found no room in the ring; LEDGER_NONE */
     uint32_t parked_last;
     size_t uncalled; /* how many are in the ring for which nobody has been woken */
@@ -62,7 +65,8 @@ int ledger_enter(struct kith_pool *pool, struct kith_result *result, size_t firs
 void ledger_call(struct kith_pool *pool);
 
 /** Takes in what a worker has reported on a task. @param owned  the report is from malloc, and now the ledger's */
-void ledger_report(struct kith_pool *pool, struct worker *worker, const struct report *report, size_t size, bool owned);
+void ledger_report(struct kith_pool *pool, const struct worker *worker, const struct report *report, size_t size,
+                   bool owned);
 
 /** How the worker ended that had a chunk. */
 struct fate {
@@ -76,13 +80,8 @@ struct fate {
 void ledger_bury(struct kith_pool *pool, const struct worker *worker, const struct board_sight *sight,
                  const struct fate *fate);
 
-/** Frees the chunk that a worker had last, if it has put it down. */
-void ledger_tidy(struct kith_pool *pool, struct worker *worker, uint64_t at);
-
-/** The entry of a chunk.
- *  @param hint  where it was found when this was asked last, or LEDGER_NONE
- *  @return NULL when there is none at that place that has tasks left */
-const struct entry *ledger_find(const struct ledger *ledger, uint64_t place, uint32_t *hint);
+/** The entry of a chunk. @return NULL when there is none of that ticket, or none of its tasks is left */
+struct entry *ledger_find(const struct ledger *ledger, uint64_t ticket);
 
 /** Whether a task of it has ended. */
 bool entry_ended(const struct entry *entry, uint32_t item);

@@ -1,15 +1,10 @@
-/* Workers that do not go on. No task has a timer: the desks tell since when each worker is at what it is at. */
+/* Time limits. No task has a timer: the desks tell since when each worker is at what it is at. */
 #include "pool/limits.h"
 
-#include "os/process.h"
 #include "pool/pool.h"
 
 /* A worker whose reports were just taken in is in the middle of something: it is looked at again a moment later. */
 #define JUST_NOW ((int64_t)10000000)
-
-/* So long a worker is stopped before that is no accident: whoever stops this process with its children and lets them all
- * go on does not do it at one instant. In nanoseconds. */
-#define STOPPED ((int64_t)100000000)
 
 /** Ends a worker that is late. What it was at when it was seen is lost with it, and nothing else: it begins no other
  *  task any more. A result that it still puts counts. */
@@ -60,34 +55,4 @@ deadline limits_enforce(struct kith_pool *pool, int64_t now)
     }
     pool_unlock(pool);
     return next;
-}
-
-/** Ends a worker that has no chunk, and from this instant on gets none. */
-static void end_idle(struct kith_pool *pool, unsigned number)
-{
-    struct worker *worker = &pool->crew.workers[number];
-    struct board_sight sight;
-    uint64_t at = atomic_load_explicit(&pool->board.desks[number].at, memory_order_acquire);
-    if (board_look(&pool->board, number, &sight))
-        return;
-    sight.at = at;
-    if (!board_doom(&pool->board, number, &sight))
-        return;
-    kith_log(KITH_LOG_WARNING, "worker %d of a pool is stopped, and is killed: tasks wait", (int)worker->pid);
-    kith_process_kill(worker->process);
-}
-
-void limits_end_stopped(struct kith_pool *pool, int64_t now)
-{
-    for (unsigned i = 0; i < pool->crew.count; i++) {
-        struct worker *worker = &pool->crew.workers[i];
-        if (!worker->process || worker->ended)
-            continue;
-        if (!os_process_is_stopped(kith_process_sentinel(worker->process)))
-            worker->stopped_at = 0;
-        else if (worker->stopped_at == 0)
-            worker->stopped_at = now;
-        else if (now - worker->stopped_at >= STOPPED)
-            end_idle(pool, i);
-    }
 }

@@ -1,4 +1,4 @@
-/* Workers that do not go on: those that exceed the time limit of a task, and those that are stopped. */
+/* Time limits of tasks. */
 #ifndef KITH_SRC_POOL_LIMITS_H
 #define KITH_SRC_POOL_LIMITS_H
 
@@ -10,9 +10,5 @@ struct kith_pool;
  *  about them. By the keeper; not under the mutex.
  *  @return when to look again; OS_FOREVER */
 deadline limits_enforce(struct kith_pool *pool, int64_t now);
-
-/** Kills the workers that have been stopped (SIGSTOP) for a moment and have nothing to lose: while tasks wait, or the
- *  pool is to end, they would have to go on. By the keeper, now and then; under the mutex. */
-void limits_end_stopped(struct kith_pool *pool, int64_t now);
 
 #endif

@@ -6,7 +6,8 @@
  *   result.c  how tasks end, and who waits for that
  *   keeper.c  the thread that takes reports in and looks after all
  *   crew.c    the workers: started, buried, stopped
- *   limits.c  workers that exceed a time limit, or do not answer
+ *   limits.c  workers that exceed a time limit
+ *   imap.c, progress.c, chunk_size.c
  *
  * One mutex guards what the threads of this process share; workers know nothing of it. No callback, no start of a
  * process, no pickling happens under it.
@@ -88,8 +89,8 @@ int pool_open(const struct kith_pool *pool);
 size_t pool_room(const struct kith_pool *pool);
 
 /** Waits for room, or until the pool is not open any more. Leaves the mutex meanwhile.
- *  @return as pool_open; -EINTR; -EDEADLK in the keeper's thread with the detail */
-int pool_wait_for_room(struct kith_pool *pool);
+ *  @return as pool_open; -ETIMEDOUT, -EINTR; -EDEADLK in the keeper's thread with the detail */
+int pool_wait_for_room(struct kith_pool *pool, deadline until);
 
 /** Wakes those who wait for room, when there is enough for it to be worth it, or the pool is not open any more. */
 void pool_tell_of_room(struct kith_pool *pool);
@@ -115,5 +116,8 @@ void pool_end(struct kith_pool *pool);
 
 /** Gives back a reference. Not under the mutex. */
 void pool_release(struct kith_pool *pool);
+
+/** The same, in a child made by fork: whatever its parent's other threads were at. */
+void pool_forget(struct kith_pool *pool);
 
 #endif

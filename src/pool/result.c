@@ -2,6 +2,7 @@
 #include "pool/result.h"
 
 #include "os/futex.h"
+#include "pool/chunk_size.h"
 #include "pool/map.h"
 #include "pool/pool.h"
 #include "pool/progress.h"
@@ -152,13 +153,12 @@ static int check_work(const struct kith_pool *pool, kith_entry *work, const char
     return 0;
 }
 
-static int check(const struct kith_pool *pool, const struct result_plan *plan, const char **name)
+static int check(const struct kith_pool *pool, kith_entry *work, const kith_task_options *options, const char **name)
 {
-    const kith_task_options *options = plan->options;
     if (options && options->timeout < 0 && options->timeout != KITH_FOREVER)
         return error_fail(-EINVAL, "a time limit of %lld ns: give more than zero, or 0 for none",
                           (long long)options->timeout);
-    return check_work(pool, plan->work, name);
+    return check_work(pool, work, name);
 }
 
 static void free_cells(struct kith_result *result)
@@ -169,32 +169,26 @@ static void free_cells(struct kith_result *result)
     free(result->order);
 }
 
-static struct kith_result *make(struct kith_pool *pool, const struct result_plan *plan, const char *name)
+/** @return NULL when there is no memory */
+static struct kith_result *make(const kith_task_options *options, size_t cells, bool ordered)
 {
-    static const kith_task_options defaults;
-    const kith_task_options *options = plan->options ? plan->options : &defaults;
     struct kith_result *made = calloc(1, sizeof *made);
     if (!made)
         return NULL;
-    made->pool = pool;
     made->references = 2;
-    made->work = plan->work;
-    made->name = name;
     made->limit = options->timeout > 0 ? options->timeout : OS_FOREVER;
     made->retries = options->retries;
     made->chunk = options->chunk;
-    made->is_list = plan->is_list;
     made->callback = options->callback;
     made->error_callback = options->error_callback;
     made->progress = options->progress;
     made->context = options->context;
-    made->total = plan->total;
     made->first_failed = RESULT_NO_INDEX;
-    made->cell_count = plan->cells > 0 ? plan->cells : 1;
+    made->cell_count = cells > 0 ? cells : 1;
     made->cells = calloc(made->cell_count, sizeof *made->cells);
-    if (made->cells && plan->ordered)
+    if (made->cells && ordered)
         made->order = calloc(made->cell_count, sizeof *made->order);
-    if (!made->cells || (plan->ordered && !made->order)) {
+    if (!made->cells || (ordered && !made->order)) {
         free(made->cells);
         free(made);
         return NULL;
@@ -222,29 +216,51 @@ static void strike(struct kith_result *result)
     result->link = NULL;
 }
 
-int result_new(struct kith_result **result, struct kith_pool *pool, const struct result_plan *plan)
+void result_attend(struct kith_result *result)
 {
+    if (!result->link)
+        enlist(&result->pool->attended, result);
+}
+
+/** Makes it one of the pool's. */
+static int join_pool(struct kith_result *result, struct kith_pool *pool)
+{
+    pool_lock(pool);
+    int code = pool_open(pool);
+    if (code == 0) {
+        pool->references++;
+        result->pool = pool;
+        if (result->progress)
+            result_attend(result);
+    }
+    pool_unlock(pool);
+    if (code == 0 && result->progress)
+        keeper_wake(pool);
+    return code;
+}
+
+int result_new(struct kith_result **result, struct kith_pool *pool, kith_entry *work, const kith_task_options *options,
+               size_t total, size_t cells, bool ordered)
+{
+    static const kith_task_options defaults;
     const char *name = NULL;
-    int code = check(pool, plan, &name);
+    if (!options)
+        options = &defaults;
+    int code = check(pool, work, options, &name);
     if (code < 0)
         return code;
-    struct kith_result *made = make(pool, plan, name);
+    struct kith_result *made = make(options, cells, ordered);
     if (!made)
-        return error_fail(-ENOMEM, "no memory for the results of %zu tasks", plan->cells);
-    pool_lock(pool);
-    code = pool_open(pool);
-    if (code == 0)
-        pool->references++;
-    if (code == 0 && made->progress)
-        enlist(&pool->attended, made);
-    pool_unlock(pool);
+        return error_fail(-ENOMEM, "no memory for the results of %zu tasks", cells);
+    made->work = work;
+    made->name = name;
+    made->total = total;
+    code = join_pool(made, pool);
     if (code < 0) {
         free_cells(made);
         free(made);
         return code;
     }
-    if (made->progress)
-        keeper_wake(pool);
     *result = made;
     return 0;
 }
@@ -287,30 +303,46 @@ void result_drop(struct kith_result *result)
         free_result(result);
 }
 
-void result_release(struct kith_result *result)
+/** In a child made by fork: whatever its parent's other threads were at. */
+static void forget(struct kith_result *result)
+{
+    if (--result->references > 0)
+        return; /* tasks were on their way, and the pool's own handle stays in this copy */
+    struct kith_pool *pool = result->pool;
+    free_cells(result);
+    free(result);
+    pool_forget(pool);
+}
+
+static void give_back(struct kith_result *result, unsigned handles)
 {
     struct kith_pool *pool = result->pool;
     pool_lock(pool);
     pool->references++;
-    result_drop(result);
+    while (handles-- > 0)
+        result_drop(result);
     pool_unlock(pool);
     pool_release(pool);
 }
 
-void result_forget(struct kith_result *result)
+void result_release(struct kith_result *result)
 {
-    if (--result->references > 0)
-        return; /* tasks were on their way, and the pool's own handle stays in this copy */
-    free_cells(result);
-    pool_forget(result->pool);
-    free(result);
+    if (result->pool->generation == forks_generation())
+        give_back(result, 1);
+    else
+        forget(result);
+}
+
+void result_undo(struct kith_result *result)
+{
+    give_back(result, 2);
 }
 
 /** All tasks have ended, and no more come. */
-static void complete(struct kith_result *result)
+static void end_all(struct kith_result *result)
 {
     struct kith_pool *pool = result->pool;
-    result->complete = true;
+    result->ended = true;
     strike(result);
     bool to_be_told = result->callback || result->error_callback || result->progress;
     if (to_be_told && !pool->keeper.gone) { /* an imap may outlive the pool */
@@ -321,7 +353,7 @@ static void complete(struct kith_result *result)
     }
 }
 
-void result_finish(struct kith_result *result)
+void result_complete(struct kith_result *result)
 {
     struct kith_pool *pool = result->pool;
     pool_lock(pool);
@@ -333,15 +365,13 @@ void result_finish(struct kith_result *result)
 
 /* ---- ending ---- */
 
-/** Wakes those who wait for just this. */
+/** Wakes those who wait for just this; once, for until the woken one runs, more tasks may end. */
 static void tell(struct kith_result *result, size_t index, size_t done)
 {
     if (atomic_load_explicit(&result->waiting, memory_order_seq_cst) == 0)
         return;
     if (atomic_load_explicit(&result->awaited_index, memory_order_relaxed) != index &&
         atomic_load_explicit(&result->awaited_done, memory_order_relaxed) > done)
-        return;
-    if (atomic_exchange_explicit(&result->asked, 0, memory_order_seq_cst) == 0)
         return;
     if (atomic_exchange_explicit(&result->asked, 0, memory_order_seq_cst) == 0)
         return;
@@ -356,10 +386,8 @@ void result_end(struct kith_result *result, size_t index, const struct ending *e
     enum cell_state state = fill(cell, ending);
     if (state == CELL_FAILED && index < result->first_failed)
         result->first_failed = index;
-    if (ending->report && ending->report->kind != REPORT_CANCELLED) {
-        result->measured++;
-        result->took += ending->report->took;
-    }
+    if (ending->report && ending->report->kind != REPORT_CANCELLED)
+        chunk_size_measure(&result->running_done, &result->running_time, ending->report->took);
     if (ending->owned && !(cell->far && state != CELL_FAILED))
         free((void *)(uintptr_t)ending->report);
     if (result->order)
@@ -369,7 +397,7 @@ void result_end(struct kith_result *result, size_t index, const struct ending *e
     atomic_store_explicit(&result->done, done, memory_order_seq_cst);
     tell(result, index, done);
     if (done == result->total)
-        complete(result);
+        end_all(result);
 }
 
 /* ---- waiting ---- */
@@ -546,7 +574,7 @@ bool result_cancel(struct kith_result *result)
     struct kith_pool *pool = result->pool;
     pool_lock(pool);
     bool some = false;
-    if (!result->complete) {
+    if (!result->ended) {
         result->cancelled = true;
         some = result->feed != NULL;
         feed_give_up(result);
@@ -567,10 +595,6 @@ int kith_result_cancel(kith_result *result)
 
 void kith_result_free(kith_result *result)
 {
-    if (!result)
-        return;
-    if (result->pool->generation == forks_generation())
+    if (result)
         result_release(result);
-    else
-        result_forget(result);
 }

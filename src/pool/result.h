@@ -92,11 +92,13 @@ struct kith_result {
     /* Its tasks. Those of an imap take turns in the cells. */
     size_t total;         /* how many there will be; 0: not known yet (imap) */
     size_t count;         /* how many were handed in */
+    size_t next_index;    /* of the next one: count, but in an imap_unordered, which passes over those whose cells are
+                             still in use */
     _Atomic size_t done;  /* how many have ended. Changed under the mutex; read also without it */
-    bool complete;        /* all have, and no more come */
+    bool ended;           /* all have, and no more come */
     bool cancelled;       /* what has not begun is not to */
-    size_t measured;      /* how many told how long they ran, and */
-    int64_t took;         /* how long they did, all together, in nanoseconds */
+    size_t running_done;  /* chunk_size_measure: tasks that have run, and */
+    int64_t running_time; /* how long they did, in nanoseconds */
     size_t first_failed;  /* the least index of those that failed; RESULT_NO_INDEX */
     struct cell *cells;
     size_t cell_count; /* the task of index i has cell i % cell_count */
@@ -113,8 +115,9 @@ struct kith_result {
 
     /* The keeper's. */
     struct kith_result *next, **link; /* among those that it attends to, or has to tell of; link NULL: among none */
-    size_t told;                      /* how many were done when progress was told last */
+    size_t told;                      /* progress.c: how many were done when progress was told last, */
     int64_t told_at;                  /* and when; 0: never */
+    bool silent;                      /* it is not to be told any more. Under the pool's `telling` */
 };
 
 /** Begins a result for tasks that are to be handed in. The handle is the caller's; the pool has its own, until all
@@ -125,10 +128,11 @@ struct kith_result {
  *  @param cells    how many cells: total, or how many tasks of an imap there are at a time
  *  @param ordered  whether `order` is wanted
  *  @return 0; -EINVAL, -ENOMEM, KITH_ECLOSED, or the failure of a broken pool, with the detail */
-int result_new(struct kith_result **result, struct kith_pool *pool, const struct result_plan *plan);
+int result_new(struct kith_result **result, struct kith_pool *pool, kith_entry *work, const kith_task_options *options,
+               size_t total, size_t cells, bool ordered);
 
 /** Says that no more tasks are handed in: the total is what the count is. Not under the mutex. */
-void result_finish(struct kith_result *result);
+void result_complete(struct kith_result *result);
 
 static inline struct cell *result_cell(const struct kith_result *result, size_t index)
 {
@@ -153,11 +157,11 @@ int result_value(const struct kith_result *result, kith_arena *arena, kith_value
  *  @return whether there were some, or may have been */
 bool result_cancel(struct kith_result *result);
 
-/** Gives a handle back. Not under the mutex. */
+/** Gives a handle back; in whatever process. Not under the mutex. */
 void result_release(struct kith_result *result);
 
-/** Gives a handle back in a child made by fork: whatever its parent's other threads were at. */
-void result_forget(struct kith_result *result);
+/** Gives both handles back, of a result whose one task could not be handed in. Not under the mutex. */
+void result_undo(struct kith_result *result);
 
 /* ---- under the mutex ---- */
 

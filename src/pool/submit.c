@@ -4,15 +4,15 @@
 #include "pool/pool.h"
 #include "process/entry.h"
 
-int submit(struct kith_result *result, struct bundle *bundle)
+int submit(struct kith_result *result, struct bundle *bundle, deadline until)
 {
     struct kith_pool *pool = result->pool;
     struct load load = { bundle->data, bundle->size, bundle->count };
     pool_lock(pool);
-    int code = pool_wait_for_room(pool);
+    int code = pool_wait_for_room(pool, until);
     if (code == 0)
-        code = ledger_enter(pool, result, result->count, &load);
-    if (code == 0)
+        code = ledger_enter(pool, result, result->next_index, &load);
+    if (code == 0) {
         result->count += load.count;
         result->next_index += load.count;
         ledger_call(pool);
@@ -63,7 +63,7 @@ static int begin(struct kith_result **result, kith_pool *pool, kith_entry *work,
     if (code == 0)
         code = result_new(&made, pool, work, &own, 1, 1, false);
     if (code == 0)
-        code = submit(made, &bundle);
+        code = submit(made, &bundle, OS_FOREVER);
     bundle_free(&bundle);
     if (code < 0 && made)
         result_undo(made);

@@ -78,7 +78,7 @@ static void ring(struct workplace *place)
             return;
         place->rung = now;
     }
-    board_ring(board);
+    place->mute = !board_ring(board);
 }
 
 /** Puts a report into the outbox, which nobody else puts into. @return 0, or why there is no way to report it */

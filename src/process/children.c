@@ -84,7 +84,7 @@ static int name(struct kith_process *child, const char *wanted)
 /* What the two talk by until the child has begun. */
 static int open_passing(struct kith_process *child, const kith_process_options *options, bool reports)
 {
-    int code = gate_new(&child->gate);
+    int code = options->method == KITH_FORK ? gate_new(&child->gate) : 0; /* others find theirs in their parcel */
     if (code == 0 && reports)
         code = report_open(child->report);
     return code == 0 ? streams_open(&child->streams, options->stdio) : code;

@@ -3,6 +3,7 @@
 #include "os/process.h"
 #include "process/children.h"
 #include "process/forkserver.h"
+#include "process/gate.h"
 #include "process/hooks.h"
 #include "process/self.h"
 

@@ -1,9 +1,8 @@
 /* The forkserver as its parent sees it.
  *
  * It is a child like others, but hidden. One thread at a time asks it for a child: sends it a parcel, and waits for the
- * answer, which both the server and the child give. When the server has ended, the parcel tells whether there is a
- * child; if not, the parent begins anew with another server. One that is stopped says nothing: it is killed after a
- * while.
+ * answer, or for the server's end. When that came before it had made the child, the parent begins anew with another
+ * server. One that is stopped says nothing: it is killed after a while.
  */
 #include "process/forkserver.h"
 
@@ -151,7 +150,7 @@ static int spawn_server(void)
     kith_arena *arena = NULL;
     struct kith_process *process = NULL;
     kith_process_fd fd = { SERVE_SOCKET, server.far };
-    kith_process_options options = { .name = "kith-forkserver", .fds = &fd, .fd_count = 1 };
+    kith_process_options options = { .name = "kith-forkserver", .method = KITH_SPAWN, .fds = &fd, .fd_count = 1 };
     struct errand errand = { .entry = SERVE_ENTRY, .options = &options };
     int code = kith_arena_new(&arena);
     if (code == 0) {

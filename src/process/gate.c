@@ -16,6 +16,8 @@ struct gate_word {
     uint32_t taken;          /* the parent's alone; here, since a page of its own would be copied at each start */
 };
 
+_Static_assert(sizeof(struct gate_word) <= GATE_SIZE, "it has room");
+
 /* How many starts there can be at the same time. */
 enum { GATES = 512 };
 
@@ -53,6 +55,11 @@ int gate_new(struct gate *gate)
     atomic_store_explicit(&word->asleep, 0, memory_order_relaxed);
     *gate = (struct gate){ word, atomic_load_explicit(&word->lifted, memory_order_relaxed) + 1 };
     return 0;
+}
+
+struct gate gate_in(void *memory)
+{
+    return (struct gate){ memory, 1 };
 }
 
 void gate_lift(struct gate *gate)

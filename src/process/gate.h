@@ -21,6 +21,12 @@ struct gate {
  *  @return 0; -ENOMEM; -EAGAIN when hundreds of threads start children at this very moment */
 int gate_new(struct gate *gate);
 
+/** The size of a gate in memory that parent and child share otherwise, in bytes. */
+#define GATE_SIZE 64
+
+/** The gate in such memory, which is all zero at first, and has to stay until the gate is lifted or passed. */
+struct gate gate_in(void *memory);
+
 /** Lets the child pass. The gate is none then. Under forks_block. */
 void gate_lift(struct gate *gate);
 

@@ -16,8 +16,8 @@
 /* A stream that can't be flushed keeps that in its ferror, for its owner to see. */
 void life_flush(void)
 {
-    fflush(stdout);
-    fflush(stderr);
+    os_stream_flush(stdout);
+    os_stream_flush(stderr);
 }
 
 static _Noreturn void end(int exit_code)
@@ -84,9 +84,8 @@ _Noreturn void life_lead(struct life *life)
     if (life->title)
         os_process_set_title(life->title);
     /* When the parent died in the middle of the start, this child was never started. */
-    if (!os_gate_pass(process_self->gate, process_parent->sentinel))
+    if (!gate_pass(&process_self->gate, process_parent->sentinel))
         _Exit(EXIT_FAILURE);
-    process_self->gate = -1;
     settle(life);
     inherit_only(life->connections, life->connection_count);
     end((life->main ? call_main(life) : call_entry(life)) & 0xff);

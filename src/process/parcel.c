@@ -81,7 +81,7 @@ static int write_plan(kith_bytes *plan, const struct kith_process *child, const 
 static int fill_file(void **gate, int file, const kith_bytes *plan, const kith_bytes *args)
 {
     void *memory;
-    size_t size = sizeof(struct parcel_birth) + plan->size + args->size;
+    size_t page = os_page_size(), size = PICKLES_AT + plan->size + args->size;
     int code = os_memory_back(file, 0, size);
     if (code == 0)
         code = os_memory_map(&memory, file, 0, size);
@@ -96,6 +96,13 @@ static int fill_file(void **gate, int file, const kith_bytes *plan, const kith_b
     return 0;
 }
 
+void parcel_forget(struct parcel *parcel)
+{
+    if (parcel->gate)
+        os_memory_unmap(parcel->gate, os_page_size());
+    parcel->gate = NULL;
+}
+
 static int pack_file(struct parcel *parcel, struct kith_process *child, const struct errand *errand)
 {
     kith_bytes plan = { NULL, 0 }, args = { NULL, 0 };
@@ -105,7 +112,7 @@ static int pack_file(struct parcel *parcel, struct kith_process *child, const st
     if (code == 0 && (code = children_pack_file(child, "kith-parcel")) < 0)
         error_fail(code, "no file of memory for what a child is told: %s", kith_strerror(code));
     if (code == 0)
-        code = fill_file(child->luggage[LUGGAGE_FILE], &plan, &args);
+        code = fill_file(&parcel->gate, child->luggage[LUGGAGE_FILE], &plan, &args);
     parcel->head.plan_size = plan.size;
     parcel->head.args_size = args.size;
     kith_bytes_free(&plan);
@@ -123,12 +130,13 @@ int parcel_pack(struct parcel *parcel, struct kith_process *child, const struct 
         .by_first_thread = os_process_in_first_thread(),
         .reports = child->report[1] >= 0,
     };
+    parcel->gate = NULL;
     int code = pack_file(parcel, child, errand);
     if (code < 0)
         return code;
+    child->gate = gate_in(parcel->gate);
     parcel->descriptors[PARCEL_FILE] = child->luggage[LUGGAGE_FILE];
     parcel->descriptors[PARCEL_PARENT] = process_self->sentinel;
-    parcel->descriptors[PARCEL_GATE] = child->gate;
     parcel->count = PARCEL_KNOWN;
     if (child->report[1] >= 0)
         parcel->descriptors[parcel->count++] = child->report[1];
@@ -169,8 +177,8 @@ void parcel_discard(struct parcel *parcel)
 
 pid_t parcel_fork(const struct parcel *parcel)
 {
-    void *birth;
-    int code = os_memory_map(&birth, parcel->descriptors[PARCEL_FILE], 0, sizeof(struct parcel_birth));
+    void *memory;
+    int code = os_memory_map(&memory, parcel->descriptors[PARCEL_FILE], 0, PICKLES_AT);
     if (code < 0)
         return code;
     birth_in(memory)->child = 0; /* so that the page is there, and the kernel can write to it though we are killed */
@@ -179,11 +187,9 @@ pid_t parcel_fork(const struct parcel *parcel)
     return pid;
 }
 
-pid_t parcel_made(const struct kith_process *child)
+pid_t parcel_made(const struct parcel *parcel)
 {
-    struct parcel_birth birth;
-    ssize_t got = pread(child->luggage[LUGGAGE_FILE], &birth, sizeof birth, 0);
-    return got == sizeof birth ? birth.child : 0;
+    return birth_in(parcel->gate)->child;
 }
 
 /* What is being made of a parcel. All of it lives as long as the process. */
@@ -281,12 +287,14 @@ static int unpack(struct unpacking *to)
     void *memory;
     kith_value *plan;
     const char *entry;
-    size_t size = sizeof(struct parcel_birth) + head->plan_size + head->args_size;
-    int code = os_memory_map(&memory, to->parcel->descriptors[PARCEL_FILE], 0, size);
-    char *pickles = (char *)memory + sizeof(struct parcel_birth);
+    int code =
+        os_memory_map(&memory, to->parcel->descriptors[PARCEL_FILE], 0, PICKLES_AT + head->plan_size + head->args_size);
+    const char *pickles = (char *)memory + PICKLES_AT;
     close(to->parcel->descriptors[PARCEL_FILE]);
-    if (code == 0)
+    if (code == 0) {
+        to->child->gate = gate_in(memory);
         code = kith_arena_new(&to->arena);
+    }
     if (code == 0)
         code = read_pickle(to->arena, &plan, pickles, head->plan_size);
     if (code == 0)
@@ -324,7 +332,6 @@ _Noreturn void parcel_live(const struct parcel *parcel)
     if (!to.child || !to.parent)
         fail(&to, error_fail(-ENOMEM, "no memory for this process's record"));
     to.parent->sentinel = parcel->descriptors[PARCEL_PARENT];
-    to.child->gate = parcel->descriptors[PARCEL_GATE];
     if (parcel->head.reports)
         to.child->report[1] = take_descriptor(&to);
     int code = unpack(&to);

@@ -1,6 +1,6 @@
 /* What a child is told that is no copy of its parent, and how: one packet, with descriptors, the first of them a file
- * of memory. In that lie two pickles: the plan, which says who the child is, how it is set up and what it runs; and the
- * arguments. Before them there is a word where the kernel writes the id of a child that the forkserver makes.
+ * of memory. In that lie the child's gate; a word where the kernel writes the id of a child that the forkserver makes;
+ * and two pickles: the plan, which says who the child is, how it is set up and what it runs; and the arguments.
  *
  * A spawned image finds its parcel in the one socket that it has; the forkserver is sent parcels, and hands each to the
  * child that it makes for it. Either way the child holds all that it needs, and waits at its gate until its parent has
@@ -14,12 +14,7 @@
 
 /** What is among the descriptors of every parcel, and where. Then come that for the report, those of streams, and those
  *  that are handed over, as many as there are: the plan tells. */
-enum { PARCEL_FILE, PARCEL_PARENT, PARCEL_GATE, PARCEL_KNOWN };
-
-/** What its file begins with. */
-struct parcel_birth {
-    _Alignas(8) pid_t child; /* 0: not yet. The kernel, for the forkserver; read by the parent when both are dead */
-};
+enum { PARCEL_FILE, PARCEL_PARENT, PARCEL_KNOWN };
 
 /** The packet itself. */
 struct parcel_head {
@@ -32,12 +27,13 @@ struct parcel_head {
 };
 
 /** To be changed with what parcels are made of: a program's library may have been replaced since the parent began. */
-#define PARCEL_FORMAT "kith parcel 2"
+#define PARCEL_FORMAT "kith parcel 1"
 
 struct parcel {
     struct parcel_head head;
     int descriptors[OS_PACKET_DESCRIPTORS]; /* borrowed in the parent; the receiver's own */
     size_t count;
+    void *gate; /* the parent's mapping of the file's first page; NULL: none */
 };
 
 /** What a child is to run. */
@@ -47,7 +43,8 @@ struct errand {
     const kith_process_options *options; /* never NULL */
 };
 
-/** Packs a parcel for a child that is written down. The file is in the child's luggage then.
+/** Packs a parcel for a child that is written down. The file is in the child's luggage then, and the gate is the
+ *  child's.
  *  @return 0; -EBADF, -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, KITH_ELIMIT, -ENOTSUP with a detail */
 int parcel_pack(struct parcel *parcel, struct kith_process *child, const struct errand *errand);
 

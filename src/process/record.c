@@ -14,7 +14,6 @@ struct kith_process *record_new(void)
     if (made)
         *made = (struct kith_process){
             .sentinel = -1,
-            .gate = -1,
             .report = { -1, -1 },
             .streams = STREAMS_NONE,
             .luggage = { -1, -1, -1 },

@@ -17,7 +17,9 @@ static int make_and_admit(spawn_make *make, struct kith_process *child, const st
     life_flush(); /* so that what the child writes comes after it */
     int code = parcel_pack(&parcel, child, errand);
     pid_t pid = code < 0 ? code : make(child, &parcel, errand, environment);
-    return pid < 0 ? pid : children_admit(child, pid, errand->options->stdio);
+    code = pid < 0 ? pid : children_admit(child, pid, errand->options->stdio);
+    parcel_forget(&parcel);
+    return code;
 }
 
 /* The forkserver's children make their environment themselves. And only it knows whether they need a thread to watch

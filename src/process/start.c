@@ -12,8 +12,6 @@
 
 #include <errno.h>
 
-static const kith_process_options defaults;
-
 /* ---- what is asked for ---- */
 
 static int check_connections(const kith_process_options *options)
@@ -113,20 +111,21 @@ static int start_fork(kith_process **process, struct life *life, const kith_proc
 int kith_process_start(kith_process **process, kith_process_main main, void *argument,
                        const kith_process_options *options)
 {
-    if (!options)
-        options = &defaults;
+    kith_process_options wanted = { 0 };
+    if (options)
+        wanted = *options;
     if (!main)
         return error_fail(-EINVAL, "main is NULL: give the function that the child runs");
-    if (options->method != KITH_FORK)
+    if (wanted.method != KITH_FORK)
         return error_fail(-EINVAL,
                           "a function can only be run by fork: give an entry point to kith_process_start_entry");
-    if (options->fds || options->fd_count)
+    if (wanted.fds || wanted.fd_count)
         return error_fail(-EINVAL, "fds are for kith_process_start_entry: a forked child has all descriptors already");
-    int code = check(options);
+    int code = check(&wanted);
     if (code < 0)
         return code;
     struct life life = { .main = main, .argument = argument };
-    return start_fork(process, &life, options);
+    return start_fork(process, &life, &wanted);
 }
 
 /* ---- entry points ---- */
@@ -145,22 +144,23 @@ static int start_by_parcel(kith_process **process, const struct errand *errand)
 int kith_process_start_entry(kith_process **process, kith_entry *entry, const kith_value *args,
                              const kith_process_options *options)
 {
-    if (!options)
-        options = &defaults;
-    struct errand errand = { .args = args, .options = options };
-    int code = options->method == KITH_FORK ? entry_check(entry, args) : entry_for_image(entry, args, &errand.entry);
+    kith_process_options wanted = { 0 };
+    if (options)
+        wanted = *options;
+    struct errand errand = { .args = args, .options = &wanted };
+    int code = wanted.method == KITH_FORK ? entry_check(entry, args) : entry_for_image(entry, args, &errand.entry);
     if (code == 0)
-        code = check(options);
+        code = check(&wanted);
     if (code < 0)
         return code;
-    if (options->method == KITH_FORK) {
+    if (wanted.method == KITH_FORK) {
         kith_process_fd copies[KITH_PROCESS_FDS_MAX];
         struct life life = {
             .entry = entry,
-            .call = { .args = (kith_value *)args, .fds = options->fds, .fd_count = options->fd_count, .attempt = 1 },
-            .copies = options->fd_count ? copies : NULL,
+            .call = { .args = (kith_value *)args, .fds = wanted.fds, .fd_count = wanted.fd_count, .attempt = 1 },
+            .copies = wanted.fd_count ? copies : NULL,
         };
-        return start_fork(process, &life, options);
+        return start_fork(process, &life, &wanted);
     }
     return start_by_parcel(process, &errand);
 }

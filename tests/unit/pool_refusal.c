@@ -1,6 +1,4 @@
-/* kith/pool.h: what is refused, and what happens when memory, descriptors, threads or processes are short. */
-#include "shortage.h"
-
+/* kith/pool.h: what is refused, and what happens when descriptors, threads or processes are short. */
 #include "pools.h"
 
 #include "refuse.h"
@@ -272,73 +270,6 @@ static void no_threads(void **state)
     assert_int_equal(apart(refuse_threads), 0);
 }
 
-#ifndef SHORTAGE_IS_IMPOSSIBLE
-
-/* Workers are not to run short. */
-static void relieve(void)
-{
-    shortage_end();
-}
-
-static int run_short_of_memory_for_a_pool(void)
-{
-    EXPECT(pthread_atfork(NULL, NULL, relieve) == 0);
-    EXPECT(run(return_it, NULL) == 0);
-    for (unsigned n = 1;; n++) {
-        kith_pool *made = NULL;
-        int before = descriptors();
-        shortage_begin(n);
-        int code = kith_pool_new(&made, &(kith_pool_options){ .workers = 1, .initializer = give_nothing });
-        bool struck = shortage_end();
-        EXPECT(code == 0 || (code == -ENOMEM && strlen(kith_error_detail()) > 10));
-        EXPECT(kith_pool_free(made) == 0);
-        EXPECT(descriptors() == before);
-        if (!struck)
-            return n > 10 ? 0 : 1;
-    }
-}
-
-static void too_little_memory_for_a_pool(void **state)
-{
-    (void)state;
-    close_pool();
-    assert_int_equal(apart(run_short_of_memory_for_a_pool), 0);
-}
-
-/* Whoever of caller and keeper runs short: the tasks end, and the pool is as good as before. */
-static int run_short_of_memory_for_tasks(void)
-{
-    kith_value *items = kith_value_list(arena), *text = kith_value_bytes(arena, NULL, 0);
-    EXPECT(pthread_atfork(NULL, NULL, relieve) == 0);
-    for (int i = 0; i < 100; i++)
-        EXPECT(kith_value_append(items, i % 2 ? text : kith_value_int(arena, i)) == 0);
-    EXPECT(kith_pool_new(&pool, &(kith_pool_options){ .workers = 1 }) == 0);
-    for (unsigned n = 1; n < 40; n++) {
-        kith_result *result = NULL;
-        shortage_begin(n);
-        int code = kith_pool_map_async(pool, &result, give_nothing, items, &(kith_task_options){ .chunk = 70 });
-        if (code == 0)
-            code = kith_result_wait(result, KITH_FOREVER);
-        if (code == 0)
-            code = kith_result_get(result, NULL, NULL, KITH_NOWAIT);
-        shortage_end();
-        EXPECT(code == 0 || code == -ENOMEM);
-        kith_result_free(result);
-        EXPECT(kith_pool_apply(pool, give_nothing, NULL, NULL, NULL, NULL) == 0);
-    }
-    EXPECT(kith_pool_free(pool) == 0);
-    return 0;
-}
-
-static void too_little_memory_for_tasks(void **state)
-{
-    (void)state;
-    close_pool();
-    assert_int_equal(apart(run_short_of_memory_for_tasks), 0);
-}
-
-#endif
-
 /* ---- workers that can't be replaced just now ---- */
 
 static int refuse_replacements(void)
@@ -437,10 +368,6 @@ int main(int argc, char **argv)
         POOL_TEST(too_few_descriptors),
         POOL_TEST(no_processes),
         POOL_TEST(no_threads),
-#ifndef SHORTAGE_IS_IMPOSSIBLE
-        POOL_TEST(too_little_memory_for_a_pool),
-        POOL_TEST(too_little_memory_for_tasks),
-#endif
         POOL_TEST(a_worker_that_can_not_be_replaced_now_is_replaced_later),
         POOL_TEST(descriptors_of_a_worker_that_ended_are_used_at_once),
         POOL_TEST(workers_leave_room_for_the_keeper),

@@ -675,8 +675,8 @@ static const struct refusal {
     long call;
     int error;
 } refusals[] = {
-    { SYS_memfd_create, EMFILE }, { SYS_eventfd2, EMFILE }, { SYS_socketpair, EMFILE },    { SYS_pidfd_open, ENFILE },
-    { SYS_fallocate, ENOSPC },    { SYS_mmap, ENOMEM },     { SYS_sendmsg, ETOOMANYREFS }, { SYS_recvmsg, ENOMEM },
+    { SYS_memfd_create, EMFILE }, { SYS_socketpair, EMFILE },    { SYS_pidfd_open, ENFILE }, { SYS_fallocate, ENOSPC },
+    { SYS_mmap, ENOMEM },         { SYS_sendmsg, ETOOMANYREFS }, { SYS_recvmsg, ENOMEM },
 };
 
 static int refuse_each(const struct refusal *refusal, int left)
