@@ -569,21 +569,29 @@ static pid_t stop_at_birth(pid_t pid)
     return (pid_t)born;
 }
 
+/* A parent that tells of its server, and starts a child when the server has been seized: which is when this returns. */
+static pid_t start_with_seized(int (*parents_main)(void), pid_t *server)
+{
+    pid_t parent = apart_start(parents_main);
+    *server = hear_pid();
+    assert_true(*server > 0);
+    assert_int_equal(hear(), 'r');
+    if (!seize(*server)) {
+        kill(parent, SIGKILL);
+        apart_wait(parent);
+        skip();
+    }
+    let_go();
+    return parent;
+}
+
 static void a_server_may_die_at_any_moment(void **state)
 {
     (void)state;
     unsigned n = 0;
     bool killed;
     do {
-        pid_t parent = apart_start(start_when_told), server = hear_pid();
-        assert_true(server > 0);
-        assert_int_equal(hear(), 'r');
-        if (!seize(server)) {
-            kill(parent, SIGKILL);
-            apart_wait(parent);
-            skip();
-        }
-        let_go();
+        pid_t server, parent = start_with_seized(start_when_told, &server);
         killed = kill_at(server, ++n);
         /* When it was too early for this child, a second server has told its id. */
         assert_int_equal(apart_wait(parent), 0);
@@ -601,15 +609,7 @@ static void a_child_may_die_at_any_moment(void **state)
     unsigned n = 0;
     bool killed;
     do {
-        pid_t parent = apart_start(start_when_told), server = hear_pid();
-        assert_true(server > 0);
-        assert_int_equal(hear(), 'r');
-        if (!seize(server)) {
-            kill(parent, SIGKILL);
-            apart_wait(parent);
-            skip();
-        }
-        let_go();
+        pid_t server, parent = start_with_seized(start_when_told, &server);
         pid_t child = stop_at_birth(server);
         assert_int_equal(ptrace(PTRACE_DETACH, server, NULL, NULL), 0);
         killed = kill_at(child, ++n);
@@ -637,15 +637,7 @@ static int start_and_say_so(void)
 static void a_child_whose_server_is_dead_need_not_speak(void **state)
 {
     (void)state;
-    pid_t parent = apart_start(start_and_say_so), server = hear_pid();
-    assert_true(server > 0);
-    assert_int_equal(hear(), 'r');
-    if (!seize(server)) {
-        kill(parent, SIGKILL);
-        apart_wait(parent);
-        skip();
-    }
-    let_go();
+    pid_t server, parent = start_with_seized(start_and_say_so, &server);
     pid_t child = stop_at_birth(server);
     assert_int_equal(kill(server, SIGKILL), 0);
     assert_int_equal(next_stop(server), -1);
