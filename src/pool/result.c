@@ -306,8 +306,13 @@ void result_drop(struct kith_result *result)
 /** In a child made by fork: whatever its parent's other threads were at. */
 static void forget(struct kith_result *result)
 {
-    if (--result->references > 0)
-        return; /* tasks were on their way, and the pool's own handle stays in this copy */
+    if (--result->references > 0) {
+        /* Tasks were on their way, and the pool's own handle stays in this copy for ever. */
+        static struct kith_result *on_their_way;
+        result->beside = on_their_way;
+        on_their_way = result;
+        return;
+    }
     struct kith_pool *pool = result->pool;
     free_cells(result);
     free(result);

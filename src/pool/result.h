@@ -105,6 +105,8 @@ struct kith_result {
     size_t *order;     /* which one ended as the nth: order[n % cell_count]. NULL: nobody asks */
     struct feed *feed; /* what hands in the tasks of a map by and by; NULL: all were. See map.h */
 
+    struct kith_result *beside; /* another one that a forked child can't free: see result_release */
+
     /* Who waits for it; see result_wait. Dekker's way: a waiter says so and then looks whether it has come; who ends a
      * task writes that down and then looks for waiters; all four sequentially consistent. */
     _Atomic uint32_t word;    /* changes whenever they are woken */

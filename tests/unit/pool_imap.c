@@ -861,6 +861,16 @@ static void a_child_can_free_what_it_inherited_and_no_more(void **state)
     kith_imap_free(inherited);
 }
 
+static void nor_may_it_lose_what_is_on_its_way(void **state)
+{
+    (void)state;
+    inherited = begin(square, ENDLESS, NULL);
+    take_squares(inherited, 0, 10);
+    assert_int_equal(apart(use_inherited), 0); /* the leak sanitizer looks there, too */
+    take_squares(inherited, 10, 100);
+    kith_imap_free(inherited);
+}
+
 static int a_kilobyte(kith_call *call)
 {
     static const char bytes[1024];
@@ -937,6 +947,7 @@ int main(void)
         POOL_TEST(progress_is_told_from_the_beginning_to_the_end),
         POOL_TEST(progress_is_not_told_after_the_walk),
         POOL_TEST(a_child_can_free_what_it_inherited_and_no_more),
+        POOL_TEST(nor_may_it_lose_what_is_on_its_way),
         POOL_TEST(memory_does_not_grow_with_what_goes_through),
     };
     return cmocka_run_group_tests_name("pool_imap", tests, start_first, NULL);
