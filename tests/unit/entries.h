@@ -37,6 +37,22 @@ static inline int tear_down_entries(void **state)
 #define ENTRY_TESTS(name) \
     ENTRY_TEST_BY(name, fork, 0), ENTRY_TEST_BY(name, spawn, 1), ENTRY_TEST_BY(name, forkserver, 2)
 
+/** Starts an entry point that says '!' when it is called, and waits for its end. @return 0, or why it could not be
+ *  started; -EPROTO when it did not say so, or did not return 0 */
+static inline int call_and_wait(kith_entry *entry, const kith_process_options *options)
+{
+    kith_process *child;
+    int exit_code;
+    int code = kith_process_start_entry(&child, entry, kith_value_pack(arena, "(i)", 1), options);
+    if (code < 0)
+        return code;
+    code = kith_process_join(child, KITH_FOREVER);
+    if (code == 0)
+        code = kith_process_exit_code(child, &exit_code);
+    kith_process_close(child);
+    return code < 0 ? code : exit_code == 0 && heard() == '!' ? 0 : -EPROTO;
+}
+
 static inline kith_process_options by(void **state)
 {
     return (kith_process_options){ .method = *(const kith_start_method *)*state, .fds = pipes, .fd_count = 3 };

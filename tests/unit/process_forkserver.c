@@ -651,16 +651,7 @@ static void a_child_whose_server_is_dead_need_not_speak(void **state)
 static int start_and_wait(void)
 {
     kith_process_options options = served();
-    kith_process *child;
-    int exit_code;
-    int code = kith_process_start_entry(&child, say_that_it_was_called, kith_value_pack(arena, "(i)", 1), &options);
-    if (code < 0)
-        return code;
-    code = kith_process_join(child, KITH_FOREVER);
-    if (code == 0)
-        code = kith_process_exit_code(child, &exit_code);
-    kith_process_close(child);
-    return code < 0 ? code : exit_code == 0 && heard() == '!' ? 0 : -EPROTO;
+    return call_and_wait(say_that_it_was_called, &options);
 }
 
 static const struct refusal {
