@@ -56,7 +56,8 @@ enum kith_error {
     KITH_ETLS = -10013,        /**< no safe connection could be made: see the detail */
     KITH_EWORKERLOST = -10014, /**< the process that ran the task ended before it was done */
     KITH_ETASK = -10015,       /**< the task failed: its function returned a number above 0 */
-    KITH_EOVERTIME = -10016    /**< the task was not done within its time limit */
+    KITH_EOVERTIME = -10016,   /**< the task was not done within its time limit */
+    KITH_EREMOTE = -10017      /**< a manager's object raised an exception that no code suits */
 };
 
 /** Says what a code means, in one English sentence.

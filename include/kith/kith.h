@@ -9,9 +9,11 @@
 #include <kith/entry.h>
 #include <kith/heap.h>
 #include <kith/list.h>
+#include <kith/manager.h>
 #include <kith/memory.h>
 #include <kith/pool.h>
 #include <kith/process.h>
+#include <kith/proxy.h>
 #include <kith/queue.h>
 #include <kith/sync.h>
 #include <kith/value.h>

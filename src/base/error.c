@@ -35,6 +35,7 @@ static const struct meaning meanings[] = {
     { KITH_EWORKERLOST, "KITH_EWORKERLOST", "the process that ran the task ended before it was done" },
     { KITH_ETASK, "KITH_ETASK", "the task failed: its function returned a number above 0" },
     { KITH_EOVERTIME, "KITH_EOVERTIME", "the task was not done within its time limit" },
+    { KITH_EREMOTE, "KITH_EREMOTE", "a manager's object raised an exception" },
     { -EPERM, "EPERM", "the caller may not do this" },
     { -EINTR, "EINTR", "a signal handler interrupted the wait" },
     { -EBADF, "EBADF", "it is not open, or not meant for this" },

@@ -1,0 +1,47 @@
+/* Cells: how a server keeps what clients store: the opcodes of a pickle of protocol 4, without PROTO, FRAME and STOP,
+ * so that they are spliced into a reply as they are. The opcodes count their memo from 0: so a cell is whole in
+ * itself, and stands at most once in a reply that has no memo besides.
+ *
+ * Cells do not change, and may be held by several. They belong to the server's loop: no other thread counts them. */
+#ifndef KITH_SRC_MANAGER_CELL_H
+#define KITH_SRC_MANAGER_CELL_H
+
+#include <kith/value.h>
+
+#include "manager/object.h"
+
+struct cell {
+    unsigned holders;
+    unsigned reference_count;
+    uint32_t hash;              /* of one made by cell_new_key; else 0 */
+    size_t size;                /* of body, in bytes */
+    struct object **references; /* the objects of this server whose proxies are in it, each held; NULL: none */
+    unsigned char body[];
+};
+
+/** Makes a cell of a value, held once. Proxies in it that are of this server's objects hold these; the memory is
+ *  counted for the server.
+ *  @return 0; -ENOMEM, also when the server may keep no more; KITH_ELIMIT, -ENOTSUP as kith_pickle_write; with the
+ *          detail */
+int cell_new(struct server *server, struct cell **cell, const kith_value *value);
+
+/** The same for one that is to be a key: it has a hash, and equal keys have equal ones. What only Python understands is
+ *  equal when it is written by the same bytes.
+ *  @return also KITH_ETYPE when the value can change, and so is no key */
+int cell_new_key(struct server *server, struct cell **cell, const kith_value *value);
+
+struct cell *cell_hold(struct cell *cell);
+/** NULL is fine. */
+void cell_drop(struct server *server, struct cell *cell);
+
+/** Reads a cell. @return 0; -ENOMEM, KITH_ELIMIT */
+int cell_read(const struct cell *cell, kith_arena *arena, kith_value **value);
+
+/** Whether two are equal, as Python's == has it. @return 1 or 0; KITH_ELIMIT, -ENOMEM */
+int cell_equal(const struct cell *one, const struct cell *other);
+
+/** The whole pickle, as kith_pickle_read takes it, and a cell of one. @return 0; -ENOMEM; KITH_EMALFORMED */
+int cell_to_pickle(const struct cell *cell, kith_bytes *pickle);
+int cell_from_pickle(struct server *server, struct cell **cell, const void *pickle, size_t size);
+
+#endif

@@ -1,0 +1,23 @@
+/* Exceptions of Python, as codes of this library, and the other way round: one table. */
+#ifndef KITH_SRC_MANAGER_EXCEPTION_H
+#define KITH_SRC_MANAGER_EXCEPTION_H
+
+#include <kith/value.h>
+
+/** The exception that suits a code: "KeyError" for -ENOENT, "RuntimeError" for what has none. @return its name, dotted
+ *  unless it is of builtins */
+const char *exception_of_code(int code);
+
+/** The code that suits an exception. @return it; KITH_EREMOTE for one that has none */
+int exception_to_code(const char *module, const char *name);
+
+/** An exception as a value that Python makes one of. @param name  "KeyError", "queue.Empty". @param args  a tuple
+ *  @return it; NULL when there is no memory */
+kith_value *exception_value(kith_arena *arena, const char *name, const kith_value *args);
+
+/** Fails with the code that suits an exception that has come: the detail says its class and its text, and
+ *  kith_proxy_exception its class. What is no exception gives KITH_EMALFORMED.
+ *  @return the code */
+int exception_fail(const kith_value *exception);
+
+#endif

@@ -1,0 +1,42 @@
+/* Shared objects: what an id stands for, and what keeps it alive. */
+#ifndef KITH_SRC_MANAGER_OBJECT_H
+#define KITH_SRC_MANAGER_OBJECT_H
+
+#include <kith/manager.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct server;
+struct kind;
+struct line;
+
+#define OBJECT_ID_MAX 17 /* hexadecimal digits of 64 bits, and a NUL byte */
+
+struct object {
+    char id[OBJECT_ID_MAX];
+    const struct kind *kind;
+    void *state;      /* the kind's own */
+    const char *type; /* the name by which it was made; lives as long as the server */
+    uint64_t held;    /* by clients (holders.h), cells, the table of published names, calls in progress */
+    uint64_t claimed; /* the part of held that clients have: what CPython calls its refcount */
+    bool published;
+    bool read_only;
+    const char *const *allowed; /* methods; NULL: all */
+    size_t allowed_count;
+    struct object *next; /* in its slot of the table of ids */
+};
+
+/** @return the object of an id; NULL */
+struct object *object_find(struct server *server, const char *id);
+
+/** Makes an object of a state, held once, by the caller.
+ *  @return 0; -ENOMEM, also when the server may have no more; then the state is still the caller's */
+int object_new(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state);
+
+struct object *object_hold(struct object *object);
+/** The last one ends the object. NULL is fine. */
+void object_drop(struct server *server, struct object *object);
+
+#endif

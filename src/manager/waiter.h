@@ -1,0 +1,53 @@
+/* Calls that wait. Whoever changes an object has its waiters try again; each list is served first come, first served.
+ * A waiter whose client is gone, or whose object ends, is forgotten. */
+#ifndef KITH_SRC_MANAGER_WAITER_H
+#define KITH_SRC_MANAGER_WAITER_H
+
+#include "manager/request.h"
+
+struct waiter;
+
+/** Tries once more to do what the call wants.
+ *  @param request  to answer by; it has no arguments any more
+ *  @param late     its deadline has passed: it must be answered now
+ *  @return REQUEST_ANSWERED; REQUEST_PARKED: it waits on (not when late); a negative code as method_run */
+typedef int waiter_try(struct waiter *waiter, struct request *request, bool late);
+
+/** Those who wait for one thing of an object. All zero is an empty list. */
+struct waiters {
+    struct waiter *first;
+    struct waiter *last;
+};
+
+struct waiter {
+    struct waiter *next, *previous; /* in their list */
+    struct waiters *list;
+    struct line *line;
+    struct waiter *next_of_line, *previous_of_line;
+    struct object *object; /* held */
+    waiter_try *attempt;
+    int64_t until;     /* OS_FOREVER: no deadline */
+    size_t place;      /* in the server's heap of deadlines, from 1; 0: not there */
+    struct cell *cell; /* the kind's own: what is to be put; dropped with the waiter */
+    int64_t number;    /* and a number */
+};
+
+/** Parks a call at the end of a list. @param cell  becomes the waiter's; may be NULL
+ *  @return REQUEST_PARKED; -ENOMEM, and then the cell is dropped */
+int waiter_park(struct request *request, struct waiters *list, int64_t until, waiter_try *attempt, struct cell *cell,
+                int64_t number);
+
+/** Has the first waiters try again, until one waits on or there is none. A waiter that was answered is gone when this
+ *  goes to the next. It may be called from within a method, also of the same object. */
+void waiters_wake(struct server *server, struct waiters *list);
+
+/** Has each of those try who are there now. */
+void waiters_wake_all(struct server *server, struct waiters *list);
+
+/** Moves the first one to another list, where another function tries for it: as from waiting for a notification to
+ *  waiting for the lock. @return false when there is none */
+bool waiters_move_first(struct waiters *from, struct waiters *to, waiter_try *attempt);
+
+size_t waiters_count(const struct waiters *list);
+
+#endif
