@@ -11,6 +11,7 @@
 struct server;
 struct kind;
 struct line;
+struct tie;
 
 #define OBJECT_ID_MAX 17 /* hexadecimal digits of 64 bits, and a NUL byte */
 
@@ -20,12 +21,15 @@ struct object {
     void *state;      /* the kind's own */
     const char *type; /* the name by which it was made; lives as long as the server */
     uint64_t held;    /* by clients (holders.h), cells, the table of published names, calls in progress */
-    uint64_t claimed; /* the part of held that clients have: what CPython calls its refcount */
+    uint64_t claimed; /* by clients, or on their behalf: what CPython calls its refcount */
     bool published;
     bool read_only;
     const char *const *allowed; /* methods; NULL: all */
     size_t allowed_count;
-    struct object *next; /* in its slot of the table of ids */
+    uint64_t number;                     /* that the id stands for */
+    struct object *next;                 /* in its slot of the table of ids */
+    struct tie *claims;                  /* who has references: holders.h */
+    struct tie *holdings, *last_holding; /* who holds something of it, the longest first */
 };
 
 /** @return the object of an id; NULL */
@@ -34,6 +38,10 @@ struct object *object_find(struct server *server, const char *id);
 /** Makes an object of a state, held once, by the caller.
  *  @return 0; -ENOMEM, also when the server may have no more; then the state is still the caller's */
 int object_new(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state);
+
+/** The same under an id that it had before, of a snapshot. @return also -EEXIST; -EINVAL when it is no id */
+int object_new_as(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state,
+                  const char *id);
 
 struct object *object_hold(struct object *object);
 /** The last one ends the object. NULL is fine. */

@@ -7,6 +7,7 @@
 #define KITH_SRC_MANAGER_REQUEST_H
 
 #include "manager/cell.h"
+#include "manager/message.h"
 
 enum { REQUEST_ANSWERED = 0, REQUEST_PARKED = 1 };
 
@@ -17,7 +18,9 @@ struct request {
     const kith_value *args;   /* a tuple */
     const kith_value *kwargs; /* a dict */
     kith_arena *arena;        /* for values that live until the method returns */
+    struct message *reply;    /* the answer is put here, as one frame */
     bool answered;
+    int failure; /* the code that suits what was raised; 0 */
 };
 
 /* ---- arguments ---- */

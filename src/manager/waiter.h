@@ -3,6 +3,7 @@
 #ifndef KITH_SRC_MANAGER_WAITER_H
 #define KITH_SRC_MANAGER_WAITER_H
 
+#include "manager/loop.h"
 #include "manager/request.h"
 
 struct waiter;
@@ -17,6 +18,9 @@ typedef int waiter_try(struct waiter *waiter, struct request *request, bool late
 struct waiters {
     struct waiter *first;
     struct waiter *last;
+    struct waiter *next; /* to try, while all are being tried */
+    char waking;         /* 0; 1: its first ones are being tried; 2: all who are there */
+    char again;          /* the same: to be done when that is */
 };
 
 struct waiter {
@@ -26,10 +30,9 @@ struct waiter {
     struct waiter *next_of_line, *previous_of_line;
     struct object *object; /* held */
     waiter_try *attempt;
-    int64_t until;     /* OS_FOREVER: no deadline */
-    size_t place;      /* in the server's heap of deadlines, from 1; 0: not there */
-    struct cell *cell; /* the kind's own: what is to be put; dropped with the waiter */
-    int64_t number;    /* and a number */
+    struct timer timer; /* not set: it has no deadline */
+    struct cell *cell;  /* the kind's own: what is to be put; dropped with the waiter */
+    int64_t number;     /* and a number */
 };
 
 /** Parks a call at the end of a list. @param cell  becomes the waiter's; may be NULL

@@ -1,0 +1,80 @@
+/* A client's connection, on the server. It never waits; while nothing comes, it has no buffer.
+ *
+ * It serves one request at a time, and one a turn of the loop. Requests that have come behind one that is being carried
+ * out wait in its buffer, up to a bound; replies that the client does not take in wait in another, and until they are
+ * gone nothing more is read. When the other side ends, what it had sent whole is carried out, and then all that it
+ * held is given back. */
+#ifndef KITH_SRC_MANAGER_LINE_H
+#define KITH_SRC_MANAGER_LINE_H
+
+#include <kith/connection.h>
+
+#include "connection/channel.h"
+#include "manager/loop.h"
+#include "manager/message.h"
+#include "process/inherit.h"
+
+struct waiter;
+struct job;
+struct tie;
+struct taken;
+
+struct line_buffer {
+    unsigned char *bytes; /* NULL while there is none */
+    size_t at, have, capacity;
+};
+
+struct line {
+    struct watch watch;
+    struct server *server;
+    struct channel channel;
+    struct heirloom heirloom;
+    struct line *next, **link; /* among all */
+    struct line *next_due;
+    uint64_t number; /* as kith_call_client says */
+
+    bool lasting; /* it calls methods; before accept_connection or kith_hello it has one server call */
+    bool is_due;
+    bool busy;  /* a request is being carried out: it is parked, or at a worker */
+    bool last;  /* it ends when the reply is sent */
+    bool ended; /* the other side has gone, and nothing more comes */
+    bool lost;  /* and has left replies unread */
+    bool mute;  /* nothing more can be sent */
+    bool is_unix;
+    char watched; /* 0: not; 'r', 'w', or 'e' for the end */
+
+    struct line_buffer in;  /* bytes of requests */
+    struct line_buffer out; /* bytes of replies */
+
+    struct waiter *waiters;           /* calls of this line that are parked */
+    struct job *job;                  /* the one that a worker has */
+    struct tie *holdings;             /* locks and the like */
+    struct tie *claims;               /* references, of a kith client over TCP */
+    struct taken *taken, **taken_end; /* messages in replies that may not have been read yet, the oldest first */
+    pid_t pid;                        /* of the other side, where the kernel tells; 0 */
+    uid_t uid;
+    void *near; /* of what carries calls through shared memory; ended by near_end */
+    void (*near_end)(struct line *line);
+};
+
+/** Makes a line of a connection, which it frees in any case. @return 0; -ENOMEM */
+int line_new(struct server *server, kith_connection *connection);
+
+/** The answer to the request that was being carried out, whole frames; sent at once or when there is room. The line may
+ *  then go on with its next request. It is not freed in here. */
+void line_answer(struct line *line, const struct message *reply);
+
+/** Has the line have a turn though its socket says nothing. */
+void line_is_due(struct line *line);
+
+/** Gives those that are due a turn. @return whether there were any */
+bool lines_run_due(struct server *server);
+
+/** Ends all lines. */
+void lines_end(struct server *server);
+
+/** Sends all that there is to send, as far as the clients take it in; then ends those that have nothing left.
+ *  @return whether some have */
+bool lines_flush(struct server *server);
+
+#endif
