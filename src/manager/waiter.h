@@ -40,6 +40,9 @@ struct waiter {
 int waiter_park(struct request *request, struct waiters *list, int64_t until, waiter_try *attempt, struct cell *cell,
                 int64_t number);
 
+/** The call is not answered any more: its client is gone. */
+void waiter_forget(struct waiter *waiter);
+
 /** Has the first waiters try again, until one waits on or there is none. A waiter that was answered is gone when this
  *  goes to the next. It may be called from within a method, also of the same object. */
 void waiters_wake(struct server *server, struct waiters *list);

@@ -1,0 +1,211 @@
+/* How a call is answered. */
+#include "base/error.h"
+#include "manager/dispatch.h"
+#include "manager/exception.h"
+#include "manager/holders.h"
+#include "manager/server.h"
+#include "manager/token.h"
+#include "value/arena.h"
+#include "value/pickle.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- ('#RETURN', value) ---- */
+
+static struct message *begin(struct request *request)
+{
+    static const unsigned char word[] = { OP_SHORT_BINUNICODE, 7, '#', 'R', 'E', 'T', 'U', 'R', 'N' };
+    message_begin(request->reply);
+    message_put(request->reply, word, sizeof word);
+    return request->reply;
+}
+
+static int end(struct request *request)
+{
+    message_put_tuple(request->reply, 2);
+    int code = message_end(request->reply);
+    if (code == 0)
+        request->answered = true;
+    return code < 0 ? code : REQUEST_ANSWERED;
+}
+
+static int answer_byte(struct request *request, unsigned char opcode)
+{
+    message_put_byte(begin(request), opcode);
+    return end(request);
+}
+
+int request_answer_none(struct request *request)
+{
+    return answer_byte(request, OP_NONE);
+}
+
+int request_answer_bool(struct request *request, bool truth)
+{
+    return answer_byte(request, truth ? OP_NEWTRUE : OP_NEWFALSE);
+}
+
+int request_answer_int(struct request *request, int64_t number)
+{
+    message_put_int(begin(request), number);
+    return end(request);
+}
+
+int request_answer_value(struct request *request, const kith_value *value)
+{
+    message_put_value(begin(request), value);
+    return end(request);
+}
+
+int request_answer_cell(struct request *request, const struct cell *cell)
+{
+    message_put(begin(request), cell->body, cell->size);
+    int code = end(request);
+    if (code == REQUEST_ANSWERED)
+        lend_all(request->server, cell);
+    return code;
+}
+
+int request_answer_taken(struct request *request, struct cell *cell)
+{
+    int code = request_answer_cell(request, cell);
+    if (code == REQUEST_ANSWERED)
+        taken_note(request, cell);
+    return code;
+}
+
+/* ---- ('#PROXY', (exposed, token)) ---- */
+
+static bool is_allowed(const struct object *object, const struct kind_method *method)
+{
+    if (object->read_only && !method->reads)
+        return false;
+    for (size_t i = 0; i < object->allowed_count; i++) {
+        if (strcmp(object->allowed[i], method->name) == 0)
+            return true;
+    }
+    return !object->allowed;
+}
+
+kith_value *object_exposed(kith_arena *arena, const struct object *object)
+{
+    const struct kind *kind = object->kind;
+    kith_value **names = arena_take(arena, (kind->method_count + 1) * sizeof *names);
+    size_t count = 0;
+    for (size_t i = 0; names && i < kind->method_count; i++) {
+        if (is_allowed(object, &kind->methods[i]))
+            names[count++] = kith_value_str(arena, kind->methods[i].name);
+    }
+    return names ? kith_value_tuple(arena, names, count) : NULL;
+}
+
+int request_answer_object(struct request *request, struct object *object)
+{
+    kith_arena *arena = request->arena;
+    kith_value *address = token_address(arena, request->server->address);
+    kith_value *token = token_value(arena, object->type, address, object->id);
+    int code = token ? claim(request->server, request->line, object) : -ENOMEM;
+    if (code == 0) {
+        message_begin(request->reply);
+        message_put_str(request->reply, "#PROXY");
+        message_put_value(request->reply, kith_value_pack(arena, "(vv)", object_exposed(arena, object), token));
+        code = end(request);
+    }
+    object_drop(request->server, object);
+    return code;
+}
+
+/* ---- ('#ERROR', exception), and for constructors ('#TRACEBACK', text) ---- */
+
+int answer_traceback(struct request *request, const char *exception, const char *text)
+{
+    message_begin(request->reply);
+    message_put_str(request->reply, "#TRACEBACK");
+    const char *shown = strncmp(exception, "builtins.", 9) == 0 ? exception + 9 : exception;
+    size_t size = strlen(shown) + strlen(text) + 128;
+    char *whole = arena_take(request->arena, size);
+    if (whole) {
+        snprintf(whole, size, "Traceback (most recent call last):\n  in the server, kith %s\n%s%s%s\n", kith_version(),
+                 shown, *text ? ": " : "", text);
+        message_put_value(request->reply, kith_value_str(request->arena, whole));
+    } else {
+        message_put_str(request->reply, "MemoryError\n");
+    }
+    return end(request);
+}
+
+/* Notes the code that suits it. */
+static void note_failure(struct request *request, const char *exception)
+{
+    const char *dot = strrchr(exception, '.');
+    char module[128] = "builtins";
+    if (dot && (size_t)(dot - exception) < sizeof module) {
+        memcpy(module, exception, (size_t)(dot - exception));
+        module[dot - exception] = '\0';
+    }
+    request->failure = exception_to_code(module, dot ? dot + 1 : exception);
+}
+
+int request_raise_value(struct request *request, const char *exception, const kith_value *argument)
+{
+    kith_arena *arena = request->arena;
+    note_failure(request, exception);
+    if (!request->object) {
+        kith_bytes text = { 0 };
+        enum { LONGEST = 2000 };
+        int code = argument ? kith_value_repr(argument, &text, LONGEST) : 0;
+        code = code < 0 ? code : answer_traceback(request, exception, text.data ? (const char *)text.data : "");
+        kith_bytes_free(&text);
+        return code;
+    }
+    kith_value *one[] = { (kith_value *)argument };
+    kith_value *args = kith_value_tuple(arena, one, argument != NULL);
+    kith_value *value = args ? exception_value(arena, exception, args) : NULL;
+    if (!value)
+        return -ENOMEM;
+    message_begin(request->reply);
+    message_put_str(request->reply, "#ERROR");
+    message_put_value(request->reply, value);
+    return end(request);
+}
+
+static int raise_text(struct request *request, const char *exception, const char *text)
+{
+    if (request->object)
+        return request_raise_value(request, exception, kith_value_str(request->arena, text));
+    note_failure(request, exception);
+    return answer_traceback(request, exception, text);
+}
+
+int request_raise(struct request *request, const char *exception, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    char *text = length < 0 ? NULL : arena_take(request->arena, (size_t)length + 1);
+    if (text)
+        vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    va_end(arguments);
+    return text ? raise_text(request, exception, text) : -ENOMEM;
+}
+
+int dispatch_finish(struct request *request, int code)
+{
+    if (code >= 0 && request->answered)
+        return 0;
+    if (code >= 0) {
+        message_drop(request->reply);
+        code = request_answer_none(request);
+    } else {
+        message_drop(request->reply);
+        const char *text = kith_error_detail();
+        char *kept = arena_copy(request->arena, text, strlen(text));
+        code = raise_text(request, exception_of_code(code), kept ? kept : "");
+    }
+    return code < 0 ? code : 0;
+}
