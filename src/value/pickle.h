@@ -1,13 +1,12 @@
-/* Pickles inside: opcodes, what the parts of the reader and the writer have of each other, and writing into memory that
- * the caller keeps.
- *
- * What a pickle is: a program for a small machine with a stack and a memo, as Lib/pickletools.py describes it. */
+/* Pickles inside: what the parts of the reader and the writer have of each other. */
 #ifndef KITH_SRC_VALUE_PICKLE_H
 #define KITH_SRC_VALUE_PICKLE_H
 
 #include <kith/codec.h>
 
 #include "value/few.h"
+#include "value/pickle_opcodes.h"
+#include "value/pickle_out.h"
 #include "value/value.h"
 
 enum {
@@ -19,100 +18,6 @@ enum {
                                   say getattr for each */
     PICKLE_DIGITS_MAX = 20000, /* of an int written in decimal: to read it takes their square */
 };
-
-enum pickle_opcode {
-    OP_MARK = '(',
-    OP_STOP = '.',
-    OP_POP = '0',
-    OP_POP_MARK = '1',
-    OP_DUP = '2',
-    OP_FLOAT = 'F',
-    OP_INT = 'I',
-    OP_BININT = 'J',
-    OP_BININT1 = 'K',
-    OP_LONG = 'L',
-    OP_BININT2 = 'M',
-    OP_NONE = 'N',
-    OP_PERSID = 'P',
-    OP_BINPERSID = 'Q',
-    OP_REDUCE = 'R',
-    OP_STRING = 'S',
-    OP_BINSTRING = 'T',
-    OP_SHORT_BINSTRING = 'U',
-    OP_UNICODE = 'V',
-    OP_BINUNICODE = 'X',
-    OP_APPEND = 'a',
-    OP_BUILD = 'b',
-    OP_GLOBAL = 'c',
-    OP_DICT = 'd',
-    OP_EMPTY_DICT = '}',
-    OP_APPENDS = 'e',
-    OP_GET = 'g',
-    OP_BINGET = 'h',
-    OP_INST = 'i',
-    OP_LONG_BINGET = 'j',
-    OP_LIST = 'l',
-    OP_EMPTY_LIST = ']',
-    OP_OBJ = 'o',
-    OP_PUT = 'p',
-    OP_BINPUT = 'q',
-    OP_LONG_BINPUT = 'r',
-    OP_SETITEM = 's',
-    OP_TUPLE = 't',
-    OP_EMPTY_TUPLE = ')',
-    OP_SETITEMS = 'u',
-    OP_BINFLOAT = 'G',
-    /* protocol 2 */
-    OP_PROTO = 0x80,
-    OP_NEWOBJ = 0x81,
-    OP_EXT1 = 0x82,
-    OP_EXT2 = 0x83,
-    OP_EXT4 = 0x84,
-    OP_TUPLE1 = 0x85,
-    OP_TUPLE2 = 0x86,
-    OP_TUPLE3 = 0x87,
-    OP_NEWTRUE = 0x88,
-    OP_NEWFALSE = 0x89,
-    OP_LONG1 = 0x8a,
-    OP_LONG4 = 0x8b,
-    /* protocol 3 */
-    OP_BINBYTES = 'B',
-    OP_SHORT_BINBYTES = 'C',
-    /* protocol 4 */
-    OP_SHORT_BINUNICODE = 0x8c,
-    OP_BINUNICODE8 = 0x8d,
-    OP_BINBYTES8 = 0x8e,
-    OP_EMPTY_SET = 0x8f,
-    OP_ADDITEMS = 0x90,
-    OP_FROZENSET = 0x91,
-    OP_NEWOBJ_EX = 0x92,
-    OP_STACK_GLOBAL = 0x93,
-    OP_MEMOIZE = 0x94,
-    OP_FRAME = 0x95,
-    /* protocol 5 */
-    OP_BYTEARRAY8 = 0x96,
-    OP_NEXT_BUFFER = 0x97,
-    OP_READONLY_BUFFER = 0x98,
-};
-
-/* ---- writing into memory that the caller keeps ---- */
-
-/** Where pickles are written, one after the other: what the longest one needed stays for the next. All zero is
- *  empty. */
-struct pickle_out {
-    unsigned char *data; /* the pickle */
-    size_t size;         /* its length in bytes */
-    size_t capacity;     /* of the memory at data */
-    bool lent;           /* the memory is the caller's, not from malloc: it is left when it gets too small */
-};
-
-/** As kith_pickle_write, but for where the pickle goes: it replaces what is in out. After a failure out is still good
- *  for the next pickle, and what it holds is nothing. */
-KITH_MUST_USE int pickle_write_to(struct pickle_out *out, const kith_value *value,
-                                  const kith_pickle_write_options *options);
-
-/** Frees its memory, unless it is lent, and empties it. */
-void pickle_out_free(struct pickle_out *out);
 
 /* ---- parts of the reader ----
  *
