@@ -224,6 +224,16 @@ KITH_API kith_value *kith_value_find(const kith_value *value, const kith_value *
  *          comparison does not end within 100 million steps; -ENOMEM */
 KITH_API int kith_value_equal(const kith_value *one, const kith_value *other);
 
+/** How two values stand to each other, as Python's < has it: numbers by their exact values, texts by code points, bytes
+ *  and bytearrays by bytes, lists and tuples by their first items that are not equal, else the shorter one is less; a
+ *  set is less than those that have all of its items and more.
+ *  @param order  receives -1 when one < other, 1 when other < one, 0 when neither: they are equal, or have no order, as a
+ *                NaN or sets have none
+ *  @return 0; KITH_ETYPE when Python has no < for the two, with its sentence in the detail; KITH_ELIMIT when the
+ *          comparison does not end within 100 million steps, or what is compared nests too deep; -EINVAL when something
+ *          is NULL; -ENOMEM */
+KITH_API KITH_MUST_USE int kith_value_compare(const kith_value *one, const kith_value *other, int *order);
+
 /** Copies a value with all that it holds. What was shared, or held itself, is shared or holds itself in the copy.
  *  @param arena  owns the copy. @return the copy; NULL when value is NULL or nested too deep, or there is no memory */
 KITH_API kith_value *kith_value_copy(kith_arena *arena, const kith_value *value);

@@ -1,6 +1,8 @@
 /* Equality, as Python's == has it. Keys of dicts and items of sets are found by their hashes, and key.c says when two
  * are the same; all else is walked through, two values side by side. What is the same value twice is equal without a
  * look, so a value equals itself also where it holds itself. */
+#include "value/equal.h"
+
 #include "base/error.h"
 #include "value/key.h"
 #include "value/number.h"
@@ -144,6 +146,20 @@ static int compare_parts(struct walk *walk, uint64_t *steps)
     return 1;
 }
 
+int value_equal_within(const kith_value *one, const kith_value *other, uint64_t *steps)
+{
+    int code = same(one, other, steps);
+    if (code != SAME_IF_PARTS_ARE)
+        return code;
+    struct walk walk;
+    walk_begin(&walk);
+    code = walk_enter(&walk, one, other);
+    if (code == 0)
+        code = compare_parts(&walk, steps);
+    walk_end(&walk);
+    return code;
+}
+
 int kith_value_equal(const kith_value *one, const kith_value *other)
 {
     if (!one || !other)
@@ -151,14 +167,5 @@ int kith_value_equal(const kith_value *one, const kith_value *other)
     if (one == other && one->kind == KITH_FLOAT)
         return one->real == other->real; /* a NaN is not equal to itself, but a list that holds it is */
     uint64_t steps = COMPARE_STEPS_MAX;
-    int code = same(one, other, &steps);
-    if (code != SAME_IF_PARTS_ARE)
-        return code;
-    struct walk walk;
-    walk_begin(&walk);
-    code = walk_enter(&walk, one, other);
-    if (code == 0)
-        code = compare_parts(&walk, &steps);
-    walk_end(&walk);
-    return code;
+    return value_equal_within(one, other, &steps);
 }

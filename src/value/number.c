@@ -233,3 +233,88 @@ bool number_equal(const kith_value *one, const kith_value *other)
                memcmp(one->bytes.data, other->bytes.data, one->bytes.size) == 0;
     return small(one) == small(other);
 }
+
+/* ---- order ---- */
+
+static bool is_negative(const kith_value *big)
+{
+    return sign_of((const unsigned char *)big->bytes.data, big->bytes.size);
+}
+
+static int order_bytes(const kith_value *one, const unsigned char *other, size_t size)
+{
+    const unsigned char *bytes = (const unsigned char *)one->bytes.data;
+    bool negative = is_negative(one);
+    if (negative != (sign_of(other, size) != 0))
+        return negative ? -1 : 1;
+    if (one->bytes.size != size) /* neither has more than it needs: the longer one is farther from 0 */
+        return (one->bytes.size < size) != negative ? -1 : 1;
+    while (size-- > 0) {
+        if (bytes[size] != other[size])
+            return bytes[size] < other[size] ? -1 : 1;
+    }
+    return 0;
+}
+
+/** The bytes of a float of 64 bits or more, which all stand for a whole number. @return how many it needs */
+static size_t float_bytes(double real, unsigned char bytes[1024 / 8 + 1])
+{
+    enum { SIZE = 1024 / 8 + 1, MANTISSA = 53 };
+    int exponent;
+    uint64_t mantissa = (uint64_t)ldexp(frexp(fabs(real), &exponent), MANTISSA);
+    memset(bytes, 0, SIZE);
+    for (size_t bit = 0; bit < MANTISSA; bit++) {
+        size_t at = bit + (size_t)(exponent - MANTISSA);
+        bytes[at / 8] |= (unsigned char)((mantissa >> bit & 1) << at % 8);
+    }
+    bool carry = true;
+    for (size_t i = 0; real < 0 && i < SIZE; i++) { /* minus a number is its complement and one */
+        bytes[i] = (unsigned char)~bytes[i];
+        carry = carry && ++bytes[i] == 0;
+    }
+    return needed(bytes, SIZE);
+}
+
+static int order_big_and_float(const kith_value *big, double real)
+{
+    if (isnan(real))
+        return 0;
+    if (isinf(real) || fabs(real) < 0x1p63)
+        return isinf(real) ? (real > 0 ? -1 : 1) : is_negative(big) ? -1 : 1;
+    unsigned char bytes[1024 / 8 + 1];
+    size_t size = float_bytes(real, bytes);
+    return order_bytes(big, bytes, size);
+}
+
+static int order_small_and_float(int64_t number, double real)
+{
+    if (isnan(real))
+        return 0;
+    if (real >= 0x1p63 || real < -0x1p63)
+        return real > 0 ? -1 : 1;
+    int64_t whole = (int64_t)real;
+    double rest = real - (double)whole;
+    if (number != whole)
+        return number < whole ? -1 : 1;
+    return (rest < 0) - (rest > 0);
+}
+
+static int order_int_and_float(const kith_value *whole, double real)
+{
+    return is_big(whole) ? order_big_and_float(whole, real) : order_small_and_float(small(whole), real);
+}
+
+int number_order(const kith_value *one, const kith_value *other)
+{
+    if (one->kind == KITH_FLOAT && other->kind == KITH_FLOAT)
+        return (one->real > other->real) - (one->real < other->real);
+    if (one->kind == KITH_FLOAT)
+        return -order_int_and_float(other, one->real);
+    if (other->kind == KITH_FLOAT)
+        return order_int_and_float(one, other->real);
+    if (is_big(one) && is_big(other))
+        return order_bytes(one, (const unsigned char *)other->bytes.data, other->bytes.size);
+    if (is_big(one) || is_big(other))
+        return is_big(one) ? (is_negative(one) ? -1 : 1) : is_negative(other) ? 1 : -1;
+    return (small(one) > small(other)) - (small(one) < small(other));
+}

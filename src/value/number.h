@@ -13,6 +13,10 @@ static inline bool number_is(const kith_value *value)
 /** Whether two numbers are exactly equal. */
 bool number_equal(const kith_value *one, const kith_value *other);
 
+/** How two numbers stand to each other, exactly.
+ *  @return below 0 when one is less, above 0 when it is greater; 0 when they are equal, or one is a NaN */
+int number_order(const kith_value *one, const kith_value *other);
+
 /** A float as an int64_t, where it is just that. @return whether it is; otherwise number is of no use */
 bool number_float_as_int(double real, int64_t *number);
 
