@@ -16,6 +16,7 @@ struct cell {
     uint32_t hash;              /* of one made by cell_new_key; else 0 */
     size_t size;                /* of body, in bytes */
     struct object **references; /* the objects of this server whose proxies are in it, each held; NULL: none */
+    unsigned char head[2];      /* and body, and a STOP behind it: a whole pickle */
     unsigned char body[];
 };
 
@@ -37,7 +38,8 @@ void cell_drop(struct server *server, struct cell *cell);
 /** Reads a cell. @return 0; -ENOMEM, KITH_ELIMIT */
 int cell_read(const struct cell *cell, kith_arena *arena, kith_value **value);
 
-/** Whether two are equal, as Python's == has it. @return 1 or 0; KITH_ELIMIT, -ENOMEM */
+/** Whether two are equal, as Python's == has it: also two keys, whose hashes are looked at first. Most are compared
+ *  without being read. @return 1 or 0; KITH_ELIMIT, -ENOMEM */
 int cell_equal(const struct cell *one, const struct cell *other);
 
 /** The whole pickle, as kith_pickle_read takes it, and a cell of one. @return 0; -ENOMEM; KITH_EMALFORMED */

@@ -20,4 +20,12 @@ kith_value *exception_value(kith_arena *arena, const char *name, const kith_valu
  *  @return the code */
 int exception_fail(const kith_value *exception);
 
+/** The same of a traceback's text, whose last line tells the exception: a call of the server itself failed.
+ *  kith_proxy_exception says that class; the detail has that line.
+ *  @param text  size bytes. @return the code that suits it; KITH_EREMOTE */
+int exception_fail_traceback(const char *text, size_t size);
+
+/** Has kith_proxy_exception say that there was none. */
+void exception_forget(void);
+
 #endif

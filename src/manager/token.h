@@ -5,6 +5,9 @@
 
 #include <kith/value.h>
 
+struct object;
+struct server;
+
 /** An address as Python has it: a str for a Unix socket (one that begins with NUL for an abstract name), a tuple of
  *  host and port for TCP. @param address  "unix:...", "tcp:..." @return NULL when there is no memory */
 kith_value *token_address(kith_arena *arena, const char *address);
@@ -22,5 +25,9 @@ kith_value *proxy_value(kith_arena *arena, const char *proxy, kith_value *token,
 
 /** The Token in such a value. @return it; NULL when it is no proxy */
 const kith_value *proxy_token(const kith_value *value);
+
+/** The object that a proxy stands for. @return it; NULL when the value is no proxy, or one of another server's, or the
+ *  object is gone */
+struct object *proxy_object(struct server *server, const kith_value *value);
 
 #endif

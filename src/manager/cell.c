@@ -1,0 +1,250 @@
+#include "manager/cell.h"
+
+#include "base/error.h"
+#include "manager/server.h"
+#include "manager/token.h"
+#include "value/content.h"
+#include "value/objects.h"
+#include "value/pickle_opcodes.h"
+#include "value/pickle_out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEAD = 2, STOP = 1, PROTOCOL = 4, SMALL = 1024, FIRST_CAPACITY = 4 };
+
+/* ---- what a body holds, without reading it ---- */
+
+enum outlook { TEXT, BYTES, INT, NUMBER, NONE, OTHER };
+
+/** Whether a body is an opcode, a length in so many bytes, and just so much. */
+static bool is_counted(const unsigned char *body, size_t size, size_t width)
+{
+    if (size < 1 + width)
+        return false;
+    uint64_t count = 0;
+    for (size_t i = width; i > 0; i--)
+        count = count << 8 | body[i];
+    return count == size - 1 - width;
+}
+
+/** What it is, if it is so plain that each value has one body only (NUMBER: floats and bools, which an int may equal). */
+static enum outlook outlook_of(const unsigned char *body, size_t size)
+{
+    switch (body[0]) {
+    case OP_SHORT_BINUNICODE:
+        return is_counted(body, size, 1) ? TEXT : OTHER; /* an object begins with the name of its module */
+    case OP_BINUNICODE:
+        return is_counted(body, size, 4) ? TEXT : OTHER;
+    case OP_SHORT_BINBYTES:
+        return is_counted(body, size, 1) ? BYTES : OTHER;
+    case OP_BINBYTES:
+        return is_counted(body, size, 4) ? BYTES : OTHER;
+    case OP_BININT1:
+    case OP_BININT2:
+    case OP_BININT:
+    case OP_LONG1:
+        return INT;
+    case OP_BINFLOAT:
+    case OP_NEWTRUE:
+    case OP_NEWFALSE:
+        return NUMBER;
+    case OP_NONE:
+        return NONE;
+    default:
+        return OTHER;
+    }
+}
+
+/** A text that was in a container is written with a place in the memo, which nothing in the cell refers to. */
+static size_t without_place(const unsigned char *body, size_t size)
+{
+    enum outlook outlook = size > 1 && body[size - 1] == OP_MEMOIZE ? outlook_of(body, size - 1) : OTHER;
+    return outlook == TEXT || outlook == BYTES ? size - 1 : size;
+}
+
+/* ---- objects of this server that a value refers to ---- */
+
+struct references {
+    struct server *server;
+    struct cell *cell;
+    unsigned capacity;
+};
+
+static int note_reference(void *context, const kith_value *value)
+{
+    struct references *references = context;
+    struct cell *cell = references->cell;
+    struct object *object = proxy_object(references->server, value);
+    if (!object)
+        return 0;
+    if (cell->reference_count == references->capacity) {
+        unsigned capacity = references->capacity ? 2 * references->capacity : FIRST_CAPACITY;
+        struct object **grown = realloc(cell->references, capacity * sizeof(struct object *));
+        if (!grown)
+            return error_fail(-ENOMEM, "no memory for a value that holds %u objects", capacity);
+        cell->references = grown;
+        references->capacity = capacity;
+    }
+    cell->references[cell->reference_count++] = object_hold(object);
+    return 0;
+}
+
+/** Has the cell hold the objects whose proxies are in it. Without the name of what makes proxies there is none. */
+static int note_references(struct server *server, struct cell *cell, const kith_value *value)
+{
+    static const char name[] = "RebuildProxy";
+    struct references references = { .server = server, .cell = cell };
+    if (!memmem(cell->body, cell->size, name, sizeof name - 1))
+        return 0;
+    return value_each_object(value, note_reference, &references);
+}
+
+/* ---- making ---- */
+
+static size_t size_of(const struct cell *cell)
+{
+    return sizeof *cell + cell->size + STOP;
+}
+
+static void free_cell(struct server *server, struct cell *cell)
+{
+    for (unsigned i = 0; i < cell->reference_count; i++)
+        object_drop(server, cell->references[i]);
+    server_give_memory(server, size_of(cell));
+    free(cell->references);
+    free(cell);
+}
+
+/** A cell of a pickle as pickle_write_to makes it. */
+static int cell_of_pickle(struct server *server, struct cell **cell, const unsigned char *pickle, size_t size)
+{
+    const unsigned char *body = pickle + HEAD;
+    size = without_place(body, size - HEAD - STOP);
+    struct cell *made = malloc(sizeof *made + size + STOP);
+    if (!made)
+        return error_fail(-ENOMEM, "no memory to keep a value of %zu bytes", size);
+    *made = (struct cell){ .holders = 1, .size = size, .head = { OP_PROTO, PROTOCOL } };
+    memcpy(made->body, body, size);
+    made->body[size] = OP_STOP;
+    if (!server_take_memory(server, size_of(made))) {
+        free(made);
+        return error_fail(-ENOMEM, "the server may keep no more: its max_memory is reached");
+    }
+    *cell = made;
+    return 0;
+}
+
+int cell_new(struct server *server, struct cell **cell, const kith_value *value)
+{
+    unsigned char small[SMALL];
+    struct pickle_out out = { .data = small, .capacity = sizeof small, .lent = true };
+    struct cell *made = NULL;
+    int code = pickle_write_to(&out, value, &(kith_pickle_write_options){ .protocol = PROTOCOL });
+    if (code == 0)
+        code = cell_of_pickle(server, &made, out.data, out.size);
+    if (code == 0)
+        code = note_references(server, made, value);
+    pickle_out_free(&out);
+    if (code == 0)
+        *cell = made;
+    else if (made)
+        free_cell(server, made);
+    return code;
+}
+
+int cell_new_key(struct server *server, struct cell **cell, const kith_value *value)
+{
+    uint32_t hash;
+    struct cell *made;
+    int code = value_content_hash(value, &hash);
+    if (code == 0)
+        code = cell_new(server, &made, value);
+    if (code < 0)
+        return code;
+    made->hash = hash;
+    *cell = made;
+    return 0;
+}
+
+struct cell *cell_hold(struct cell *cell)
+{
+    cell->holders++;
+    return cell;
+}
+
+void cell_drop(struct server *server, struct cell *cell)
+{
+    if (cell && --cell->holders == 0)
+        free_cell(server, cell);
+}
+
+/* ---- reading ---- */
+
+int cell_read(const struct cell *cell, kith_arena *arena, kith_value **value)
+{
+    return kith_pickle_read(arena, value, cell->head, HEAD + cell->size + STOP,
+                            &(kith_pickle_read_options){ .max_depth = KITH_VALUE_DEPTH_MAX });
+}
+
+static bool same_bytes(const struct cell *one, const struct cell *other)
+{
+    return one->size == other->size && memcmp(one->body, other->body, one->size) == 0;
+}
+
+static int equal_as_values(const struct cell *one, const struct cell *other)
+{
+    kith_arena *arena;
+    kith_value *left, *right;
+    int code = kith_arena_new(&arena);
+    if (code < 0)
+        return code;
+    code = cell_read(one, arena, &left);
+    if (code == 0)
+        code = cell_read(other, arena, &right);
+    if (code == 0)
+        code = kith_value_equal(left, right);
+    kith_arena_free(arena);
+    return code;
+}
+
+int cell_equal(const struct cell *one, const struct cell *other)
+{
+    if (one->hash && other->hash && one->hash != other->hash)
+        return 0;
+    bool same = same_bytes(one, other);
+    if (same && !memchr(one->body, OP_BINFLOAT, one->size)) /* a NaN is not equal to another one */
+        return 1;
+    enum outlook left = outlook_of(one->body, one->size), right = outlook_of(other->body, other->size);
+    bool is_number[2] = { left == INT || left == NUMBER, right == INT || right == NUMBER };
+    bool is_told = left != OTHER && right != OTHER && !(is_number[0] && is_number[1] && (left != INT || right != INT));
+    return is_told ? same : equal_as_values(one, other);
+}
+
+/* ---- whole pickles ---- */
+
+int cell_to_pickle(const struct cell *cell, kith_bytes *pickle)
+{
+    size_t size = HEAD + cell->size + STOP;
+    void *data = malloc(size);
+    if (!data)
+        return error_fail(-ENOMEM, "no memory for a pickle of %zu bytes", size);
+    memcpy(data, cell->head, size);
+    *pickle = (kith_bytes){ data, size };
+    return 0;
+}
+
+int cell_from_pickle(struct server *server, struct cell **cell, const void *pickle, size_t size)
+{
+    kith_arena *arena;
+    kith_value *value;
+    int code = kith_arena_new(&arena);
+    if (code < 0)
+        return code;
+    code = kith_pickle_read(arena, &value, pickle, size, NULL);
+    if (code == 0)
+        code = cell_new(server, cell, value);
+    kith_arena_free(arena);
+    return code;
+}
