@@ -80,6 +80,14 @@ void connection_shut(kith_connection *connection)
     forks_allow();
 }
 
+void connection_give_up(kith_connection *connection, struct channel *channel)
+{
+    *channel = connection->channel;
+    connection->channel.socket = -1;
+    inherit_remove(&connection->heirloom);
+    end(connection, true);
+}
+
 void connection_set_renewal(kith_connection *connection, const struct renewal *renewal)
 {
     connection->renewal = *renewal;

@@ -72,6 +72,9 @@ void connection_read_ahead(kith_connection *connection, bool alone);
 /** Closes the channel and forgets what has come; the handle stays open for another channel. Not under forks_block. */
 void connection_shut(kith_connection *connection);
 
+/** Takes its channel out of a connection that nothing was received on: the handle is closed. Under forks_block. */
+void connection_give_up(kith_connection *connection, struct channel *channel);
+
 /** Says how to make the connection anew when it is lost. The context is the connection's from now on. */
 void connection_set_renewal(kith_connection *connection, const struct renewal *renewal);
 

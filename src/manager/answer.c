@@ -1,4 +1,6 @@
 /* How a call is answered. */
+#include "manager/answer.h"
+
 #include "base/error.h"
 #include "manager/dispatch.h"
 #include "manager/exception.h"
@@ -6,7 +8,7 @@
 #include "manager/server.h"
 #include "manager/token.h"
 #include "value/arena.h"
-#include "value/pickle.h"
+#include "value/pickle_opcodes.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -79,7 +81,7 @@ int request_answer_taken(struct request *request, struct cell *cell)
 
 /* ---- ('#PROXY', (exposed, token)) ---- */
 
-static bool is_allowed(const struct object *object, const struct kind_method *method)
+bool object_allows(const struct object *object, const struct kind_method *method)
 {
     if (object->read_only && !method->reads)
         return false;
@@ -96,7 +98,7 @@ kith_value *object_exposed(kith_arena *arena, const struct object *object)
     kith_value **names = arena_take(arena, (kind->method_count + 1) * sizeof *names);
     size_t count = 0;
     for (size_t i = 0; names && i < kind->method_count; i++) {
-        if (is_allowed(object, &kind->methods[i]))
+        if (object_allows(object, &kind->methods[i]))
             names[count++] = kith_value_str(arena, kind->methods[i].name);
     }
     return names ? kith_value_tuple(arena, names, count) : NULL;

@@ -31,15 +31,18 @@ struct line {
     struct heirloom heirloom;
     struct line *next, **link; /* among all */
     struct line *next_due;
-    uint64_t number; /* as kith_call_client says */
+    uint64_t due_since; /* the turn in which it became due */
+    uint64_t number;    /* as kith_call_client says */
 
     bool lasting; /* it calls methods; before accept_connection or kith_hello it has one server call */
     bool is_due;
-    bool busy;  /* a request is being carried out: it is parked, or at a worker */
-    bool last;  /* it ends when the reply is sent */
-    bool ended; /* the other side has gone, and nothing more comes */
-    bool lost;  /* and has left replies unread */
-    bool mute;  /* nothing more can be sent */
+    bool busy;    /* a request is being carried out: it is parked, or at a worker */
+    bool last;    /* it ends when the reply is sent */
+    bool ended;   /* the other side has gone, and nothing more comes */
+    bool lost;    /* and has left replies unread */
+    bool gone;    /* the other side has gone; something may be left to be read */
+    bool blocked; /* replies wait for room in the socket */
+    bool mute;    /* nothing more can be sent */
     bool is_unix;
     char watched; /* 0: not; 'r', 'w', or 'e' for the end */
 
@@ -67,14 +70,10 @@ void line_answer(struct line *line, const struct message *reply);
 /** Has the line have a turn though its socket says nothing. */
 void line_is_due(struct line *line);
 
-/** Gives those that are due a turn. @return whether there were any */
-bool lines_run_due(struct server *server);
+/** Gives those that are due a turn. */
+void lines_run_due(struct server *server);
 
 /** Ends all lines. */
 void lines_end(struct server *server);
-
-/** Sends all that there is to send, as far as the clients take it in; then ends those that have nothing left.
- *  @return whether some have */
-bool lines_flush(struct server *server);
 
 #endif

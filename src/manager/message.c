@@ -2,11 +2,14 @@
 
 #include "base/error.h"
 #include "connection/frame.h"
-#include "value/pickle.h"
+#include "value/pickle_opcodes.h"
+#include "value/pickle_out.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { PROTOCOL = 4 };
 
 /* ---- memory ---- */
 
@@ -61,7 +64,7 @@ void message_begin(struct message *message)
     unsigned char *at = reserve(message, FRAME_HEADER_MIN + 2);
     if (at) {
         at[FRAME_HEADER_MIN] = OP_PROTO;
-        at[FRAME_HEADER_MIN + 1] = PICKLE_PROTOCOL_DEFAULT;
+        at[FRAME_HEADER_MIN + 1] = PROTOCOL;
     }
 }
 
@@ -129,7 +132,7 @@ void message_put_value(struct message *message, const kith_value *value)
         .capacity = message->capacity - message->size,
         .lent = true,
     };
-    message->code = pickle_write_to(&out, value, NULL);
+    message->code = pickle_write_to(&out, value, &(kith_pickle_write_options){ .protocol = PROTOCOL });
     if (message->code == 0 && out.lent) {
         message->size += out.size - HEAD - END;
         memmove(out.data, out.data + HEAD, out.size - HEAD - END);

@@ -93,7 +93,7 @@ static int add(struct server *server, struct object **object, const struct objec
     return 0;
 }
 
-int object_new(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state)
+int object_add(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state)
 {
     struct objects *objects = &server->objects;
     if (objects->next == 0) {
@@ -107,8 +107,8 @@ int object_new(struct server *server, struct object **object, const struct kind 
     return add(server, object, &(struct object){ .number = objects->next, .kind = kind, .type = type, .state = state });
 }
 
-int object_new_as(struct server *server, struct object **object, const struct kind *kind, const char *type,
-                  void *state, const char *id)
+int object_add_as(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state,
+                  const char *id)
 {
     uint64_t number;
     if (!read_id(id, &number))

@@ -37,10 +37,10 @@ struct object *object_find(struct server *server, const char *id);
 
 /** Makes an object of a state, held once, by the caller.
  *  @return 0; -ENOMEM, also when the server may have no more; then the state is still the caller's */
-int object_new(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state);
+int object_add(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state);
 
 /** The same under an id that it had before, of a snapshot. @return also -EEXIST; -EINVAL when it is no id */
-int object_new_as(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state,
+int object_add_as(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state,
                   const char *id);
 
 struct object *object_hold(struct object *object);

@@ -3,7 +3,6 @@
 
 #include "base/deadline.h"
 #include "manager/server.h"
-#include "value/value.h"
 
 #include <errno.h>
 #include <math.h>
@@ -57,8 +56,8 @@ static const kith_value *find_named(const struct request *request, const struct 
 
 static int too_many(size_t given, size_t taken)
 {
-    return error_fail(KITH_ETYPE, "takes %zu positional argument%s but %zu %s given", taken, taken == 1 ? "" : "s", given,
-                      given == 1 ? "was" : "were");
+    return error_fail(KITH_ETYPE, "takes %zu positional argument%s but %zu %s given", taken, taken == 1 ? "" : "s",
+                      given, given == 1 ? "was" : "were");
 }
 
 static int bad_keyword(const struct request *request, const char *names)
@@ -126,17 +125,18 @@ int request_arguments(struct request *request, const char *names, ...)
 
 bool request_truth(const kith_value *value, bool when_missing)
 {
-    if (!value)
+    int truth = 0;
+    double number = 0;
+    switch (kith_value_kind(value)) {
+    case 0:
         return when_missing;
-    switch (value->kind) {
     case KITH_NONE:
         return false;
     case KITH_BOOL:
-        return value->truth;
+        return kith_value_as_bool(value, &truth) == 0 && truth;
     case KITH_INT:
-        return value->marks & VALUE_BIG || value->integer != 0;
     case KITH_FLOAT:
-        return value->real != 0;
+        return kith_value_as_float(value, &number) < 0 || number != 0; /* an int may be beyond all doubles */
     case KITH_OBJECT:
         return true;
     default:

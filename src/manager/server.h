@@ -62,6 +62,7 @@ struct server {
     /* ---- lines ---- */
     struct line *lines;
     struct line *due, **due_end; /* those that go on without their sockets saying so */
+    uint64_t turn;               /* how many times they have gone on */
     uint64_t line_number;        /* of the last one */
     unsigned char *room;         /* SERVER_ROOM bytes, into which lines receive */
     kith_arena *arena;           /* of the request that is carried out */

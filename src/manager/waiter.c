@@ -1,5 +1,6 @@
 #include "manager/waiter.h"
 
+#include "base/error.h"
 #include "manager/dispatch.h"
 #include "manager/line.h"
 #include "manager/server.h"

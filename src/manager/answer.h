@@ -1,0 +1,19 @@
+/* Parts of answers that are no method's. */
+#ifndef KITH_SRC_MANAGER_ANSWER_H
+#define KITH_SRC_MANAGER_ANSWER_H
+
+#include "manager/kind.h"
+
+/** @return NULL when there is none of that name */
+const struct kind_method *kind_find_method(const struct kind *kind, const char *name);
+
+/** Whether clients may call a method of an object. */
+bool object_allows(const struct object *object, const struct kind_method *method);
+
+/** The names of the methods that clients may call: a tuple. @return NULL when there is no memory */
+kith_value *object_exposed(kith_arena *arena, const struct object *object);
+
+/** ('#TRACEBACK', text), whose last line is that of the exception. @return as request_answer_... */
+int answer_traceback(struct request *request, const char *exception, const char *text);
+
+#endif

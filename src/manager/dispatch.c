@@ -1,0 +1,161 @@
+#include "manager/dispatch.h"
+
+#include "base/error.h"
+#include "manager/answer.h"
+#include "manager/exception.h"
+#include "manager/line.h"
+#include "manager/server.h"
+#include "value/arena.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A request, taken apart. */
+struct order {
+    const char *ident; /* "" for None */
+    const char *name;
+    const kith_value *args;
+    const kith_value *kwargs;
+};
+
+static int malformed(const char *what)
+{
+    return error_fail(KITH_ETYPE, "a request is (ident, method, args, kwds): %s", what);
+}
+
+static int take_apart(const kith_value *value, struct order *order)
+{
+    const kith_value *ident = kith_value_at(value, 0), *name = kith_value_at(value, 1);
+    if (kith_value_kind(value) != KITH_TUPLE || kith_value_length(value) != 4)
+        return malformed("this is no tuple of four");
+    order->ident = "";
+    if (kith_value_kind(ident) != KITH_NONE && kith_value_as_str(ident, &order->ident, NULL) < 0)
+        return malformed("the ident is no text");
+    if (kith_value_as_str(name, &order->name, NULL) < 0)
+        return malformed("the name of the method is no text");
+    order->args = kith_value_at(value, 2);
+    order->kwargs = kith_value_at(value, 3);
+    if (kith_value_kind(order->args) != KITH_TUPLE || kith_value_kind(order->kwargs) != KITH_DICT)
+        return malformed("the arguments are no tuple and no dict");
+    return 0;
+}
+
+/* ---- calls of methods ---- */
+
+const struct kind_method *kind_find_method(const struct kind *kind, const char *name)
+{
+    for (size_t i = 0; i < kind->method_count; i++) {
+        if (strcmp(kind->methods[i].name, name) == 0)
+            return &kind->methods[i];
+    }
+    return NULL;
+}
+
+static int no_object(struct request *request, const char *ident)
+{
+    return request_raise_value(request, "KeyError", kith_value_str(request->arena, ident));
+}
+
+static int no_method(struct request *request, const struct object *object, const char *name)
+{
+    kith_bytes exposed = { 0 };
+    char text[400];
+    struct request server_level = *request;
+    if (kith_value_repr(object_exposed(request->arena, object), &exposed, 256) < 0)
+        exposed = (kith_bytes){ 0 };
+    snprintf(text, sizeof text, "method '%s' of '%s' object is not in exposed=%s", name, object->type,
+             exposed.data ? (const char *)exposed.data : "()");
+    kith_bytes_free(&exposed);
+    server_level.object = NULL;
+    int code = request_raise(&server_level, "AttributeError", "%s", text);
+    request->answered = server_level.answered;
+    return code;
+}
+
+static int default_text(struct request *request)
+{
+    const struct object *object = request->object;
+    char text[256];
+    snprintf(text, sizeof text, "<kith %s object at 0x%s>", object->type, object->id);
+    return request_answer_value(request, kith_value_str(request->arena, text));
+}
+
+/* What every object answers: as CPython's fallback_mapping. @return NULL for another name */
+static method_run *fallback(const struct kind *kind, const char *name)
+{
+    if (strcmp(name, "#GETVALUE") == 0)
+        return kind->value;
+    if (strcmp(name, "__repr__") == 0 || strcmp(name, "__str__") == 0)
+        return kind->repr ? kind->repr : default_text;
+    return NULL;
+}
+
+static int call_method(struct request *request, const char *name)
+{
+    const struct object *object = request->object;
+    const struct kind_method *method = kind_find_method(object->kind, name);
+    if (method && !object_allows(object, method))
+        return request_raise(request, "PermissionError", "%s is not allowed on this object", name);
+    method_run *run = method ? method->run : fallback(object->kind, name);
+    return run ? run(request) : no_method(request, object, name);
+}
+
+/* ---- calls of the server ---- */
+
+static const struct server_call *find_call(const char *name)
+{
+    for (const struct server_call *call = server_calls; call->name; call++) {
+        if (strcmp(call->name, name) == 0)
+            return call;
+    }
+    return NULL;
+}
+
+static int call_server(struct request *request, const char *name)
+{
+    const struct server_call *call = find_call(name);
+    if (!call)
+        return request_raise(request, "AssertionError", "'%s' unrecognized", name);
+    return call->run(request);
+}
+
+/* ---- all of it ---- */
+
+static int carry_out(struct request *request, const void *data, size_t size)
+{
+    struct order order;
+    kith_value *value;
+    int code = kith_pickle_read(request->arena, &value, data, size, &(kith_pickle_read_options){ .borrow = 1 });
+    if (code == 0)
+        code = take_apart(value, &order);
+    if (code < 0)
+        return code;
+    request->args = order.args;
+    request->kwargs = order.kwargs;
+    if (!request->line->lasting || !*order.ident)
+        return call_server(request, order.name);
+    struct object *object = object_find(request->server, order.ident);
+    if (!object)
+        return no_object(request, order.ident);
+    count_up(request->server->counters.calls, 1);
+    request->object = object_hold(object);
+    return call_method(request, order.name);
+}
+
+int dispatch(struct server *server, struct line *line, const void *data, size_t size, struct message *reply)
+{
+    bool fresh = !line->lasting;
+    kith_arena_reset(server->arena);
+    struct request request = { .server = server, .line = line, .arena = server->arena, .reply = reply };
+    int code = carry_out(&request, data, size);
+    if (code == REQUEST_PARKED) {
+        code = DISPATCH_PARKED;
+    } else {
+        code = dispatch_finish(&request, code);
+        if (code == 0)
+            code = fresh && !line->lasting ? DISPATCH_LAST : DISPATCH_ANSWERED;
+    }
+    object_drop(server, request.object);
+    return code;
+}
