@@ -6,6 +6,7 @@
 #include "manager/exception.h"
 #include "manager/holders.h"
 #include "manager/server.h"
+#include "manager/taken.h"
 #include "manager/token.h"
 #include "value/arena.h"
 #include "value/pickle_opcodes.h"

@@ -180,6 +180,7 @@ static int run_accept_connection(struct request *request)
 static int run_hello(struct request *request)
 {
     request->line->lasting = true;
+    request->line->is_kith = true;
     return request_answer_value(
         request, kith_value_pack(request->arena, "{s:s,s:I}", "version", kith_version(), "pid", (int64_t)getpid()));
 }

@@ -1,7 +1,8 @@
-/* Who has references to objects, and what has been handed out. */
+/* Who has references to objects, and what is held for those who are about to have some. */
 #ifndef KITH_SRC_MANAGER_HOLDERS_H
 #define KITH_SRC_MANAGER_HOLDERS_H
 
+#include "manager/loop.h"
 #include "manager/request.h"
 
 /** One reference more, for the client behind a line. @return 0; -ENOMEM */
@@ -10,11 +11,21 @@ int claim(struct server *server, struct line *line, struct object *object);
 /** One reference fewer, of that client's if it has one; else of whoever's. The object has one (claimed). */
 void disclaim(struct server *server, struct line *line, struct object *object);
 
-/** Holds the objects that a cell refers to for a minute, on behalf of whoever gets it in a reply: CPython's proxies say
- *  incref as they are rebuilt. */
+/** Gives back the references that a line itself has: it is gone. */
+void claims_give_back(struct server *server, struct line *line);
+
+/** Gives back all references of processes. */
+void holders_end(struct server *server);
+
+/** Holds an object for a minute, on behalf of whoever gets a proxy of it in a reply: CPython's say incref as they are
+ *  rebuilt. lend_all: all that a cell refers to. Where there is no memory, they aren't. */
+void lend(struct server *server, struct object *object);
 void lend_all(struct server *server, const struct cell *cell);
 
-/** Notes that an answer with a cell that was taken from request->object is on its way; the hold becomes the line's. */
-void taken_note(struct request *request, struct cell *cell);
+/** server->lent_timer's. */
+void lent_on_time(struct server *server, struct timer *timer);
+
+/** Ends all that. */
+void lent_end(struct server *server);
 
 #endif

@@ -36,7 +36,7 @@ struct kind {
     int (*load)(struct server *server, const kith_value *value, void **state);
     /** A client is gone that held so much of it (holding_change). Gives that back. NULL: the kind uses no holdings */
     void (*give_back)(struct server *server, struct object *object, struct line *line, int64_t count);
-    /** A cell that was taken for a client has not reached it (request_answer_taken). Puts it back. */
+    /** A cell that was taken for a client has not reached it (request_answer_taken). Puts it back, and gets the hold. */
     void (*put_back)(struct server *server, struct object *object, struct cell *cell);
 };
 

@@ -4,9 +4,12 @@
 #include "connection/connection.h"
 #include "connection/frame.h"
 #include "manager/dispatch.h"
+#include "manager/holders.h"
 #include "manager/holding.h"
 #include "manager/server.h"
+#include "manager/taken.h"
 #include "manager/waiter.h"
+#include "os/socket.h"
 #include "process/forks.h"
 
 #include <errno.h>
@@ -204,9 +207,13 @@ static bool may_read(const struct line *line)
 /* @return how many bytes came; 0 when none did */
 static size_t receive(struct line *line, unsigned char *bytes, size_t size)
 {
-    ptrdiff_t got = line->channel.carrier->receive(&line->channel, bytes, size);
-    if (got > 0)
+    struct channel *channel = &line->channel;
+    ptrdiff_t got = line->is_unix ? os_socket_receive_or_reset(channel->socket, bytes, size)
+                                  : channel->carrier->receive(channel, bytes, size);
+    if (got > 0) {
+        taken_look(line->server, line);
         return (size_t)got;
+    }
     if (got != -EAGAIN) {
         line->ended = true;
         line->lost = got < 0;
@@ -275,6 +282,8 @@ static void line_end(struct line *line)
     if (line->near_end)
         line->near_end(line);
     holdings_give_back(server, line);
+    claims_give_back(server, line);
+    taken_end(server, line, line->lost || line->mute);
     strike_from_due(line);
     if (line->watched)
         loop_forget(server, &line->watch);

@@ -43,6 +43,7 @@ struct line {
     bool gone;    /* the other side has gone; something may be left to be read */
     bool blocked; /* replies wait for room in the socket */
     bool mute;    /* nothing more can be sent */
+    bool is_kith; /* its client is kith's, and says so: it keeps its references by this line */
     bool is_unix;
     char watched; /* 0: not; 'r', 'w', or 'e' for the end */
 
@@ -53,8 +54,9 @@ struct line {
     struct job *job;                  /* the one that a worker has */
     struct tie *holdings;             /* locks and the like */
     struct tie *claims;               /* references, of a kith client over TCP */
-    struct taken *taken, **taken_end; /* messages in replies that may not have been read yet, the oldest first */
-    pid_t pid;                        /* of the other side, where the kernel tells; 0 */
+    struct taken *taken, *last_taken; /* messages in replies that may not have been read yet, the oldest first */
+    unsigned taken_count;
+    pid_t pid; /* of the other side, where the kernel tells; 0 */
     uid_t uid;
     void *near; /* of what carries calls through shared memory; ended by near_end */
     void (*near_end)(struct line *line);

@@ -28,7 +28,7 @@ struct object {
     size_t allowed_count;
     uint64_t number;                     /* that the id stands for */
     struct object *next;                 /* in its slot of the table of ids */
-    struct tie *claims;                  /* who has references: holders.h */
+    struct tie *claims, *last_claim;     /* who has references, the longest first: holders.h */
     struct tie *holdings, *last_holding; /* who holds something of it, the longest first */
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "manager/dispatch.h"
+#include "manager/holders.h"
 #include "manager/line.h"
 #include "manager/registry.h"
 #include "os/events.h"
@@ -126,6 +127,8 @@ static int begin(struct server *server)
     server->door_closed.due = on_door_closed;
     server->bell.ready = on_bell;
     server->due_end = &server->due;
+    server->lent_end = &server->lent;
+    server->lent_timer.due = lent_on_time;
     if (code == 0)
         code = loop_watch(server, &server->door, OS_POLL_READ);
     if (code == 0)
@@ -190,6 +193,8 @@ void kith_server_free(kith_server *server)
     struct server *inner = &server->inner;
     if (inner->heirloom.owner) {
         lines_end(inner);
+        holders_end(inner);
+        lent_end(inner);
         registry_end(inner);
         forks_block();
         inherit_remove(&inner->heirloom);

@@ -23,6 +23,8 @@ struct name {
     struct name *next;       /* in the order of their coming */
 };
 
+enum { HOLDER_SLOTS = 256 };
+
 struct objects {
     struct object **slots; /* by number; a power of two of them */
     size_t slot_count;     /* 0 until there is one */
@@ -73,7 +75,7 @@ struct server {
     struct name *published;
     struct lent *lent, **lent_end; /* objects held for whoever got them in a reply, the oldest first */
     struct timer lent_timer;
-    struct holder *holders; /* processes that have references */
+    struct holder *holders[HOLDER_SLOTS]; /* processes that have references */
 
     struct workers *workers; /* NULL until the first job */
     struct counters counters;

@@ -34,6 +34,13 @@ ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const v
  *          errno */
 ptrdiff_t os_socket_receive(int socket, void *buffer, size_t size);
 
+/** The same of a socket whose other side's end matters: -ECONNRESET also when that of a Unix socket went and left
+ *  something unread. */
+ptrdiff_t os_socket_receive_or_reset(int socket, void *buffer, size_t size);
+
+/** Whether the other side of a Unix socket has received all that was sent; of TCP: its system has. */
+bool os_socket_is_read(int socket);
+
 /** Has TCP acknowledge now what has come, rather than wait up to 40 ms for something to send along. Who sends a message
  *  in two pieces without TCP_NODELAY, as CPython does, gets the second one away only then. Other sockets don't care. */
 void os_socket_acknowledge(int socket);

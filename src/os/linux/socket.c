@@ -4,9 +4,11 @@
 #include "os/socket.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -109,6 +111,21 @@ static ptrdiff_t receive(int socket, void *buffer, size_t size, int flags)
         return -errno;
     /* A Unix socket's other side went; of what it sent itself, nothing is left. */
     return os_socket_is_unix(socket) ? 0 : -ECONNRESET;
+}
+
+ptrdiff_t os_socket_receive_or_reset(int socket, void *buffer, size_t size)
+{
+    ssize_t got;
+    do {
+        got = recv(socket, buffer, size, MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    return got >= 0 ? got : is_loss(errno) ? -ECONNRESET : -errno;
+}
+
+bool os_socket_is_read(int socket)
+{
+    int left = 0;
+    return ioctl(socket, SIOCOUTQ, &left) == 0 && left == 0;
 }
 
 ptrdiff_t os_socket_receive(int socket, void *buffer, size_t size)
