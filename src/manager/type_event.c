@@ -12,25 +12,20 @@ struct event {
     struct waiters waiters;
 };
 
-static int make_event(struct event **made, bool set)
+static int make_event(void **state, bool set)
 {
     struct event *event = calloc(1, sizeof *event);
     if (!event)
         return error_fail(-ENOMEM, "no memory for an event");
     event->set = set;
-    *made = event;
+    *state = event;
     return 0;
 }
 
 static int make(struct request *request, void **state)
 {
-    struct event *event;
     int code = request_arguments(request, "");
-    if (code == 0)
-        code = make_event(&event, false);
-    if (code == 0)
-        *state = event;
-    return code;
+    return code < 0 ? code : make_event(state, false);
 }
 
 static void end(struct server *server, void *state)
@@ -108,14 +103,9 @@ static int save(struct server *server, void *state, kith_arena *arena, kith_valu
 static int load(struct server *server, const kith_value *value, void **state)
 {
     (void)server;
-    struct event *event;
     int set;
     int code = kith_value_as_bool(value, &set);
-    if (code == 0)
-        code = make_event(&event, set);
-    if (code == 0)
-        *state = event;
-    return code;
+    return code < 0 ? code : make_event(state, set);
 }
 
 const struct kind kind_event = {

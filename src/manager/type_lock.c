@@ -44,23 +44,17 @@ static void give_back(struct server *server, struct object *object, struct line 
 static int save(struct server *server, void *state, kith_arena *arena, kith_value **value)
 {
     (void)server;
-    (void)state;
-    *value = kith_value_none(arena);
+    const struct mutex *mutex = state;
+    *value = kith_value_bool(arena, mutex->recursive);
     return *value ? 0 : -ENOMEM;
 }
 
-static int load_lock(struct server *server, const kith_value *value, void **state)
+static int load(struct server *server, const kith_value *value, void **state)
 {
     (void)server;
-    (void)value;
-    return make_mutex(state, false);
-}
-
-static int load_rlock(struct server *server, const kith_value *value, void **state)
-{
-    (void)server;
-    (void)value;
-    return make_mutex(state, true);
+    int recursive;
+    int code = kith_value_as_bool(value, &recursive);
+    return code < 0 ? code : make_mutex(state, recursive);
 }
 
 static const struct kind_method methods[] = {
@@ -77,7 +71,7 @@ const struct kind kind_lock = {
     .make = make_lock,
     .end = end,
     .save = save,
-    .load = load_lock,
+    .load = load,
     .give_back = give_back,
 };
 
@@ -89,6 +83,6 @@ const struct kind kind_rlock = {
     .make = make_rlock,
     .end = end,
     .save = save,
-    .load = load_rlock,
+    .load = load,
     .give_back = give_back,
 };
