@@ -152,21 +152,27 @@ static void note_failure(struct request *request, const char *exception)
     request->failure = exception_to_code(module, dot ? dot + 1 : exception);
 }
 
-int request_raise_value(struct request *request, const char *exception, const kith_value *argument)
+/* What Python's str() shows of an exception with such arguments. @return it, in the arena; "" when it can't be told */
+static const char *text_of(kith_arena *arena, const kith_value *args)
 {
-    kith_arena *arena = request->arena;
+    enum { LONGEST = 2000 };
+    const kith_value *shown = kith_value_length(args) == 1 ? kith_value_at(args, 0) : args;
+    const char *text = "";
+    kith_bytes repr = { 0 };
+    if (kith_value_length(args) == 0 || kith_value_as_str(shown, &text, NULL) == 0)
+        return text;
+    if (kith_value_repr(shown, &repr, LONGEST) == 0)
+        text = arena_copy(arena, repr.data, repr.size);
+    kith_bytes_free(&repr);
+    return text ? text : "";
+}
+
+int answer_raise(struct request *request, const char *exception, const kith_value *args)
+{
     note_failure(request, exception);
-    if (!request->object) {
-        kith_bytes text = { 0 };
-        enum { LONGEST = 2000 };
-        int code = argument ? kith_value_repr(argument, &text, LONGEST) : 0;
-        code = code < 0 ? code : answer_traceback(request, exception, text.data ? (const char *)text.data : "");
-        kith_bytes_free(&text);
-        return code;
-    }
-    kith_value *one[] = { (kith_value *)argument };
-    kith_value *args = kith_value_tuple(arena, one, argument != NULL);
-    kith_value *value = args ? exception_value(arena, exception, args) : NULL;
+    if (!request->object)
+        return answer_traceback(request, exception, text_of(request->arena, args));
+    kith_value *value = exception_value(request->arena, exception, args);
     if (!value)
         return -ENOMEM;
     message_begin(request->reply);
@@ -175,12 +181,11 @@ int request_raise_value(struct request *request, const char *exception, const ki
     return end(request);
 }
 
-static int raise_text(struct request *request, const char *exception, const char *text)
+int request_raise_value(struct request *request, const char *exception, const kith_value *argument)
 {
-    if (request->object)
-        return request_raise_value(request, exception, kith_value_str(request->arena, text));
-    note_failure(request, exception);
-    return answer_traceback(request, exception, text);
+    kith_value *one[] = { (kith_value *)argument };
+    const kith_value *args = kith_value_tuple(request->arena, one, argument != NULL);
+    return args ? answer_raise(request, exception, args) : -ENOMEM;
 }
 
 int request_raise(struct request *request, const char *exception, const char *format, ...)
@@ -194,21 +199,30 @@ int request_raise(struct request *request, const char *exception, const char *fo
         vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     va_end(arguments);
-    return text ? raise_text(request, exception, text) : -ENOMEM;
+    kith_value *value = text ? kith_value_str(request->arena, text) : NULL;
+    return value ? request_raise_value(request, exception, value) : -ENOMEM;
+}
+
+/* A code that has left no detail says it all, as queue.Empty. */
+static int raise_code(struct request *request, int code)
+{
+    const char *exception = exception_of_code(code);
+    if (error_count() == request->errors)
+        return request_raise_value(request, exception, NULL);
+    return request_raise(request, exception, "%s", kith_error_detail());
 }
 
 int dispatch_finish(struct request *request, int code)
 {
     if (code >= 0 && request->answered)
         return 0;
-    if (code >= 0) {
-        message_drop(request->reply);
-        code = request_answer_none(request);
-    } else {
-        message_drop(request->reply);
-        const char *text = kith_error_detail();
-        char *kept = arena_copy(request->arena, text, strlen(text));
-        code = raise_text(request, exception_of_code(code), kept ? kept : "");
-    }
+    message_drop(request->reply);
+    code = code < 0 ? raise_code(request, code) : request_answer_none(request);
     return code < 0 ? code : 0;
+}
+
+int answer_created(struct request *request, const struct object *object)
+{
+    kith_arena *arena = request->arena;
+    return request_answer_value(request, kith_value_pack(arena, "(sv)", object->id, object_exposed(arena, object)));
 }

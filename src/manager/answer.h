@@ -13,6 +13,12 @@ bool object_allows(const struct object *object, const struct kind_method *method
 /** The names of the methods that clients may call: a tuple. @return NULL when there is no memory */
 kith_value *object_exposed(kith_arena *arena, const struct object *object);
 
+/** ('#RETURN', (ident, exposed)): what create says. @return as request_answer_... */
+int answer_created(struct request *request, const struct object *object);
+
+/** As request_raise_value, with any arguments. It needs nothing of the request but its object, arena and reply. */
+int answer_raise(struct request *request, const char *exception, const kith_value *args);
+
 /** ('#TRACEBACK', text), whose last line is that of the exception. @return as request_answer_... */
 int answer_traceback(struct request *request, const char *exception, const char *text);
 

@@ -4,6 +4,7 @@
 #include "manager/exception.h"
 #include "manager/holders.h"
 #include "manager/line.h"
+#include "manager/own.h"
 #include "manager/registry.h"
 #include "manager/token.h"
 #include "value/arena.h"
@@ -34,12 +35,6 @@ static int named_object(struct request *request, struct object **object)
     return *object ? 0 : request_raise_value(request, "KeyError", kith_value_str(request->arena, ident));
 }
 
-static int answer_created(struct request *request, const struct object *object)
-{
-    kith_arena *arena = request->arena;
-    return request_answer_value(request, kith_value_pack(arena, "(sv)", object->id, object_exposed(arena, object)));
-}
-
 /* The arguments behind the first one. */
 static kith_value *rest_of(const kith_value *args, kith_arena *arena)
 {
@@ -60,8 +55,12 @@ static int run_create(struct request *request)
     const struct name *name = server_find_published(server, type);
     if (name) {
         object = object_hold(name->object);
-    } else if ((name = server->options.only_published ? NULL : server_find_type(server, type))) {
+    } else if ((name = server_find_type(server, type))) {
+        if (server->options.only_published)
+            return request_raise(request, "PermissionError", "clients of this server can't create objects");
         request->args = rest_of(request->args, request->arena);
+        if (request->args && name->type)
+            return own_create(request, name);
         int code = request->args ? registry_make(request, name, &object) : -ENOMEM;
         if (!object)
             return code;
@@ -172,14 +171,14 @@ static int run_accept_connection(struct request *request)
     int code = request_arguments(request, "name", &name);
     if (code < 0)
         return code;
-    request->line->lasting = true;
+    line_make_lasting(request->line);
     return request_answer_none(request);
 }
 
 /* A stock server refuses this; so a client learns whose server it is. The line stays, as after accept_connection. */
 static int run_hello(struct request *request)
 {
-    request->line->lasting = true;
+    line_make_lasting(request->line);
     request->line->is_kith = true;
     return request_answer_value(
         request, kith_value_pack(request->arena, "{s:s,s:I}", "version", kith_version(), "pid", (int64_t)getpid()));

@@ -97,6 +97,7 @@ static int call_method(struct request *request, const char *name)
     const struct kind_method *method = kind_find_method(object->kind, name);
     if (method && !object_allows(object, method))
         return request_raise(request, "PermissionError", "%s is not allowed on this object", name);
+    request->method = method;
     method_run *run = method ? method->run : fallback(object->kind, name);
     return run ? run(request) : no_method(request, object, name);
 }
@@ -147,7 +148,9 @@ int dispatch(struct server *server, struct line *line, const void *data, size_t 
 {
     bool fresh = !line->lasting;
     kith_arena_reset(server->arena);
-    struct request request = { .server = server, .line = line, .arena = server->arena, .reply = reply };
+    struct request request = {
+        .server = server, .line = line, .arena = server->arena, .reply = reply, .errors = error_count()
+    };
     int code = carry_out(&request, data, size);
     if (code == REQUEST_PARKED) {
         code = DISPATCH_PARKED;

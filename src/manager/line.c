@@ -9,6 +9,7 @@
 #include "manager/server.h"
 #include "manager/taken.h"
 #include "manager/waiter.h"
+#include "manager/workers.h"
 #include "os/socket.h"
 #include "process/forks.h"
 
@@ -249,10 +250,12 @@ static void read_and_serve(struct line *line)
 
 /* ---- the end ---- */
 
+/* In a child that did not get it. */
 static void drop(void *owner)
 {
     struct line *line = owner;
     channel_close(&line->channel, false);
+    line->heirloom.owner = NULL;
 }
 
 static void strike_from_due(struct line *line)
@@ -268,17 +271,31 @@ static void strike_from_due(struct line *line)
         server->due_end = link;
 }
 
-static void forget_waiters(struct line *line)
+/* Nobody is to answer it any more. */
+static void forget_call(struct line *line)
 {
     while (line->waiters)
         waiter_forget(line->waiters);
-    line->busy = line->job;
+    if (line->job)
+        line->job->line = NULL;
+    line->job = NULL;
+    line->busy = false;
+}
+
+static void close_channel(struct line *line)
+{
+    forks_block();
+    if (line->heirloom.owner) {
+        inherit_remove(&line->heirloom);
+        channel_close(&line->channel, line->server->generation == forks_generation());
+    }
+    forks_allow();
 }
 
 static void line_end(struct line *line)
 {
     struct server *server = line->server;
-    forget_waiters(line);
+    forget_call(line);
     if (line->near_end)
         line->near_end(line);
     holdings_give_back(server, line);
@@ -290,11 +307,10 @@ static void line_end(struct line *line)
     *line->link = line->next;
     if (line->next)
         line->next->link = line->link;
-    count_up(server->counters.clients, -1U);
-    forks_block();
-    inherit_remove(&line->heirloom);
-    channel_close(&line->channel, true);
-    forks_allow();
+    server->line_count--;
+    if (line->lasting)
+        count_up(server->counters.clients, -1U);
+    close_channel(line);
     buffer_free(&line->in);
     buffer_free(&line->out);
     free(line);
@@ -364,12 +380,12 @@ static bool is_pending(struct line *line)
 static void settle(struct line *line)
 {
     if (line->ended || line->gone)
-        forget_waiters(line);
+        forget_call(line);
     if (line->ended && line->blocked)
         go_mute(line);
     watch_for_more(line);
     bool has = has_request(line);
-    if ((line->last && !line->out.bytes) || (line->ended && !line->busy && !has))
+    if ((line->last && !line->busy && !line->out.bytes) || (line->ended && !line->busy && !has))
         line_end(line);
     else if (!line->busy && !line->last && !line->blocked && (has || (!line->ended && is_pending(line))))
         line_is_due(line);
@@ -415,12 +431,34 @@ void lines_run_due(struct server *server)
 void line_answer(struct line *line, const struct message *reply)
 {
     line->busy = false;
+    line->job = NULL;
     line->last |= reply->size == 0; /* no memory for one */
     send_reply(line, reply, has_request(line));
     line_is_due(line);
 }
 
+void lines_drain(struct server *server)
+{
+    for (struct line *line = server->lines, *next; line; line = next) {
+        next = line->next;
+        if (!line->busy && may_read(line))
+            read_and_serve(line);
+        if (!line->job)
+            forget_call(line);
+        flush(line);
+        line->last = true;
+        settle(line);
+    }
+}
+
 /* ---- the beginning ---- */
+
+void line_make_lasting(struct line *line)
+{
+    if (!line->lasting)
+        count_up(line->server->counters.clients, 1);
+    line->lasting = true;
+}
 
 int line_new(struct server *server, kith_connection *connection)
 {
@@ -448,7 +486,7 @@ int line_new(struct server *server, kith_connection *connection)
     if (line->next)
         line->next->link = &line->next;
     server->lines = line;
-    count_up(server->counters.clients, 1);
+    server->line_count++;
     watch(line, 'r');
     line_is_due(line); /* it may be at its end already */
     return 0;

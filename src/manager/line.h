@@ -75,6 +75,12 @@ void line_is_due(struct line *line);
 /** Gives those that are due a turn. */
 void lines_run_due(struct server *server);
 
+/** The line calls methods from now on. */
+void line_make_lasting(struct line *line);
+
+/** Has each line end when it is done with the call that it has sent; those that wait, at once. */
+void lines_drain(struct server *server);
+
 /** Ends all lines. */
 void lines_end(struct server *server);
 

@@ -5,7 +5,7 @@
 #include "manager/server.h"
 #include "os/events.h"
 #include "os/flag.h"
-#include "os/thread.h"
+#include "process/forks.h"
 
 #include <errno.h>
 
@@ -25,7 +25,8 @@ int loop_watch_end(struct server *server, struct watch *watch)
 
 void loop_forget(struct server *server, struct watch *watch)
 {
-    os_events_forget(server->events, watch->descriptor);
+    if (server->generation == forks_generation()) /* a forked child has the same set of events */
+        os_events_forget(server->events, watch->descriptor);
     for (size_t i = 0; i < server->ready_count; i++) {
         if (server->ready[i] == watch)
             server->ready[i] = NULL;
@@ -61,7 +62,7 @@ static void run_ready(struct server *server, void **ready, size_t count)
 }
 
 /* Until when this turn may sleep. */
-static int64_t sleep_until(struct server *server, bool found)
+static int64_t sleep_until(struct server *server, bool found, int64_t latest)
 {
     if (found || server->due)
         return 0;
@@ -70,26 +71,39 @@ static int64_t sleep_until(struct server *server, bool found)
             return 0;
         server->awake_until = 0;
     }
-    return server->timers.count > 0 ? server->timers.heap[0]->until : OS_FOREVER;
+    int64_t next = server->timers.count > 0 ? server->timers.heap[0]->until : OS_FOREVER;
+    return next < latest ? next : latest;
 }
 
-static bool is_stopping(const struct server *server)
+static int turn(struct server *server, int64_t latest)
 {
-    return atomic_load_explicit(&server->stopping, memory_order_relaxed);
+    void *ready[READY_MAX];
+    bool found = server->poll && server->poll(server);
+    int count = os_events_wait(server->events, ready, READY_MAX, sleep_until(server, found, latest));
+    if (count < 0)
+        return error_fail(count, "the server at %s can't wait for its clients: %s", server->address,
+                          kith_strerror(count));
+    run_ready(server, ready, (size_t)count);
+    lines_run_due(server);
+    run_timers(server);
+    return 0;
 }
 
 int loop_run(struct server *server)
 {
-    while (!is_stopping(server)) {
-        void *ready[READY_MAX];
-        bool found = server->poll && server->poll(server);
-        int count = os_events_wait(server->events, ready, READY_MAX, sleep_until(server, found));
-        if (count < 0)
-            return error_fail(count, "the server at %s can't wait for its clients: %s", server->address,
-                              kith_strerror(count));
-        run_ready(server, ready, (size_t)count);
-        lines_run_due(server);
-        run_timers(server);
-    }
-    return 0;
+    int code = 0;
+    while (code == 0 && !atomic_load_explicit(&server->stopping, memory_order_relaxed))
+        code = turn(server, OS_FOREVER);
+    return code;
+}
+
+int loop_drain(struct server *server)
+{
+    const int64_t patience = KITH_SECONDS(5);
+    int64_t until = os_clock_now() + patience;
+    int code = 0;
+    lines_drain(server);
+    while (code == 0 && server->lines && os_clock_now() < until)
+        code = turn(server, until);
+    return code;
 }

@@ -2,6 +2,7 @@
 #include "manager/registry.h"
 #include "base/error.h"
 #include "manager/answer.h"
+#include "manager/own.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -98,10 +99,26 @@ int registry_begin(struct server *server)
     return code;
 }
 
+int kith_server_register(kith_server *server, const kith_type *type)
+{
+    if (!server || !type || !type->name || !type->methods)
+        return error_fail(-EINVAL, "%s is NULL", !server ? "server" : !type ? "type" : "the type's name or methods");
+    struct kind *kind;
+    int code = own_kind_new(&kind, type);
+    if (code < 0)
+        return code;
+    code = add(&server_of(server)->types, &(struct name){ .kind = kind, .type = type }, type->name);
+    if (code < 0)
+        own_kind_free(kind);
+    return code;
+}
+
 static void free_names(struct name *name)
 {
     while (name) {
         struct name *next = name->next;
+        if (name->type)
+            own_kind_free(name->kind);
         free(name->text);
         free(name);
         name = next;
@@ -119,9 +136,9 @@ void registry_end(struct server *server)
 int registry_make(struct request *request, const struct name *type, struct object **object)
 {
     void *state = NULL;
-    if (!type->kind->make)
+    if (!type->type && !type->kind->make)
         return request_raise(request, "TypeError", "'%s' objects are not created by clients", type->text);
-    int code = type->kind->make(request, &state);
+    int code = type->type ? own_make(request, type, &state) : type->kind->make(request, &state);
     if (code < 0 || request->answered)
         return code;
     code = object_add(request->server, object, type->kind, type->text, state);

@@ -9,16 +9,21 @@
 #include "manager/cell.h"
 #include "manager/message.h"
 
+struct kind_method;
+
 enum { REQUEST_ANSWERED = 0, REQUEST_PARKED = 1 };
 
 struct request {
     struct server *server;
     struct line *line; /* whose call it is; NULL while the server publishes or loads */
     struct object *object;
-    const kith_value *args;   /* a tuple */
-    const kith_value *kwargs; /* a dict */
-    kith_arena *arena;        /* for values that live until the method returns */
-    struct message *reply;    /* the answer is put here, as one frame */
+    const kith_value *args;           /* a tuple */
+    const kith_value *kwargs;         /* a dict */
+    kith_arena *arena;                /* for values that live until the method returns */
+    struct message *reply;            /* the answer is put here, as one frame */
+    const struct kind_method *method; /* NULL for a call of the server, and while a waiter tries */
+
+    unsigned errors; /* error_count before the method */
     bool answered;
     int failure; /* the code that suits what was raised; 0 */
 };

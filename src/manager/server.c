@@ -5,6 +5,7 @@
 #include "manager/holders.h"
 #include "manager/line.h"
 #include "manager/registry.h"
+#include "manager/workers.h"
 #include "os/events.h"
 #include "os/flag.h"
 #include "process/forks.h"
@@ -63,7 +64,7 @@ static int let_in(struct server *server)
     int code = kith_listener_accept(server->listener, &connection, KITH_NOWAIT);
     if (code < 0)
         return code;
-    if (atomic_load_explicit(&server->counters.clients, memory_order_relaxed) >= server->options.max_clients)
+    if (server->line_count >= server->options.max_clients)
         return turn_away(connection, server);
     return line_new(server, connection);
 }
@@ -87,8 +88,8 @@ static void on_door_closed(struct server *server, struct timer *timer)
 
 static void on_bell(struct server *server, struct watch *watch)
 {
-    (void)server;
     os_flag_lower(watch->descriptor);
+    workers_collect(server);
 }
 
 /* ---- making ---- */
@@ -129,8 +130,6 @@ static int begin(struct server *server)
     server->due_end = &server->due;
     server->lent_end = &server->lent;
     server->lent_timer.due = lent_on_time;
-    if (code == 0)
-        code = loop_watch(server, &server->door, OS_POLL_READ);
     if (code == 0)
         code = loop_watch(server, &server->bell, OS_POLL_READ);
     if (code < 0)
@@ -193,6 +192,7 @@ void kith_server_free(kith_server *server)
     struct server *inner = &server->inner;
     if (inner->heirloom.owner) {
         lines_end(inner);
+        workers_end(inner);
         holders_end(inner);
         lent_end(inner);
         registry_end(inner);
@@ -226,6 +226,7 @@ int server_make(struct server *server, struct object **object, const char *type,
         .kwargs = kwargs ? kwargs : kith_value_dict(server->arena),
         .arena = server->arena,
         .reply = &reply,
+        .errors = error_count(),
     };
     struct object *made = NULL;
     int code = registry_make(&request, name, &made);
@@ -255,6 +256,20 @@ int kith_server_publish(kith_server *server, const char *name, const char *type,
 
 /* ---- serving ---- */
 
+static int serve(struct server *server)
+{
+    int code = loop_watch(server, &server->door, OS_POLL_READ);
+    if (code < 0)
+        return error_fail(code, "no memory to wait for clients at %s", server->address);
+    code = loop_run(server);
+    timer_clear(server, &server->door_closed);
+    loop_forget(server, &server->door);
+    if (code == 0)
+        code = loop_drain(server);
+    lines_end(server);
+    return code;
+}
+
 int kith_server_run(kith_server *server)
 {
     if (!server)
@@ -262,8 +277,7 @@ int kith_server_run(kith_server *server)
     struct server *inner = &server->inner;
     if (inner->generation != forks_generation())
         return error_fail(KITH_ECLOSED, "the server at %s belongs to the process that made it", inner->address);
-    int code = loop_run(inner);
-    lines_end(inner);
+    int code = serve(inner);
     atomic_store_explicit(&inner->stopping, false, memory_order_relaxed);
     return code < 0 ? code : inner->failure;
 }

@@ -63,6 +63,7 @@ struct server {
 
     /* ---- lines ---- */
     struct line *lines;
+    unsigned line_count;
     struct line *due, **due_end; /* those that go on without their sockets saying so */
     uint64_t turn;               /* how many times they have gone on */
     uint64_t line_number;        /* of the last one */

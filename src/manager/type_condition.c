@@ -168,12 +168,9 @@ static void give_back(struct server *server, struct object *object, struct line 
 }
 
 static const struct kind_method methods[] = {
-    { "acquire", mutex_run_acquire, false },
-    { "release", mutex_run_release, false },
-    { "locked", mutex_run_locked, true },
-    { "wait", run_wait, false },
-    { "notify", run_notify, false },
-    { "notify_all", run_notify_all, false },
+    { "acquire", mutex_run_acquire, false }, { "release", mutex_run_release, false },
+    { "locked", mutex_run_locked, true },    { "wait", run_wait, false },
+    { "notify", run_notify, false },         { "notify_all", run_notify_all, false },
 };
 
 const struct kind kind_condition = {

@@ -91,6 +91,7 @@ static bool try(struct server *server, struct waiter *waiter, bool late)
         .args = KITH_NO_ARGS,
         .arena = server->arena,
         .reply = &reply,
+        .errors = error_count(),
     };
     int code = waiter->attempt(waiter, &request, late);
     if (code == REQUEST_PARKED)

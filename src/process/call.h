@@ -17,9 +17,11 @@ struct kith_call {
     kith_arena *arena; /* for the call's own values; args may lie in it */
     const kith_process_fd *fds;
     size_t fd_count;
-    int attempt;     /* 1 or more */
-    call_take *take; /* NULL: nobody wants a result */
-    void *context;   /* for take */
+    int attempt;                /* 1 or more */
+    call_take *take;            /* NULL: nobody wants a result */
+    void *context;              /* for take */
+    const kith_value *kwargs;   /* a dict; NULL: none */
+    struct own_call *of_object; /* of a method of a manager's object; NULL elsewhere */
 };
 
 #endif
