@@ -231,6 +231,9 @@ KITH_API KITH_MUST_USE int kith_wait(kith_waitable *items, size_t count, kith_ti
  *                               empty for all addresses of this machine; its PORT may be 0 for one that is free.
  *                               A name may have several addresses: a client tries each, a listener takes the
  *                               first that it can have, IPv4's before IPv6's, for Python's clients know no others
+ *      fd:3                     a listener's: a socket that listens already, handed over by a parent or a service
+ *                               manager. It stays the caller's, and goes on listening when the listener is closed, which
+ *                               has a descriptor of its own. Nobody who has the socket waits in accept from then on
  *
  * A path may have 107 bytes. Names are looked up by the system's resolver, which knows no timeout of ours. */
 
@@ -294,8 +297,8 @@ typedef struct kith_client_options {
  *          listens there; -EHOSTUNREACH, also when nobody knows such a host; -ENETUNREACH; -EACCES when the socket's
  *          file may not be used; KITH_EAUTH when the keys differ, or the listener has none; KITH_EMALFORMED when the
  *          other side does not speak this protocol; KITH_ETLS when TLS fails; KITH_EEOF or -ECONNRESET when the other
- *          side ends it in between (a listener that does not allow this user, or whose patience is over, or a crash);
- *          -ETIMEDOUT; -EINTR; -EMFILE, -ENFILE, -ENOMEM; -EADDRNOTAVAIL when this machine has no port left to connect
+ *          side ends it in between (a listener that does not allow this user, whose patience is over, or that turns it
+ *          away for too many failures; or a crash); -ETIMEDOUT; -EINTR; -EMFILE, -ENFILE, -ENOMEM; -EADDRNOTAVAIL when this machine has no port left to connect
  *          from; -ENOTSUP for TLS on a Unix socket; another negated errno when the system has a reason of its own, as a
  *          firewall's -EPERM */
 KITH_API KITH_MUST_USE int kith_connect(kith_connection **connection, const char *address,
@@ -326,17 +329,21 @@ typedef struct kith_listener_options {
     const uid_t *allowed_users; /**< Unix sockets: who may connect, allowed_user_count of them. NULL: whoever can */
     size_t allowed_user_count;  /**< in elements */
     uint64_t max_message;       /**< kith_connection_set_max_message for each connection */
+    /** How many handshakes may be refused in a minute that come from one IP address (of IPv6: one network of 64 bits),
+     *  or one user of Unix sockets. Whoever comes from there after that is turned away at once, also with the right
+     *  key. In a minute, so many are forgotten again, one by one. 0: no bound. The last 1,000 origins are known. */
+    unsigned max_failures;
 } kith_listener_options;
 
 /** Listens at an address. A socket's file that a dead listener has left is replaced; that of a living one is not.
  *  Listening beyond this machine (TCP on other addresses than loopback) without TLS puts a warning into the log.
  *  @param listener  receives it; free it with kith_listener_free
  *  @param address   see above
- *  @param options   NULL for the defaults
+ *  @param options   NULL for the defaults. For a socket that listens already, backlog means nothing, and mode must be 0
  *  @return 0; -EADDRINUSE when somebody listens there, or a file that is no socket is there; -EADDRNOTAVAIL, -EACCES,
  *          -ENOENT (no such folder), -EROFS, -ENOSPC; KITH_ETLS when certificate or key can't be used; -EINVAL when the
- *          address is none, or options contradict each other; -ENOTSUP for TLS on a Unix socket; -EMFILE, -ENFILE,
- *          -ENOMEM */
+ *          address is none, "fd:..." is no stream socket that listens, or options contradict each other; -EBADF when
+ *          that descriptor is not open; -ENOTSUP for TLS on a Unix socket; -EMFILE, -ENFILE, -ENOMEM */
 KITH_API KITH_MUST_USE int kith_listener_new(kith_listener **listener, const char *address,
                                              const kith_listener_options *options);
 
@@ -365,12 +372,13 @@ KITH_API int kith_listener_fd(const kith_listener *listener);
 
 /** What a listener has seen. */
 typedef struct kith_listener_stats {
-    uint64_t accepted;   /**< connections handed out */
-    uint64_t refused;    /**< wrong key, wrong user, TLS failed, or no sense in what they said */
-    uint64_t timed_out;  /**< did not prove themselves in time */
-    uint64_t evicted;    /**< had to go for newer ones: see max_handshakes */
-    uint64_t gone;       /**< went themselves in the middle */
-    unsigned handshakes; /**< are proving themselves now */
+    uint64_t accepted;    /**< connections handed out */
+    uint64_t refused;     /**< wrong key, wrong user, TLS failed, or no sense in what they said */
+    uint64_t turned_away; /**< came from where too many were refused: see max_failures */
+    uint64_t timed_out;   /**< did not prove themselves in time */
+    uint64_t evicted;     /**< had to go for newer ones: see max_handshakes */
+    uint64_t gone;        /**< went themselves in the middle */
+    unsigned handshakes;  /**< are proving themselves now */
 } kith_listener_stats;
 
 /** @return 0; -EINVAL when listener or stats is NULL */

@@ -76,6 +76,7 @@ static void tell(kith_listener *listener, const struct guest *guest, enum outcom
 {
     static const char *const words[OUTCOMES] = {
         [OUTCOME_REFUSED] = "was refused",
+        [OUTCOME_TURNED_AWAY] = "was turned away",
         [OUTCOME_TIMED_OUT] = "was dropped",
         [OUTCOME_EVICTED] = "had to make room",
         [OUTCOME_GONE] = "went",
@@ -97,6 +98,8 @@ static void dismiss(kith_listener *listener, struct guest *guest, enum outcome o
 {
     tell(listener, guest, outcome, why);
     count(listener, outcome);
+    if (outcome == OUTCOME_REFUSED && listener->failures && guest->origin)
+        failures_add(listener->failures, guest->origin);
     unwatch(listener, guest);
     forks_block();
     strike(listener, guest);
@@ -193,6 +196,7 @@ static int begin(kith_listener *listener, struct guest *guest)
         close(socket);
         return code;
     }
+    guest->origin = os_address_network(&from);
     os_address_text(&from, guest->name);
     enlist(listener, guest);
     return 0;
@@ -226,7 +230,8 @@ static bool is_allowed(const kith_listener *listener, uid_t user)
     return !listener->allowed;
 }
 
-/* Asks the kernel who the client is, for the log and the list of users. @return whether it may come in */
+/* Asks the kernel who the client is: for the log, the list of users, and the count of failures.
+ * @return whether it may come in */
 static bool identify(const kith_listener *listener, struct guest *guest)
 {
     struct os_credentials who;
@@ -235,7 +240,13 @@ static bool identify(const kith_listener *listener, struct guest *guest)
     if (os_address_credentials(guest->handshake.channel.socket, &who) < 0)
         return !listener->allowed;
     snprintf(guest->name, sizeof guest->name, "process %ld of user %lu", (long)who.pid, (unsigned long)who.uid);
+    guest->origin = UINT64_C(1) << 32 | who.uid;
     return is_allowed(listener, who.uid);
+}
+
+static bool fails_too_often(const kith_listener *listener, const struct guest *guest)
+{
+    return listener->failures && guest->origin && failures_exceeded(listener->failures, guest->origin);
 }
 
 static bool is_shortage(int code)
@@ -256,6 +267,10 @@ static int admit(kith_listener *listener, kith_connection *connection)
         return error_fail(code, "a client waits at %s, and can't be let in: %s", listener->text, kith_strerror(code));
     if (!identify(listener, guest)) {
         dismiss(listener, guest, OUTCOME_REFUSED, "this user is not among the allowed ones");
+        return 0;
+    }
+    if (fails_too_often(listener, guest)) {
+        dismiss(listener, guest, OUTCOME_TURNED_AWAY, "others from there, or itself, have failed too often of late");
         return 0;
     }
     if (atomic_load_explicit(&listener->guests, memory_order_relaxed) > listener->max_guests)

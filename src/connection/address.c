@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool begins_with(const char *text, const char *beginning)
@@ -60,11 +61,9 @@ static int parse_tcp(struct address *address, const char *text, bool listens)
     return parse_port(address, rest + 1, listens);
 }
 
-int address_parse(struct address *address, const char *text, bool listens)
+static int parse_named(struct address *address, const char *text, bool listens)
 {
-    if (!text)
-        return error_fail(-EINVAL, "address is NULL: give one as unix:/run/jobs, unix:@jobs, tcp:localhost:5000");
-    *address = (struct address){ .is_tcp = begins_with(text, "tcp:") };
+    *address = (struct address){ .given = -1, .is_tcp = begins_with(text, "tcp:") };
     int code;
     if (address->is_tcp)
         code = parse_tcp(address, text + strlen("tcp:"), listens);
@@ -75,6 +74,38 @@ int address_parse(struct address *address, const char *text, bool listens)
     if (code == 0)
         snprintf(address->text, sizeof address->text, "%s", text);
     return code;
+}
+
+/* A socket that listens already: all else is what it says. */
+static int parse_given(struct address *address, const char *text)
+{
+    struct os_address own;
+    char found[OS_ADDRESS_TEXT_MAX];
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 9 || text[digits])
+        return error_fail(-EINVAL, "\"fd:%.40s\" has no number: write fd:3 for a socket that listens already", text);
+    int given = (int)strtol(text, NULL, 10);
+    int code = os_address_own(given, &own);
+    if (code == -EBADF)
+        return error_fail(code, "descriptor %d is not open: who starts this program hands it over", given);
+    if (code == 0)
+        os_address_text(&own, found);
+    if (code < 0 || !*found)
+        return error_fail(-EINVAL, "descriptor %d is no socket that listens at an address of ours", given);
+    code = parse_named(address, found, true);
+    address->given = given;
+    return code;
+}
+
+int address_parse(struct address *address, const char *text, bool listens)
+{
+    if (!text)
+        return error_fail(-EINVAL, "address is NULL: give one as unix:/run/jobs, unix:@jobs, tcp:localhost:5000");
+    if (!begins_with(text, "fd:"))
+        return parse_named(address, text, listens);
+    if (!listens)
+        return error_fail(-EINVAL, "\"%.40s\" is a listener's: connect to the address that it tells", text);
+    return parse_given(address, text + strlen("fd:"));
 }
 
 int address_find(const struct address *address, struct os_address found[ADDRESS_TRIED_MAX])

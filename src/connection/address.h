@@ -1,4 +1,4 @@
-/* Addresses as kith writes them: "unix:/path", "unix:@name", "tcp:host:port". */
+/* Addresses as kith writes them: "unix:/path", "unix:@name", "tcp:host:port"; and "fd:3", a socket that listens. */
 #ifndef KITH_SRC_CONNECTION_ADDRESS_H
 #define KITH_SRC_CONNECTION_ADDRESS_H
 
@@ -13,6 +13,7 @@
 #define ADDRESS_TRIED_MAX 16
 
 struct address {
+    int given; /* a socket that listens there already, the caller's; -1: none */
     bool is_tcp;
     bool is_abstract;                     /* of a Unix socket */
     char name[OS_ADDRESS_NAME_MAX + 1];   /* of a Unix socket: the path, or the name without its @ */
@@ -23,7 +24,7 @@ struct address {
 
 /** Takes an address apart.
  *  @param listens  whether it is to listen at
- *  @return 0, or -EINVAL with its detail */
+ *  @return 0, or -EINVAL with its detail; of "fd:3" also -EBADF, and then the rest is what that socket says */
 int address_parse(struct address *address, const char *text, bool listens);
 
 /** Finds the system's addresses for it, and waits for the resolver when it has a name.

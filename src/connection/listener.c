@@ -46,7 +46,7 @@ static void shut(kith_listener *listener, bool ours)
     listener_turn_away(listener, ours);
     if (ours) {
         os_socket_file_remove(&listener->file);
-        if (listener->socket >= 0)
+        if (listener->socket >= 0 && listener->address.given < 0)
             os_socket_hang_up(listener->socket); /* whoever else has it by a fork */
     }
     close_one(&listener->socket);
@@ -80,6 +80,7 @@ void kith_listener_free(kith_listener *listener)
     kith_listener_close(listener);
     auth_key_free(listener->key);
     tls_setup_free(listener->tls);
+    failures_free(listener->failures);
     free(listener->allowed);
     free(listener);
 }
@@ -93,6 +94,9 @@ static int check(const struct address *address, const kith_listener_options *opt
                           DEFAULT_BACKLOG);
     if (options->mode > 0777)
         return error_fail(-EINVAL, "a mode of 0%o: permissions are 0777 at most", options->mode);
+    if (options->mode && address->given >= 0)
+        return error_fail(-EINVAL, "who made the socket at %s has given its file a mode: give none here",
+                          address->text);
     if (options->mode && (address->is_tcp || address->is_abstract))
         return error_fail(-EINVAL, "%s has no file that could have a mode: whoever reaches it can connect",
                           address->text);
@@ -119,6 +123,12 @@ static int copy_allowed(kith_listener *listener, const kith_listener_options *op
     return 0;
 }
 
+static int count_failures(kith_listener *listener, unsigned max)
+{
+    listener->failures = max ? failures_new(max) : NULL;
+    return max && !listener->failures ? error_fail(-ENOMEM, "no memory to count failures in") : 0;
+}
+
 /* What clients are asked for. */
 static int set_terms(kith_listener *listener, const kith_listener_options *options)
 {
@@ -142,6 +152,8 @@ static int set_options(kith_listener *listener, const kith_listener_options *opt
         code = copy_allowed(listener, options);
     if (code == 0)
         code = set_terms(listener, options);
+    if (code == 0)
+        code = count_failures(listener, options->max_failures);
     listener->patience = options->handshake_timeout ? options->handshake_timeout : DEFAULT_PATIENCE;
     listener->max_guests = options->max_handshakes ? options->max_handshakes : DEFAULT_MAX_HANDSHAKES;
     listener->max_message = options->max_message;
@@ -157,8 +169,8 @@ static int open_all(kith_listener *listener)
         return listener->events;
     if ((listener->timer = os_timer_new()) < 0)
         return listener->timer;
-    if (listener->address.is_tcp || listener->address.is_abstract)
-        return 0;
+    if (listener->address.is_tcp || listener->address.is_abstract || listener->address.given >= 0)
+        return 0; /* no file of ours */
     return os_socket_file_open(&listener->file, listener->address.name);
 }
 
@@ -221,6 +233,17 @@ static int listen_somewhere(kith_listener *listener, const kith_listener_options
     return explain(listener, code == -EAFNOSUPPORT ? -EADDRNOTAVAIL : code);
 }
 
+static int adopt(kith_listener *listener)
+{
+    forks_block();
+    listener->socket = os_socket_adopt(listener->address.given);
+    forks_allow();
+    if (listener->socket == -EINVAL)
+        return error_fail(-EINVAL, "descriptor %d is no stream socket that listens: it has the address %s",
+                          listener->address.given, listener->address.text);
+    return listener->socket < 0 ? explain(listener, listener->socket) : 0;
+}
+
 /* Writes down where it listens, and warns when everybody on the way can listen, too. */
 static int find_text(kith_listener *listener)
 {
@@ -246,7 +269,7 @@ static int begin(kith_listener *listener, const kith_listener_options *options)
     forks_allow();
     if (code < 0)
         return explain(listener, code);
-    code = listen_somewhere(listener, options);
+    code = listener->address.given >= 0 ? adopt(listener) : listen_somewhere(listener, options);
     if (code == 0)
         code = find_text(listener);
     if (code < 0)
@@ -310,6 +333,7 @@ int kith_listener_get_stats(const kith_listener *listener, kith_listener_stats *
     *stats = (kith_listener_stats){
         .accepted = outcome(listener, OUTCOME_ACCEPTED),
         .refused = outcome(listener, OUTCOME_REFUSED),
+        .turned_away = outcome(listener, OUTCOME_TURNED_AWAY),
         .timed_out = outcome(listener, OUTCOME_TIMED_OUT),
         .evicted = outcome(listener, OUTCOME_EVICTED),
         .gone = outcome(listener, OUTCOME_GONE),

@@ -6,6 +6,7 @@
 
 #include "base/deadline.h"
 #include "connection/address.h"
+#include "connection/failures.h"
 #include "connection/handshake.h"
 #include "os/rendezvous.h"
 #include "process/inherit.h"
@@ -21,11 +22,20 @@ struct guest {
     deadline until;
     struct guest *older; /* NULL: the oldest */
     struct guest *newer;
+    uint64_t origin;                /* its network, or its user: see failures.h; 0: nobody knows */
     char name[OS_ADDRESS_TEXT_MAX]; /* for the log */
 };
 
 /** What can become of a client. */
-enum outcome { OUTCOME_ACCEPTED, OUTCOME_REFUSED, OUTCOME_TIMED_OUT, OUTCOME_EVICTED, OUTCOME_GONE, OUTCOMES };
+enum outcome {
+    OUTCOME_ACCEPTED,
+    OUTCOME_REFUSED,
+    OUTCOME_TURNED_AWAY,
+    OUTCOME_TIMED_OUT,
+    OUTCOME_EVICTED,
+    OUTCOME_GONE,
+    OUTCOMES
+};
 
 /** What the log was told of one outcome. */
 struct told {
@@ -50,12 +60,13 @@ struct kith_listener {
     _Atomic uint64_t outcomes[OUTCOMES]; /* any thread may look at them */
     struct told told[OUTCOMES];
 
-    struct address address;                          /* as it was given */
+    struct address address;                          /* as it was given, or as the socket that was given says */
     char text[sizeof((struct address *)NULL)->text]; /* as it was found */
     struct handshake_terms terms;
     struct auth_key *key;
     struct tls_setup *tls;
-    uid_t *allowed; /* NULL: whoever can connect */
+    struct failures *failures; /* NULL: they are not counted */
+    uid_t *allowed;            /* NULL: whoever can connect */
     size_t allowed_count;
     kith_timeout patience;
     unsigned max_guests;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /** The longest path, or abstract name, of a Unix socket, in bytes. */
@@ -43,6 +44,10 @@ bool os_address_is_ipv4(const struct os_address *address);
 
 /** Whether it leads to this machine alone. */
 bool os_address_is_loopback(const struct os_address *address);
+
+/** Where it comes from, as a number: its user may have many ports, and many addresses of IPv6. Of IPv4 that is the
+ *  address; of IPv6 its first 64 bits, for a network of that size is what one user is given. 0 for other addresses. */
+uint64_t os_address_network(const struct os_address *address);
 
 /** A socket's own address, and that of its other side. @return 0 or a negated errno */
 int os_address_own(int socket, struct os_address *address);

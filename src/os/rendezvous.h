@@ -40,6 +40,11 @@ void os_socket_file_remove(struct os_socket_file *file);
 int os_socket_listen(int socket, const struct os_address *address, int backlog, struct os_socket_file *file,
                      unsigned mode);
 
+/** Takes a socket that listens already, made by another program: a descriptor of our own for it. From then on nothing
+ *  waits in os_socket_accept, for nobody who has it.
+ *  @return it; -EINVAL when it is no stream socket that listens; -EBADF; -EMFILE */
+int os_socket_adopt(int socket);
+
 /** Takes a client in.
  *  @param from  receives its address, which may be none
  *  @return a socket; -EAGAIN when nobody waits; -EMFILE, -ENFILE or -ENOMEM, and then the client still waits; another

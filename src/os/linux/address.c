@@ -172,6 +172,25 @@ bool os_address_is_loopback(const struct os_address *address)
     }
 }
 
+uint64_t os_address_network(const struct os_address *address)
+{
+    const struct os_address plain = unmapped(address);
+    struct sockaddr_in6 long_form;
+    struct sockaddr_in short_form;
+    uint64_t network = 0;
+    switch (family(&plain)) {
+    case AF_INET:
+        memcpy(&short_form, plain.bytes, sizeof short_form);
+        return UINT64_C(0xffffffff00000000) | short_form.sin_addr.s_addr; /* in IPv6, nobody comes from ffff:... */
+    case AF_INET6:
+        memcpy(&long_form, plain.bytes, sizeof long_form);
+        memcpy(&network, long_form.sin6_addr.s6_addr, sizeof network);
+        return network;
+    default:
+        return 0;
+    }
+}
+
 static int told(int result, struct os_address *address, socklen_t size)
 {
     if (result < 0)

@@ -202,6 +202,34 @@ int os_socket_listen(int socket, const struct os_address *address, int backlog, 
     return code;
 }
 
+static int option_of(int socket, int option)
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+    int code = or_error(getsockopt(socket, SOL_SOCKET, option, &value, &size));
+    return code < 0 ? code : value;
+}
+
+int os_socket_adopt(int socket)
+{
+    int type = option_of(socket, SO_TYPE);
+    if (type == -EBADF)
+        return type;
+    if (type != SOCK_STREAM || option_of(socket, SO_ACCEPTCONN) != 1)
+        return -EINVAL;
+    int own = or_error(fcntl(socket, F_DUPFD_CLOEXEC, 0));
+    if (own < 0)
+        return own;
+    if (option_of(own, SO_DOMAIN) != AF_UNIX)
+        keep_alive(own);
+    int code = set_waiting(own, O_NONBLOCK);
+    if (code < 0) {
+        close(own);
+        return code;
+    }
+    return own;
+}
+
 int os_socket_accept(int socket, struct os_address *from)
 {
     socklen_t size = sizeof from->bytes;
