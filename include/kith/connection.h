@@ -232,8 +232,8 @@ KITH_API KITH_MUST_USE int kith_wait(kith_waitable *items, size_t count, kith_ti
  *                               A name may have several addresses: a client tries each, a listener takes the
  *                               first that it can have, IPv4's before IPv6's, for Python's clients know no others
  *      fd:3                     a listener's: a socket that listens already, handed over by a parent or a service
- *                               manager. It stays the caller's, and goes on listening when the listener is closed, which
- *                               has a descriptor of its own. Nobody who has the socket waits in accept from then on
+ *                               manager. It stays the caller's, for the listener has a descriptor of its own, and goes
+ *                               on listening when that is closed. Nobody who has it waits in accept from then on
  *
  * A path may have 107 bytes. Names are looked up by the system's resolver, which knows no timeout of ours. */
 
@@ -298,9 +298,9 @@ typedef struct kith_client_options {
  *          file may not be used; KITH_EAUTH when the keys differ, or the listener has none; KITH_EMALFORMED when the
  *          other side does not speak this protocol; KITH_ETLS when TLS fails; KITH_EEOF or -ECONNRESET when the other
  *          side ends it in between (a listener that does not allow this user, whose patience is over, or that turns it
- *          away for too many failures; or a crash); -ETIMEDOUT; -EINTR; -EMFILE, -ENFILE, -ENOMEM; -EADDRNOTAVAIL when this machine has no port left to connect
- *          from; -ENOTSUP for TLS on a Unix socket; another negated errno when the system has a reason of its own, as a
- *          firewall's -EPERM */
+ *          away for too many failures; or a crash); -ETIMEDOUT; -EINTR; -EMFILE, -ENFILE, -ENOMEM; -EADDRNOTAVAIL when
+ *          this machine has no port left to connect from; -ENOTSUP for TLS on a Unix socket; another negated errno when
+ *          the system has a reason of its own, as a firewall's -EPERM */
 KITH_API KITH_MUST_USE int kith_connect(kith_connection **connection, const char *address,
                                         const kith_client_options *options, kith_timeout timeout);
 

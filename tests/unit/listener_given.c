@@ -1,0 +1,160 @@
+/* kith/connection.h: listeners at sockets that listen already: who hands them over, what they are, and what is left of
+ * them afterwards. */
+#include "strangers.h"
+
+static const kith_listener_options with_key = { KEY("the key") };
+static const kith_client_options client_with_key = { KEY("the key") };
+
+static kith_listener *listener;
+static int given;
+static char address[16]; /* "fd:..." */
+
+static int set_up_given(void **state)
+{
+    listener = NULL;
+    given = -1;
+    return set_up_name(state);
+}
+
+static int tear_down_given(void **state)
+{
+    kith_listener_free(listener);
+    close(given);
+    return tear_down(state);
+}
+
+static void give(int socket)
+{
+    assert_true(socket >= 0);
+    given = socket;
+    snprintf(address, sizeof address, "fd:%d", given);
+}
+
+static void expect_meeting(void)
+{
+    kith_connection *client, *server;
+    meet(listener, &client_with_key, &client, &server);
+    expect_talk(client, server);
+    kith_connection_free(client);
+    kith_connection_free(server);
+}
+
+static void its_address_is_the_one_of_the_socket(void **state)
+{
+    (void)state;
+    give(strange_listener(own_name, 8));
+    listener = listen_at(address, &with_key);
+    assert_string_equal(kith_listener_address(listener), own_name);
+    expect_meeting();
+    kith_listener_free(listener);
+    close(given);
+    give(strange_listener("tcp:127.0.0.1:0", 8));
+    listener = listen_at(address, &with_key);
+    assert_memory_equal(kith_listener_address(listener), "tcp:127.0.0.1:", 14);
+    expect_meeting();
+}
+
+static void who_waits_already_is_taken_in(void **state)
+{
+    (void)state;
+    struct caller caller;
+    give(strange_listener(own_name, 8));
+    call(&caller, own_name, &client_with_key);
+    assert_true(readable(given, PATIENCE));
+    listener = listen_at(address, &with_key);
+    kith_connection_free(accept_one(listener));
+    assert_code(called(&caller), 0);
+    kith_connection_free(caller.connection);
+}
+
+static void the_socket_outlives_its_listeners(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/kith-test-XXXXXX", path[64], name[sizeof "unix:" + sizeof path];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/socket", folder);
+    snprintf(name, sizeof name, "unix:%s", path);
+    give(strange_listener(name, 8));
+    for (int i = 0; i < 2; i++) {
+        listener = listen_at(address, &with_key);
+        expect_meeting();
+        kith_listener_free(listener);
+        listener = NULL;
+        assert_int_equal(access(path, F_OK), 0);
+    }
+    int client = try_stranger(name);
+    assert_true(client >= 0);
+    assert_true(readable(given, PATIENCE));
+    close(client);
+    unlink(path);
+    rmdir(folder);
+}
+
+static void the_listener_has_a_descriptor_of_its_own(void **state)
+{
+    (void)state;
+    give(strange_listener(own_name, 8));
+    listener = listen_at(address, &with_key);
+    close(given);
+    given = -1;
+    expect_meeting();
+}
+
+static void what_does_not_listen_is_refused(void **state)
+{
+    (void)state;
+    struct sockaddr_storage where;
+    socklen_t size = address_of("tcp:127.0.0.1:0", &where);
+    give(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    assert_explained(kith_listener_new(&listener, address, &with_key), -EINVAL);
+    close(given);
+    give(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    assert_int_equal(bind(given, (struct sockaddr *)&where, size), 0);
+    assert_explained(kith_listener_new(&listener, address, &with_key), -EINVAL);
+    close(given);
+    give(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    assert_explained(kith_listener_new(&listener, address, &with_key), -EINVAL);
+    close(given);
+    given = -1;
+    assert_explained(kith_listener_new(&listener, address, &with_key), -EBADF);
+    assert_null(listener);
+}
+
+static void so_are_numbers_that_are_none(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = { "fd:", "fd:-1", "fd:3x", "fd: 3", "fd:12345678901", "fd:three" };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_explained(kith_listener_new(&listener, wrong[i], &with_key), -EINVAL);
+    assert_null(listener);
+}
+
+static void nobody_connects_to_a_number(void **state)
+{
+    (void)state;
+    kith_connection *connection = NULL;
+    assert_explained(kith_connect(&connection, "fd:3", &client_with_key, LONG), -EINVAL);
+    assert_null(connection);
+}
+
+static void its_file_has_the_mode_that_its_maker_gave(void **state)
+{
+    (void)state;
+    give(strange_listener(own_name, 8));
+    assert_explained(kith_listener_new(&listener, address, &(kith_listener_options){ KEY("k"), .mode = 0600 }),
+                     -EINVAL);
+    assert_null(listener);
+}
+
+#define GIVEN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_given, tear_down_given)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GIVEN_TEST(its_address_is_the_one_of_the_socket), GIVEN_TEST(who_waits_already_is_taken_in),
+        GIVEN_TEST(the_socket_outlives_its_listeners),    GIVEN_TEST(the_listener_has_a_descriptor_of_its_own),
+        GIVEN_TEST(what_does_not_listen_is_refused),      GIVEN_TEST(so_are_numbers_that_are_none),
+        GIVEN_TEST(nobody_connects_to_a_number),          GIVEN_TEST(its_file_has_the_mode_that_its_maker_gave),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
