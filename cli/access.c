@@ -1,10 +1,12 @@
 #include "access.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* No key is longer: a file that is may be /dev/zero. */
 #define AUTHKEY_MAX 65536
@@ -40,11 +42,23 @@ static bool by_certificates(const struct access *access)
     return access->tls.certificate || access->tls.key || access->tls.authorities || access->tls.host;
 }
 
-static void warn_when_others_read(const struct command *command, const char *path, FILE *file)
+/* A file that was named may be one of others, and is theirs to keep secret. One that the command has made in a place
+ * that everybody can foresee may have been put there by somebody else. */
+static int check_secrecy(const struct access *access, const struct command *command, FILE *file)
 {
     struct stat about;
-    if (fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode) && (about.st_mode & (S_IRGRP | S_IROTH)))
+    const char *path = access->authkey_file;
+    if (fstat(fileno(file), &about) < 0)
+        return command_fail(command, "the authkey's file %s: %s", path, strerror(errno));
+    bool readable = S_ISREG(about.st_mode) && (about.st_mode & (S_IRGRP | S_IROTH));
+    if (access->made_here && (!S_ISREG(about.st_mode) || about.st_uid != geteuid() || (about.st_mode & 077)))
+        return command_fail(command,
+                            "%s is not this user's alone, so its authkey is not used: remove it, or name it "
+                            "with --authkey-file",
+                            path);
+    if (readable)
         command_warn(command, "others can read %s, and so the authkey: chmod 600 it", path);
+    return STATUS_GOOD;
 }
 
 /* @param buffer  AUTHKEY_MAX + 2 bytes: one for a newline, one to see whether there is more */
@@ -63,7 +77,8 @@ static int take_key(struct access *access, const struct command *command, char *
 
 static int read_key(struct access *access, const struct command *command)
 {
-    FILE *file = fopen(access->authkey_file, "re");
+    int opened = open(access->authkey_file, O_RDONLY | O_CLOEXEC | (access->made_here ? O_NOFOLLOW | O_NONBLOCK : 0));
+    FILE *file = opened < 0 ? NULL : fdopen(opened, "r");
     if (!file)
         return command_fail(command, "the authkey's file %s: %s", access->authkey_file, strerror(errno));
     int status;
@@ -76,8 +91,9 @@ static int read_key(struct access *access, const struct command *command)
         status =
             command_fail(command, "the authkey's file %s: %s", access->authkey_file, strerror(buffer ? errno : ENOMEM));
     } else {
-        warn_when_others_read(command, access->authkey_file, file);
-        status = take_key(access, command, buffer, size);
+        status = check_secrecy(access, command, file);
+        if (status == STATUS_GOOD)
+            status = take_key(access, command, buffer, size);
     }
     if (status != STATUS_GOOD && buffer) {
         explicit_bzero(buffer, size);

@@ -9,7 +9,8 @@
 
 struct access {
     const char *authkey_file;
-    void *authkey; /* NULL: none */
+    bool made_here; /* the command itself has made that file: nobody else may have, nor can read it */
+    void *authkey;  /* NULL: none */
     size_t authkey_size;
     bool from_authkey; /* --tls */
     kith_tls_options tls;

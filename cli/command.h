@@ -21,6 +21,10 @@ struct command {
 
 extern const struct command command_echo;
 extern const struct command command_send;
+extern const struct command command_serve;
+
+/** Says on stderr what its user is to know. */
+void command_say(const struct command *command, const char *format, ...) KITH_PRINTF(2, 3);
 
 /** Says on stderr what is not right. */
 void command_warn(const struct command *command, const char *format, ...) KITH_PRINTF(2, 3);

@@ -4,8 +4,10 @@
  * thread takes clients in, and signals, which all others have blocked: when it is told to stop, it tells them, gives
  * who is idle the time for a goodbye, and hangs up on the rest. */
 #include "access.h"
+#include "numbers.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -363,15 +365,6 @@ static const struct option table[] = {
     { 0 },
 };
 
-/* @return false when it is no number, or 0 */
-static bool read_count(const char *text, unsigned long *number)
-{
-    char *end;
-    errno = 0;
-    *number = strtoul(text, &end, 10);
-    return errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *number > 0;
-}
-
 /* @return STATUS_GOOD to go on; another status, or with HELP taken, to end */
 static int take_option(struct options *options, int option)
 {
@@ -383,7 +376,7 @@ static int take_option(struct options *options, int option)
         options->count = 1;
         return STATUS_GOOD;
     case COUNT:
-        if (read_count(optarg, &options->count))
+        if (read_count(optarg, ULONG_MAX, &options->count))
             return STATUS_GOOD;
         return command_misused(&command_echo, "--count takes a number of clients, 1 or more, not '%s'", optarg);
     default:

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct command *const commands[] = { &command_echo, &command_send };
+static const struct command *const commands[] = { &command_serve, &command_echo, &command_send };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* ---- what the subcommands say ---- */
@@ -22,6 +22,14 @@ static void say(const struct command *command, const char *prefix, const char *f
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     funlockfile(stderr);
+}
+
+void command_say(const struct command *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(command, "", format, arguments);
+    va_end(arguments);
 }
 
 void command_warn(const struct command *command, const char *format, ...)

@@ -1,8 +1,8 @@
 /* kith send: sends messages, and prints the answers. */
 #include "access.h"
+#include "numbers.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,17 +241,6 @@ static const struct option table[] = {
     { 0 },
 };
 
-/* @return false when it is no number of seconds that a timeout can have */
-static bool read_timeout(const char *text, kith_timeout *timeout)
-{
-    char *end;
-    double seconds = strtod(text, &end);
-    if (end == text || *end != '\0' || !isfinite(seconds) || seconds <= 0 || seconds > 1e9)
-        return false;
-    *timeout = KITH_SECONDS(seconds);
-    return true;
-}
-
 static int take_option(struct options *options, int option)
 {
     switch (option) {
@@ -264,7 +253,7 @@ static int take_option(struct options *options, int option)
         options->retry = true;
         return STATUS_GOOD;
     case TIMEOUT:
-        if (read_timeout(optarg, &options->timeout))
+        if (read_seconds(optarg, &options->timeout))
             return STATUS_GOOD;
         return command_misused(&command_send, "--timeout takes a number of seconds above 0, not '%s'", optarg);
     default:

@@ -97,9 +97,18 @@ KITH_API KITH_MUST_USE int kith_server_publish(kith_server *server, const char *
                                                const kith_value *args, const kith_value *kwargs,
                                                const kith_access *access);
 
+/** Reads the snapshot, which kith_server_run does otherwise when it begins: so what is wrong with it is known before
+ *  anybody is told of the server. When all types are registered, and all objects published: each of these that is in
+ *  the snapshot becomes what it was there. Does nothing when there is no snapshot, or it was read already.
+ *  @return 0; KITH_EMALFORMED when the file is no snapshot, or not whole; KITH_ETYPE when an object in it is of another
+ *          type than the one that was published; -ENOENT when one is not published any more, or its type is not
+ *          registered; -EACCES or another negated errno when the file can't be read; -ENOMEM; -EINVAL. After a failure
+ *          the server is good for nothing but kith_server_free */
+KITH_API KITH_MUST_USE int kith_server_load(kith_server *server);
+
 /** Serves until kith_server_stop, or until a client says shutdown. Whoever is in the middle of a call then has its
  *  answer, and calls that wait are ended: their clients see the end of the connection.
- *  @return 0; KITH_EMALFORMED or another code when the snapshot can't be read, and then nothing was served; the code of
+ *  @return 0; as kith_server_load when the snapshot can't be read, and then nothing was served; the code of
  *          the last snapshot when that can't be written; -EMFILE, -ENOMEM, -EAGAIN when it can't begin; KITH_ECLOSED in
  *          another process than the one that made it; -EINVAL */
 KITH_API KITH_MUST_USE int kith_server_run(kith_server *server);
