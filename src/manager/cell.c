@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "manager/server.h"
+#include "manager/snapshot.h"
 #include "manager/token.h"
 #include "value/content.h"
 #include "value/objects.h"
@@ -235,16 +236,46 @@ int cell_to_pickle(const struct cell *cell, kith_bytes *pickle)
     return 0;
 }
 
-int cell_from_pickle(struct server *server, struct cell **cell, const void *pickle, size_t size)
+static int from_pickle(struct server *server, struct cell **cell, const void *pickle, size_t size, bool key)
 {
     kith_arena *arena;
     kith_value *value;
     int code = kith_arena_new(&arena);
     if (code < 0)
         return code;
-    code = kith_pickle_read(arena, &value, pickle, size, NULL);
+    code =
+        kith_pickle_read(arena, &value, pickle, size, &(kith_pickle_read_options){ .max_depth = KITH_VALUE_DEPTH_MAX });
     if (code == 0)
-        code = cell_new(server, cell, value);
+        code = key ? cell_new_key(server, cell, value) : cell_new(server, cell, value);
     kith_arena_free(arena);
     return code;
+}
+
+int cell_from_pickle(struct server *server, struct cell **cell, const void *pickle, size_t size)
+{
+    return from_pickle(server, cell, pickle, size, false);
+}
+
+/* ---- snapshots ---- */
+
+int cell_save(struct server *server, const struct cell *cell, kith_arena *arena, kith_value **value)
+{
+    for (unsigned i = 0; i < cell->reference_count; i++) {
+        int code = snapshot_add(server, cell->references[i]);
+        if (code < 0)
+            return code;
+    }
+    kith_value *made = kith_value_bytes_borrowed(arena, cell->head, HEAD + cell->size + STOP);
+    if (!made)
+        return kith_arena_error(arena);
+    *value = made;
+    return 0;
+}
+
+int cell_load(struct server *server, struct cell **cell, const kith_value *value, bool key)
+{
+    const void *pickle;
+    size_t size;
+    int code = kith_value_as_bytes(value, &pickle, &size);
+    return code < 0 ? code : from_pickle(server, cell, pickle, size, key);
 }

@@ -42,6 +42,12 @@ int cell_read(const struct cell *cell, kith_arena *arena, kith_value **value);
  *  without being read. @return 1 or 0; KITH_ELIMIT, -ENOMEM */
 int cell_equal(const struct cell *one, const struct cell *other);
 
+/** A cell as a value that a kind saves, and back: bytes, which are the cell's and live as long, not copied. The objects
+ *  that it refers to become part of the snapshot that is being taken.
+ *  @return 0; -ENOMEM; loading also KITH_ETYPE, KITH_EMALFORMED, and as cell_new or, where key is true, cell_new_key */
+int cell_save(struct server *server, const struct cell *cell, kith_arena *arena, kith_value **value);
+int cell_load(struct server *server, struct cell **cell, const kith_value *value, bool key);
+
 /** The whole pickle, as kith_pickle_read takes it, and a cell of one. @return 0; -ENOMEM; KITH_EMALFORMED */
 int cell_to_pickle(const struct cell *cell, kith_bytes *pickle);
 int cell_from_pickle(struct server *server, struct cell **cell, const void *pickle, size_t size);

@@ -28,7 +28,8 @@ struct object {
     size_t allowed_count;
     uint64_t number;                     /* that the id stands for */
     struct object *next;                 /* in its slot of the table of ids */
-    struct tie *claims, *last_claim;     /* who has references, the longest first: holders.h */
+    struct tie *claims;                  /* who has references: holders.h */
+    uint64_t snapshot;                   /* the number of the last one that it is in */
     struct tie *holdings, *last_holding; /* who holds something of it, the longest first */
 };
 

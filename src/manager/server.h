@@ -89,7 +89,8 @@ struct server {
     /** The loop goes on turning, without sleeping, until this instant: poll may move it. 0: it sleeps */
     int64_t awake_until;
     void *near;     /* of what has poll */
-    void *snapshot; /* of what writes snapshots */
+    void *snapshot; /* of what writes snapshots; NULL while the loop does not run */
+    bool restored;  /* the snapshot was read, or is not there */
     int failure;    /* what kith_server_run is to return; 0 */
 };
 

@@ -1,0 +1,235 @@
+/* Reading a snapshot: first all objects come to be, under their old ids, so that they can refer to each other; then
+ * each gets its state. */
+#include "base/error.h"
+#include "manager/server.h"
+#include "manager/snapshot.h"
+#include "os/disk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reading {
+    struct server *server;
+    kith_value *names;   /* a dict: names, and ids */
+    kith_value *entries; /* a list of (id, type, state) */
+    bool moved;          /* it was taken at another address */
+    size_t made;         /* how many of the entries have their object now */
+};
+
+struct entry {
+    const char *id, *type;
+    kith_value *state;
+};
+
+static int no_snapshot(const struct server *server, const char *why)
+{
+    return error_fail(KITH_EMALFORMED, "%s is no snapshot: %s", server->options.snapshot, why);
+}
+
+static int read_entry(const struct reading *reading, size_t index, struct entry *entry)
+{
+    if (kith_value_unpack(kith_value_at(reading->entries, index), "(ssv)", &entry->id, &entry->type, &entry->state) < 0)
+        return no_snapshot(reading->server, kith_error_detail());
+    return 0;
+}
+
+/* ---- objects ---- */
+
+/* What was published just now becomes the object that it was in the snapshot. Its state goes over, which is what it has
+ * when none was kept. */
+static int take_over(struct server *server, struct name *name, const struct entry *entry)
+{
+    struct object *fresh = name->object, *old;
+    if (strcmp(fresh->type, entry->type) != 0)
+        return error_fail(KITH_ETYPE, "\"%s\" is a %s in the snapshot %s, and a %s was published", name->text,
+                          entry->type, server->options.snapshot, fresh->type);
+    int code = object_new_as(server, &old, fresh->kind, fresh->type, fresh->state, entry->id);
+    if (code < 0)
+        return code;
+    old->published = fresh->published;
+    old->read_only = fresh->read_only;
+    old->allowed = fresh->allowed;
+    old->allowed_count = fresh->allowed_count;
+    fresh->state = NULL;
+    fresh->allowed = NULL;
+    fresh->allowed_count = 0;
+    name->object = old;
+    object_drop(server, fresh);
+    return 0;
+}
+
+static struct name *find_published(const struct reading *reading, const char *id)
+{
+    const char *found;
+    for (struct name *name = reading->server->published; name; name = name->next) {
+        const kith_value *value = kith_value_get(reading->names, name->text);
+        if (value && kith_value_as_str(value, &found, NULL) == 0 && strcmp(found, id) == 0)
+            return name;
+    }
+    return NULL;
+}
+
+/* An object that nobody publishes; held by the reading. */
+static int make(const struct reading *reading, const struct entry *entry)
+{
+    struct server *server = reading->server;
+    struct object *object;
+    const struct name *type = server_find_type(server, entry->type);
+    if (!type || !type->kind->load)
+        return error_fail(-ENOENT, "the snapshot %s has a %s, and this server %s", server->options.snapshot,
+                          entry->type, type ? "can't keep any" : "knows no such type");
+    if (reading->moved)
+        return error_fail(-EADDRNOTAVAIL,
+                          "the objects of the snapshot %s refer to each other by the address at which it was taken: "
+                          "serve there again, and not at %s",
+                          server->options.snapshot, server->address);
+    return object_new_as(server, &object, type->kind, type->text, NULL, entry->id);
+}
+
+static int make_one(const struct reading *reading, size_t index)
+{
+    struct entry entry;
+    int code = read_entry(reading, index, &entry);
+    if (code < 0)
+        return code;
+    struct name *name = find_published(reading, entry.id);
+    return name ? take_over(reading->server, name, &entry) : make(reading, &entry);
+}
+
+static int make_all(struct reading *reading)
+{
+    int code = 0;
+    while (code == 0 && reading->made < kith_value_length(reading->entries)) {
+        code = make_one(reading, reading->made);
+        reading->made += code == 0;
+    }
+    return code;
+}
+
+/* ---- states ---- */
+
+static int load(struct server *server, const struct entry *entry)
+{
+    struct object *object = object_find(server, entry->id);
+    void *state = NULL;
+    if (kith_value_kind(entry->state) == KITH_NONE || !object->kind->load || (object->published && object->read_only))
+        return object->state ? 0 : no_snapshot(server, "an object in it has no state");
+    int code = object->kind->load(server, entry->state, &state);
+    if (code < 0)
+        return error_fail(code == KITH_ETYPE ? KITH_EMALFORMED : code, "%s %s of the snapshot %s: %s", entry->type,
+                          entry->id, server->options.snapshot, kith_error_detail());
+    if (object->state && object->kind->end)
+        object->kind->end(server, object->state);
+    object->state = state;
+    return 0;
+}
+
+static int load_all(const struct reading *reading)
+{
+    struct entry entry;
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < kith_value_length(reading->entries); i++) {
+        code = read_entry(reading, i, &entry);
+        if (code == 0)
+            code = load(reading->server, &entry);
+    }
+    return code;
+}
+
+/* Those that nothing refers to go. */
+static void let_go(const struct reading *reading)
+{
+    struct entry entry;
+    for (size_t i = 0; i < reading->made; i++) {
+        struct object *object = read_entry(reading, i, &entry) == 0 ? object_find(reading->server, entry.id) : NULL;
+        if (object && !object->published)
+            object_drop(reading->server, object);
+    }
+}
+
+/* ---- the file ---- */
+
+/* Whatever was published when it was taken must be so still: else the next snapshot would lose it. */
+static int check_names(const struct reading *reading)
+{
+    const char *name, *id;
+    kith_value *key, *item;
+    for (size_t i = 0; i < kith_value_length(reading->names); i++) {
+        if (kith_value_pair_at(reading->names, i, &key, &item) < 0 || kith_value_as_str(key, &name, NULL) < 0 ||
+            kith_value_as_str(item, &id, NULL) < 0)
+            return no_snapshot(reading->server, "a name in it is no text");
+        if (!server_find_published(reading->server, name))
+            return error_fail(
+                -ENOENT,
+                "the snapshot %s has \"%s\", and this server does not publish it: publish it, or move the "
+                "file away",
+                reading->server->options.snapshot, name);
+    }
+    return 0;
+}
+
+static int take_apart(struct reading *reading, const kith_value *all)
+{
+    const char *magic, *address;
+    int version;
+    kith_value *rest;
+    struct server *server = reading->server;
+    if (kith_value_unpack(all, "(s i v *)", &magic, &version, &rest) < 0 || strcmp(magic, SNAPSHOT_MAGIC) != 0)
+        return no_snapshot(server, "its pickle is something else");
+    if (version != SNAPSHOT_VERSION)
+        return error_fail(KITH_EMALFORMED, "the snapshot %s is one of version %d, and this library knows version %d",
+                          server->options.snapshot, version, SNAPSHOT_VERSION);
+    if (kith_value_unpack(all, "(_ _ s v v)", &address, &reading->names, &reading->entries) < 0 ||
+        kith_value_kind(reading->names) != KITH_DICT || kith_value_kind(reading->entries) != KITH_LIST)
+        return no_snapshot(server, "its pickle has another shape");
+    reading->moved = strcmp(address, server->address) != 0;
+    if (reading->moved)
+        kith_log(KITH_LOG_WARNING, "server %s: the snapshot %s was taken at %s: proxies of there lead nowhere now",
+                 server->address, server->options.snapshot, address);
+    return check_names(reading);
+}
+
+static int read_pickle(struct server *server, kith_arena *arena, const void *pickle, size_t size)
+{
+    const kith_pickle_read_options options = { .max_depth = KITH_VALUE_DEPTH_MAX, .borrow = 1 };
+    struct reading reading = { .server = server };
+    kith_value *all;
+    int code = kith_pickle_read(arena, &all, pickle, size, &options);
+    if (code == KITH_EMALFORMED)
+        return no_snapshot(server, kith_error_detail());
+    if (code == 0)
+        code = take_apart(&reading, all);
+    if (code < 0)
+        return code;
+    code = make_all(&reading);
+    if (code == 0)
+        code = load_all(&reading);
+    let_go(&reading);
+    return code;
+}
+
+int snapshot_load(struct server *server)
+{
+    const char *path = server->options.snapshot;
+    void *pickle;
+    size_t size;
+    kith_arena *arena;
+    if (!path || server->restored)
+        return 0;
+    int code = os_disk_read(path, &pickle, &size);
+    if (code == -ENOENT) {
+        server->restored = true;
+        return 0;
+    }
+    if (code < 0)
+        return error_fail(code, "the snapshot %s can't be read: %s", path, kith_strerror(code));
+    code = kith_arena_new(&arena);
+    if (code == 0) {
+        code = read_pickle(server, arena, pickle, size);
+        kith_arena_free(arena);
+    }
+    free(pickle);
+    server->restored = code == 0;
+    return code;
+}
