@@ -73,11 +73,15 @@ KITH_API KITH_MUST_USE int kith_server_new(kith_server **server, const char *add
  *  @return a string that lives as long as the server; "" when server is NULL */
 KITH_API const char *kith_server_address(const kith_server *server);
 
-/** Restrictions of a published object; all zero is none. */
+/** Restrictions of a published object; all zero is none. They are the object's, however a client comes by it: by its
+ *  name, its id, or in another object. What is not allowed is a PermissionError. They are not those of the objects that
+ *  it holds, as what a constant list holds may be changed: to protect these, publish them with restrictions, too. */
 typedef struct kith_access {
-    int read_only;              /**< only methods that change nothing */
-    const char *const *methods; /**< only these, method_count of them; NULL: all of its type */
-    size_t method_count;        /**< in elements */
+    int read_only; /**< only methods that change nothing */
+    /** Only these, method_count of them; NULL: all of its type. "#GETVALUE" is a copy of all that it holds, "__repr__"
+     *  and "__str__" are how that is shown; without these two, clients are shown its type and id. */
+    const char *const *methods;
+    size_t method_count; /**< in elements */
 } kith_access;
 
 /** Makes an object, and gives it a name: a client that creates an object of a type of that name gets this one. It lives

@@ -82,12 +82,12 @@ int request_answer_taken(struct request *request, struct cell *cell)
 
 /* ---- ('#PROXY', (exposed, token)) ---- */
 
-bool object_allows(const struct object *object, const struct kind_method *method)
+bool object_allows(const struct object *object, const char *name, bool reads)
 {
-    if (object->read_only && !method->reads)
+    if (object->read_only && !reads)
         return false;
     for (size_t i = 0; i < object->allowed_count; i++) {
-        if (strcmp(object->allowed[i], method->name) == 0)
+        if (strcmp(object->allowed[i], name) == 0)
             return true;
     }
     return !object->allowed;
@@ -99,8 +99,9 @@ kith_value *object_exposed(kith_arena *arena, const struct object *object)
     kith_value **names = arena_take(arena, (kind->method_count + 1) * sizeof *names);
     size_t count = 0;
     for (size_t i = 0; names && i < kind->method_count; i++) {
-        if (object_allows(object, &kind->methods[i]))
-            names[count++] = kith_value_str(arena, kind->methods[i].name);
+        const struct kind_method *method = &kind->methods[i];
+        if (object_allows(object, method->name, method->reads))
+            names[count++] = kith_value_str(arena, method->name);
     }
     return names ? kith_value_tuple(arena, names, count) : NULL;
 }

@@ -7,8 +7,13 @@
 /** @return NULL when there is none of that name */
 const struct kind_method *kind_find_method(const struct kind *kind, const char *name);
 
-/** Whether clients may call a method of an object. */
-bool object_allows(const struct object *object, const struct kind_method *method);
+/** What clients can name of an object: a method of its kind, or what every object answers: "#GETVALUE", "__repr__",
+ *  "__str__". @return the name, which lives as long as the server; NULL when there is none of it */
+const char *kind_find_name(const struct kind *kind, const char *name);
+
+/** Whether clients may call a method of an object, or ask for what every object answers. @param reads  it changes
+ *  nothing */
+bool object_allows(const struct object *object, const char *name, bool reads);
 
 /** The names of the methods that clients may call: a tuple. @return NULL when there is no memory */
 kith_value *object_exposed(kith_arena *arena, const struct object *object);

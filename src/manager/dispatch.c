@@ -5,6 +5,7 @@
 #include "manager/exception.h"
 #include "manager/line.h"
 #include "manager/server.h"
+#include "manager/snapshot.h"
 #include "value/arena.h"
 
 #include <errno.h>
@@ -81,25 +82,53 @@ static int default_text(struct request *request)
     return request_answer_value(request, kith_value_str(request->arena, text));
 }
 
-/* What every object answers: as CPython's fallback_mapping. @return NULL for another name */
-static method_run *fallback(const struct kind *kind, const char *name)
+/* What every object answers, as CPython's fallback_mapping has it. */
+enum fallback { VALUE, REPR, STR, FALLBACKS };
+static const char *const fallbacks[FALLBACKS] = { "#GETVALUE", "__repr__", "__str__" };
+
+static enum fallback find_fallback(const char *name)
 {
-    if (strcmp(name, "#GETVALUE") == 0)
-        return kind->value;
-    if (strcmp(name, "__repr__") == 0 || strcmp(name, "__str__") == 0)
-        return kind->repr ? kind->repr : default_text;
-    return NULL;
+    enum fallback found = VALUE;
+    while (found < FALLBACKS && strcmp(fallbacks[found], name) != 0)
+        found++;
+    return found;
+}
+
+const char *kind_find_name(const struct kind *kind, const char *name)
+{
+    const struct kind_method *method = kind_find_method(kind, name);
+    enum fallback found = find_fallback(name);
+    return method ? method->name : found < FALLBACKS ? fallbacks[found] : NULL;
+}
+
+static int not_allowed(struct request *request, const char *name)
+{
+    return request_raise(request, "PermissionError", "%s is not allowed on this object", name);
+}
+
+/* Who may not see what is in an object is shown what it is. */
+static int call_fallback(struct request *request, const char *name)
+{
+    const struct kind *kind = request->object->kind;
+    enum fallback found = find_fallback(name);
+    if (found == FALLBACKS || (found == VALUE && !kind->value))
+        return no_method(request, request->object, name);
+    bool allowed = object_allows(request->object, name, true);
+    if (found == VALUE)
+        return allowed ? kind->value(request) : not_allowed(request, name);
+    return allowed && kind->repr ? kind->repr(request) : default_text(request);
 }
 
 static int call_method(struct request *request, const char *name)
 {
-    const struct object *object = request->object;
-    const struct kind_method *method = kind_find_method(object->kind, name);
-    if (method && !object_allows(object, method))
-        return request_raise(request, "PermissionError", "%s is not allowed on this object", name);
-    request->method = method;
-    method_run *run = method ? method->run : fallback(object->kind, name);
-    return run ? run(request) : no_method(request, object, name);
+    const struct kind_method *method = kind_find_method(request->object->kind, name);
+    if (!method)
+        return call_fallback(request, name);
+    if (!object_allows(request->object, name, method->reads))
+        return not_allowed(request, name);
+    if (!method->reads)
+        snapshot_changed(request->server);
+    return method->run(request);
 }
 
 /* ---- calls of the server ---- */

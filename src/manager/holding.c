@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "manager/server.h"
+#include "manager/snapshot.h"
 #include "manager/tie.h"
 
 #include <errno.h>
@@ -56,6 +57,7 @@ void holdings_give_back(struct server *server, struct line *line)
         end(server, tie);
         if (object->kind->give_back && !server->options.keep_locks) {
             count_up(server->counters.given_back, 1);
+            snapshot_changed(server);
             object->kind->give_back(server, object, line, count);
         }
         object_drop(server, object);

@@ -138,5 +138,6 @@ void object_drop(struct server *server, struct object *object)
     count_up(server->counters.objects, -1U);
     if (object->kind->end && object->state)
         object->kind->end(server, object->state);
+    free((void *)object->allowed);
     free(object);
 }

@@ -152,7 +152,7 @@ int registry_make(struct request *request, const struct name *type, struct objec
 static int check_access(const struct object *object, const kith_access *access)
 {
     for (size_t i = 0; i < access->method_count; i++) {
-        if (!kind_find_method(object->kind, access->methods[i]))
+        if (!kind_find_name(object->kind, access->methods[i]))
             return error_fail(-ENOENT, "\"%s\" is no method of a %s", access->methods[i], object->type);
     }
     return 0;
@@ -169,7 +169,7 @@ static int restrict_object(struct object *object, const kith_access *access)
         if (!allowed)
             return error_fail(-ENOMEM, "no memory for a list of methods");
         for (size_t i = 0; i < access->method_count; i++)
-            allowed[i] = kind_find_method(object->kind, access->methods[i])->name;
+            allowed[i] = kind_find_name(object->kind, access->methods[i]);
         object->allowed = allowed;
         object->allowed_count = access->method_count;
     }

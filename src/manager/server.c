@@ -5,7 +5,7 @@
 #include "manager/holders.h"
 #include "manager/line.h"
 #include "manager/registry.h"
-#include "manager/workers.h"
+#include "manager/snapshot.h"
 #include "os/events.h"
 #include "os/flag.h"
 #include "process/forks.h"
@@ -20,6 +20,7 @@ enum {
     DEFAULT_CLIENTS = 16384,
     DEFAULT_OBJECTS = 1048576,
     DEFAULT_MESSAGE = 256 << 20,
+    DEFAULT_FAILURES = 30,
 };
 
 struct kith_server {
@@ -147,7 +148,14 @@ static void fill_in(kith_server_options *options)
     options->max_clients = options->max_clients ? options->max_clients : DEFAULT_CLIENTS;
     options->max_objects = options->max_objects ? options->max_objects : DEFAULT_OBJECTS;
     options->listener.max_message = options->listener.max_message ? options->listener.max_message : DEFAULT_MESSAGE;
+    options->listener.max_failures = options->listener.max_failures ? options->listener.max_failures : DEFAULT_FAILURES;
     options->snapshot_interval = options->snapshot_interval ? options->snapshot_interval : KITH_SECONDS(60);
+}
+
+static int copy_snapshot(struct server *server, const char *path)
+{
+    server->options.snapshot = path ? strdup(path) : NULL;
+    return path && !server->options.snapshot ? error_fail(-ENOMEM, "no memory for a path") : 0;
 }
 
 static int check(kith_server **server, const char *address, const kith_server_options *options)
@@ -171,9 +179,11 @@ int kith_server_new(kith_server **server, const char *address, const kith_server
     inner->events = inner->bell.descriptor = -1;
     inner->generation = forks_generation();
     inner->options = *options;
-    inner->options.listener = (kith_listener_options){ .max_message = options->listener.max_message };
     fill_in(&inner->options);
-    code = kith_listener_new(&inner->listener, address, &options->listener);
+    code = copy_snapshot(inner, options->snapshot);
+    if (code == 0)
+        code = kith_listener_new(&inner->listener, address, &inner->options.listener);
+    inner->options.listener = (kith_listener_options){ .max_message = inner->options.listener.max_message };
     if (code == 0) {
         inner->address = kith_listener_address(inner->listener);
         code = begin(inner);
@@ -203,6 +213,7 @@ void kith_server_free(kith_server *server)
     }
     kith_listener_free(inner->listener);
     kith_arena_free(inner->arena);
+    free((void *)inner->options.snapshot);
     free(inner->objects.slots);
     free(inner->timers.heap);
     free(inner->room);
@@ -256,30 +267,37 @@ int kith_server_publish(kith_server *server, const char *name, const char *type,
 
 /* ---- serving ---- */
 
-static int serve(struct server *server)
+/* @return 0; -EINVAL; KITH_ECLOSED in another process */
+static int check_handle(const kith_server *server)
 {
-    int code = loop_watch(server, &server->door, OS_POLL_READ);
-    if (code < 0)
-        return error_fail(code, "no memory to wait for clients at %s", server->address);
-    code = loop_run(server);
-    timer_clear(server, &server->door_closed);
-    loop_forget(server, &server->door);
-    if (code == 0)
-        code = loop_drain(server);
-    lines_end(server);
-    return code;
+    if (!server)
+        return error_fail(-EINVAL, "server is NULL: make one with kith_server_new");
+    if (server->inner.generation != forks_generation())
+        return error_fail(KITH_ECLOSED, "the server at %s belongs to the process that made it", server->inner.address);
+    return 0;
+}
+
+int kith_server_load(kith_server *server)
+{
+    int code = check_handle(server);
+    return code < 0 ? code : snapshot_load(&server->inner);
 }
 
 int kith_server_run(kith_server *server)
 {
-    if (!server)
-        return error_fail(-EINVAL, "server is NULL: make one with kith_server_new");
+    int code = check_handle(server);
+    if (code < 0)
+        return code;
     struct server *inner = &server->inner;
-    if (inner->generation != forks_generation())
-        return error_fail(KITH_ECLOSED, "the server at %s belongs to the process that made it", inner->address);
-    int code = serve(inner);
+    code = snapshot_load(inner);
+    if (code == 0)
+        code = snapshot_begin(inner);
+    if (code == 0)
+        code = loop_run(inner);
+    lines_end(inner);
+    int last = snapshot_end(inner);
     atomic_store_explicit(&inner->stopping, false, memory_order_relaxed);
-    return code < 0 ? code : inner->failure;
+    return code < 0 ? code : last;
 }
 
 int kith_server_stop(kith_server *server)

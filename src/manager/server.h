@@ -91,7 +91,6 @@ struct server {
     void *near;     /* of what has poll */
     void *snapshot; /* of what writes snapshots; NULL while the loop does not run */
     bool restored;  /* the snapshot was read, or is not there */
-    int failure;    /* what kith_server_run is to return; 0 */
 };
 
 enum { SERVER_ROOM = 65536 };

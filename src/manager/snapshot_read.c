@@ -44,7 +44,7 @@ static int take_over(struct server *server, struct name *name, const struct entr
     if (strcmp(fresh->type, entry->type) != 0)
         return error_fail(KITH_ETYPE, "\"%s\" is a %s in the snapshot %s, and a %s was published", name->text,
                           entry->type, server->options.snapshot, fresh->type);
-    int code = object_new_as(server, &old, fresh->kind, fresh->type, fresh->state, entry->id);
+    int code = object_add_as(server, &old, fresh->kind, fresh->type, fresh->state, entry->id);
     if (code < 0)
         return code;
     old->published = fresh->published;
@@ -84,7 +84,7 @@ static int make(const struct reading *reading, const struct entry *entry)
                           "the objects of the snapshot %s refer to each other by the address at which it was taken: "
                           "serve there again, and not at %s",
                           server->options.snapshot, server->address);
-    return object_new_as(server, &object, type->kind, type->text, NULL, entry->id);
+    return object_add_as(server, &object, type->kind, type->text, NULL, entry->id);
 }
 
 static int make_one(const struct reading *reading, size_t index)

@@ -4,6 +4,7 @@
 #include "manager/dispatch.h"
 #include "manager/line.h"
 #include "manager/server.h"
+#include "manager/snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -96,6 +97,7 @@ static bool try(struct server *server, struct waiter *waiter, bool late)
     int code = waiter->attempt(waiter, &request, late);
     if (code == REQUEST_PARKED)
         return false;
+    snapshot_changed(server);
     dispatch_finish(&request, code);
     waiter_forget(waiter);
     line_answer(line, &reply);
