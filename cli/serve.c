@@ -139,6 +139,7 @@ static int serve(const struct options *options)
     sigset_t ending;
     fill_ending(&ending);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a snapshot that is too long for the shell's limit is no reason to end */
     pthread_sigmask(SIG_BLOCK, &ending, NULL); /* the server's threads are made with it */
     int code = kith_server_new(&server, options->address, &options->server);
     if (code < 0)

@@ -57,24 +57,36 @@ def certify(path, name, *extensions):
                     *added], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-class Echo:
-    """A running kith echo. Its address is known, so it listens."""
+class Running:
+    """A running command that listens, for its address is known. @param how  as subprocess.Popen takes it"""
 
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen([program, "echo", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def __init__(self, *arguments, **how):
+        self.name = "kith " + arguments[0]
+        self.process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
         self.address = self.process.stdout.readline().decode().rstrip("\n")
         if not self.address:
-            raise AssertionError("kith echo did not begin: %r" % (self.process.communicate(timeout=60)[1]))
+            raise AssertionError("%s did not begin: %r" % (self.name, self.process.communicate(timeout=60)[1]))
 
-    def wait(self):
+    def wait(self, status=0):
         """Waits for its end, and returns what it said on stderr. It must end well, and print nothing more."""
         out, err = self.process.communicate(timeout=60)
-        equal((self.process.returncode, out), (0, b""))
+        equal((self.process.returncode, out), (status, b""))
         return err.decode()
 
-    def stop(self, how=signal.SIGTERM):
+    def stop(self, how=signal.SIGTERM, status=0):
         self.process.send_signal(how)
-        return self.wait()
+        return self.wait(status)
+
+    def clean_up(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+class Echo(Running):
+    def __init__(self, *arguments):
+        super().__init__("echo", *arguments)
 
 
 @contextlib.contextmanager
@@ -88,10 +100,7 @@ def echo(*arguments, quiet=True):
             if quiet:
                 equal(err, "")
     finally:
-        server.process.kill()
-        server.process.wait()
-        server.process.stdout.close()
-        server.process.stderr.close()
+        server.clean_up()
 
 
 def place(address):
