@@ -1,5 +1,7 @@
 /* A value as Python's repr shows it. A walk writes what opens a container, goes into each part, and writes what is
  * between them and what closes it. */
+#include "value/show.h"
+
 #include "base/error.h"
 #include "base/utf8.h"
 #include "value/decimal.h"
@@ -17,6 +19,8 @@ struct writing {
     size_t max;
     bool full; /* nothing more is written */
     int code;  /* why no text comes of it */
+    value_show_function *show; /* NULL: nobody else shows objects */
+    void *context;
 };
 
 /* ---- the text ---- */
@@ -300,9 +304,21 @@ static bool is_in(const struct walk *walk, const kith_value *value)
     return false;
 }
 
+/** Has somebody else show an object. @return whether that is done */
+static bool put_shown(struct writing *writing, const kith_value *value)
+{
+    char text[VALUE_SHOWN_SIZE];
+    if (value->kind != KITH_OBJECT || !writing->show || !writing->show(writing->context, value, text))
+        return false;
+    put(writing, text);
+    return true;
+}
+
 /** Writes a value, or what it begins with, and goes into it. */
 static int put_value(struct writing *writing, const kith_value *value, bool args)
 {
+    if (put_shown(writing, value))
+        return writing->code;
     bool is_plain = value->kind < KITH_LIST;
     if (value->kind == KITH_OBJECT)
         is_plain = (value->object->form == KITH_OBJECT_GLOBAL && !value->object->count) || value->object->data;
@@ -353,9 +369,14 @@ static int put_all(struct writing *writing, const kith_value *root)
 
 int kith_value_repr(const kith_value *value, kith_bytes *text, size_t max)
 {
+    return value_show(value, text, max, NULL, NULL);
+}
+
+int value_show(const kith_value *value, kith_bytes *text, size_t max, value_show_function *show, void *context)
+{
     if (!value || !text)
         return error_fail(-EINVAL, "%s is NULL", value ? "text" : "value");
-    struct writing writing = { .max = max ? max : PTRDIFF_MAX };
+    struct writing writing = { .max = max ? max : PTRDIFF_MAX, .show = show, .context = context };
     walk_begin(&writing.walk);
     int code = reserve(&writing, 64) ? put_all(&writing, value) : writing.code;
     walk_end(&writing.walk);
