@@ -1,5 +1,5 @@
-/* What Lock, RLock and Condition have in common: a lock that a line owns, and the calls that wait for it. A struct mutex
- * is the first part of their states; a condition that was given a lock uses that one's instead of its own. */
+/* What Lock, RLock and Condition have in common: a lock that a line owns, and the calls that wait for it. A struct
+ * mutex is the first part of their states; a condition that was given a lock uses that one's instead of its own. */
 #ifndef KITH_SRC_MANAGER_MUTEX_H
 #define KITH_SRC_MANAGER_MUTEX_H
 
@@ -27,7 +27,7 @@ int mutex_take(struct server *server, struct line *line, struct object *object, 
 /** Releases an owned mutex as often as it was acquired; who waits for it gets it. */
 void mutex_release_all(struct request *request);
 
-/** The line that owned the mutex in this very object is gone: releases it. @return false when the line did not own it */
+/** A line is gone: releases the mutex in this very object if the line owned it. @return whether it did */
 bool mutex_owner_gone(struct server *server, struct object *object, const struct line *line);
 
 /* ---- methods of all three ---- */

@@ -260,7 +260,8 @@ static int read_pair(struct request *request, size_t number, const kith_value *v
         count++;
     }
     if (code == 0 && count != 2)
-        code = error_fail(-EINVAL, "dictionary update sequence element #%zu has length %zu; 2 is required", number, count);
+        code =
+            error_fail(-EINVAL, "dictionary update sequence element #%zu has length %zu; 2 is required", number, count);
     return code;
 }
 
@@ -352,7 +353,7 @@ static int answer_union(struct request *request, bool turned)
     return contents_answer(request, code, dict);
 }
 
-static int or(struct request *request)
+static int or (struct request * request)
 {
     return answer_union(request, false);
 }

@@ -1,0 +1,501 @@
+/* Queue and JoinableQueue: queue.Queue. Here are the rules, who waits, and what becomes of messages that were got;
+ * where they lie is store.h's.
+ *
+ * What is put goes into the store, and whoever waits first gets it from there at once. So nobody waits to get while
+ * there is something, nor to put while there is room; but a message that comes back is taken in though there be none.
+ *
+ * A message that never reached its client comes back by put_back. With redeliver, the queue also keeps what was got
+ * until task_done is said of it, and when its client ends before that, all that this had comes back at the head, in
+ * order. task_done does not say of what: so it is of the oldest that this client has; or, since one thread may get for
+ * another, of the oldest of that client which has had some longest. */
+#include "base/deadline.h"
+#include "manager/kind.h"
+#include "manager/line.h"
+#include "manager/store.h"
+#include "manager/waiter.h"
+
+#include <stdlib.h>
+
+/* A message that was got and is not done with. */
+struct given {
+    struct given *next, *previous;
+    struct cell *cell; /* held */
+    uint64_t line;     /* the number of the one that got it */
+};
+
+struct queue {
+    struct store store;
+    int64_t max_size; /* 0 or less: none */
+    bool redeliver;
+    bool shut;           /* shutdown was called */
+    uint64_t unfinished; /* messages that were put, and of which task_done was not said */
+    struct given *first_given, *last_given;
+    struct waiters getters, putters, joiners; /* a putter's cell is what it is to put */
+};
+
+static bool is_empty(const struct queue *queue)
+{
+    return store_count(&queue->store) == 0;
+}
+
+static bool is_full(const struct queue *queue)
+{
+    return queue->max_size > 0 && store_count(&queue->store) >= (uint64_t)queue->max_size;
+}
+
+/* ---- making ---- */
+
+static int make_queue(void **state, const struct queue *what)
+{
+    struct queue *queue = malloc(sizeof *queue);
+    if (!queue)
+        return error_fail(-ENOMEM, "no memory for a queue");
+    *queue = *what;
+    *state = queue;
+    return 0;
+}
+
+static int make(struct request *request, void **state)
+{
+    const kith_value *max_size, *redeliver;
+    struct queue made = { 0 };
+    int code = request_arguments(request, "maxsize? redeliver?", &max_size, &redeliver);
+    if (code == 0 && max_size)
+        code = request_integer(max_size, &made.max_size);
+    if (code < 0)
+        return code;
+    made.redeliver = request_truth(redeliver, false);
+    return make_queue(state, &made);
+}
+
+static void forget_given(struct queue *queue, struct given *given)
+{
+    *(given->previous ? &given->previous->next : &queue->first_given) = given->next;
+    *(given->next ? &given->next->previous : &queue->last_given) = given->previous;
+    free(given);
+}
+
+static void end(struct server *server, void *state)
+{
+    struct queue *queue = state;
+    while (queue->first_given) {
+        cell_drop(server, queue->first_given->cell);
+        forget_given(queue, queue->first_given);
+    }
+    store_end(server, &queue->store);
+    free(queue);
+}
+
+/* ---- what waits, and how it ends ---- */
+
+static int raise_empty(struct request *request)
+{
+    return request_raise_value(request, "queue.Empty", NULL);
+}
+
+static int raise_full(struct request *request)
+{
+    return request_raise_value(request, "queue.Full", NULL);
+}
+
+static int raise_shut(struct request *request)
+{
+    return request_raise_value(request, "queue.ShutDown", NULL);
+}
+
+/* @param until  DEADLINE_PASSED: it is not to wait */
+static int wait_until(const kith_value *block, const kith_value *timeout, int64_t *until)
+{
+    double seconds;
+    *until = DEADLINE_PASSED;
+    if (!request_truth(block, true))
+        return 0;
+    if (kith_value_as_float(timeout, &seconds) == 0 && seconds < 0)
+        return error_fail(-EINVAL, "'timeout' must be a non-negative number");
+    return request_deadline(timeout, until);
+}
+
+/* ---- putting ---- */
+
+static int put_cell(struct request *request, struct cell *cell)
+{
+    struct queue *queue = request->object->state;
+    int code = store_put(request->server, &queue->store, cell);
+    if (code < 0)
+        return code;
+    queue->unfinished++;
+    waiters_wake(request->server, &queue->getters);
+    return 0;
+}
+
+static int try_to_put(struct waiter *waiter, struct request *request, bool late)
+{
+    const struct queue *queue = waiter->object->state;
+    if (queue->shut)
+        return raise_shut(request);
+    if (is_full(queue))
+        return late ? raise_full(request) : REQUEST_PARKED;
+    int code = put_cell(request, waiter->cell);
+    if (code < 0)
+        return code;
+    waiter->cell = NULL;
+    return request_answer_none(request);
+}
+
+static int put(struct request *request, const kith_value *item, int64_t until)
+{
+    struct queue *queue = request->object->state;
+    struct cell *cell;
+    if (is_full(queue) && until == DEADLINE_PASSED)
+        return raise_full(request);
+    int code = cell_new(request->server, &cell, item);
+    if (code < 0)
+        return code;
+    if (is_full(queue))
+        return waiter_park(request, &queue->putters, until, try_to_put, cell, 0);
+    code = put_cell(request, cell);
+    if (code < 0) {
+        cell_drop(request->server, cell);
+        return code;
+    }
+    return request_answer_none(request);
+}
+
+static int run_put(struct request *request)
+{
+    const struct queue *queue = request->object->state;
+    const kith_value *item, *block, *timeout;
+    int64_t until = OS_FOREVER;
+    int code = request_arguments(request, "item block? timeout?", &item, &block, &timeout);
+    if (code < 0)
+        return code;
+    if (queue->shut)
+        return raise_shut(request);
+    if (queue->max_size > 0) /* else Python looks at neither */
+        code = wait_until(block, timeout, &until);
+    return code < 0 ? code : put(request, item, until);
+}
+
+static int run_put_nowait(struct request *request)
+{
+    const struct queue *queue = request->object->state;
+    const kith_value *item;
+    int code = request_arguments(request, "item", &item);
+    if (code < 0)
+        return code;
+    return queue->shut ? raise_shut(request) : put(request, item, DEADLINE_PASSED);
+}
+
+/* ---- getting ---- */
+
+/* Answers with a cell, and keeps it, until it is done with. */
+static int give(struct request *request, struct cell *cell)
+{
+    struct queue *queue = request->object->state;
+    struct given *given = malloc(sizeof *given);
+    if (!given)
+        return error_fail(-ENOMEM, "no memory to note who got a message");
+    int code = holding_change(request->server, request->line, request->object, 1);
+    if (code < 0) {
+        free(given);
+        return code;
+    }
+    *given = (struct given){ .previous = queue->last_given, .cell = cell, .line = request->line->number };
+    *(given->previous ? &given->previous->next : &queue->first_given) = given;
+    queue->last_given = given;
+    code = request_answer_cell(request, cell);
+    if (code < 0) {
+        holding_change(request->server, request->line, request->object, -1);
+        forget_given(queue, given);
+    }
+    return code;
+}
+
+static int get_cell(struct request *request)
+{
+    struct queue *queue = request->object->state;
+    struct cell *cell = store_get(request->server, &queue->store);
+    int code = queue->redeliver ? give(request, cell) : request_answer_taken(request, cell);
+    if (code < 0)
+        (void)store_put_back(request->server, &queue->store, cell); /* there is room: it was got just now */
+    else
+        waiters_wake(request->server, &queue->putters);
+    return code;
+}
+
+static int try_to_get(struct waiter *waiter, struct request *request, bool late)
+{
+    const struct queue *queue = waiter->object->state;
+    if (!is_empty(queue))
+        return get_cell(request);
+    if (queue->shut)
+        return raise_shut(request);
+    return late ? raise_empty(request) : REQUEST_PARKED;
+}
+
+static int run_get(struct request *request)
+{
+    struct queue *queue = request->object->state;
+    const kith_value *block, *timeout;
+    int64_t until;
+    int code = request_arguments(request, "block? timeout?", &block, &timeout);
+    if (code < 0)
+        return code;
+    if (queue->shut && is_empty(queue))
+        return raise_shut(request);
+    code = wait_until(block, timeout, &until);
+    if (code < 0)
+        return code;
+    if (!is_empty(queue))
+        return get_cell(request);
+    return until == DEADLINE_PASSED ? raise_empty(request)
+                                    : waiter_park(request, &queue->getters, until, try_to_get, NULL, 0);
+}
+
+static int run_get_nowait(struct request *request)
+{
+    const struct queue *queue = request->object->state;
+    int code = request_arguments(request, "");
+    if (code < 0)
+        return code;
+    if (!is_empty(queue))
+        return get_cell(request);
+    return queue->shut ? raise_shut(request) : raise_empty(request);
+}
+
+/* ---- being done ---- */
+
+/* @return the oldest message that a line has got; NULL when there is none */
+static struct given *find_given(const struct queue *queue, const struct line *line)
+{
+    struct given *given = queue->first_given;
+    while (given && given->line != line->number)
+        given = given->next;
+    return given;
+}
+
+/* Nobody holds what a client got that has ended, and whose end gave nothing back (keep_locks). */
+static void done_with_one(struct request *request)
+{
+    struct queue *queue = request->object->state;
+    struct line *line = request->line;
+    if (holding_of(line, request->object) == 0)
+        line = holding_oldest(request->server, request->object);
+    struct given *given = line ? find_given(queue, line) : queue->first_given;
+    if (line)
+        holding_change(request->server, line, request->object, -1);
+    if (given) {
+        cell_drop(request->server, given->cell);
+        forget_given(queue, given);
+    }
+}
+
+static void finish(struct server *server, struct queue *queue, uint64_t count)
+{
+    queue->unfinished -= count;
+    if (queue->unfinished == 0)
+        waiters_wake_all(server, &queue->joiners);
+}
+
+static int run_task_done(struct request *request)
+{
+    struct queue *queue = request->object->state;
+    int code = request_arguments(request, "");
+    if (code < 0)
+        return code;
+    if (queue->unfinished == 0)
+        return error_fail(-EINVAL, "task_done() called too many times");
+    done_with_one(request);
+    finish(request->server, queue, 1);
+    return request_answer_none(request);
+}
+
+static int try_to_join(struct waiter *waiter, struct request *request, bool late)
+{
+    const struct queue *queue = waiter->object->state;
+    if (queue->unfinished == 0)
+        return request_answer_none(request);
+    return late ? request_raise(request, "TimeoutError", "not all messages are done with") : REQUEST_PARKED;
+}
+
+/* The timeout is ours: Python's join has none. */
+static int run_join(struct request *request)
+{
+    struct queue *queue = request->object->state;
+    const kith_value *timeout;
+    int64_t until;
+    int code = request_arguments(request, "timeout?", &timeout);
+    if (code == 0)
+        code = request_deadline(timeout, &until);
+    if (code < 0)
+        return code;
+    return queue->unfinished == 0 ? request_answer_none(request)
+                                  : waiter_park(request, &queue->joiners, until, try_to_join, NULL, 0);
+}
+
+/* ---- coming back ---- */
+
+static void come_back(struct server *server, struct queue *queue, struct cell *cell)
+{
+    if (store_put_back(server, &queue->store, cell) < 0) {
+        kith_log(KITH_LOG_ERROR, "a message that its client did not get is lost: %s", kith_error_detail());
+        cell_drop(server, cell);
+    }
+}
+
+static void put_back(struct server *server, struct object *object, struct cell *cell)
+{
+    struct queue *queue = object->state;
+    come_back(server, queue, cell);
+    waiters_wake(server, &queue->getters);
+}
+
+static void give_back(struct server *server, struct object *object, struct line *line, int64_t count)
+{
+    (void)count;
+    struct queue *queue = object->state;
+    for (struct given *given = queue->last_given, *previous; given; given = previous) {
+        previous = given->previous;
+        if (given->line != line->number)
+            continue;
+        come_back(server, queue, given->cell);
+        forget_given(queue, given);
+    }
+    waiters_wake(server, &queue->getters);
+}
+
+/* ---- the other methods ---- */
+
+static int run_qsize(struct request *request)
+{
+    const struct queue *queue = request->object->state;
+    int code = request_arguments(request, "");
+    return code < 0 ? code : request_answer_int(request, (int64_t)store_count(&queue->store));
+}
+
+static int run_empty(struct request *request)
+{
+    int code = request_arguments(request, "");
+    return code < 0 ? code : request_answer_bool(request, is_empty(request->object->state));
+}
+
+static int run_full(struct request *request)
+{
+    int code = request_arguments(request, "");
+    return code < 0 ? code : request_answer_bool(request, is_full(request->object->state));
+}
+
+static void drop_all(struct server *server, struct queue *queue)
+{
+    uint64_t count = store_count(&queue->store);
+    store_end(server, &queue->store);
+    finish(server, queue, count < queue->unfinished ? count : queue->unfinished);
+}
+
+static int run_shutdown(struct request *request)
+{
+    struct queue *queue = request->object->state;
+    const kith_value *immediate;
+    int code = request_arguments(request, "immediate?", &immediate);
+    if (code < 0)
+        return code;
+    queue->shut = true;
+    if (request_truth(immediate, false))
+        drop_all(request->server, queue);
+    waiters_wake_all(request->server, &queue->getters);
+    waiters_wake_all(request->server, &queue->putters);
+    return request_answer_none(request);
+}
+
+static const struct kind_method methods[] = {
+    { "put", run_put, false },
+    { "get", run_get, false },
+    { "put_nowait", run_put_nowait, false },
+    { "get_nowait", run_get_nowait, false },
+    { "task_done", run_task_done, false },
+    { "join", run_join, true },
+    { "qsize", run_qsize, true },
+    { "empty", run_empty, true },
+    { "full", run_full, true },
+    { "shutdown", run_shutdown, false },
+};
+
+/* ---- snapshots: what was got is finished, unless it would come back ---- */
+
+struct saving {
+    struct server *server;
+    kith_arena *arena;
+    kith_value *items;
+};
+
+static int save_cell(void *context, const struct cell *cell)
+{
+    const struct saving *saving = context;
+    kith_value *item;
+    int code = cell_save(saving->server, cell, saving->arena, &item);
+    if (code == 0 && kith_value_append(saving->items, item) < 0)
+        code = kith_arena_error(saving->arena);
+    return code;
+}
+
+static int save(struct server *server, void *state, kith_arena *arena, kith_value **value)
+{
+    const struct queue *queue = state;
+    struct saving saving = { server, arena, kith_value_list(arena) };
+    int code = 0;
+    for (const struct given *given = queue->first_given; code == 0 && given; given = given->next)
+        code = save_cell(&saving, given->cell);
+    if (code == 0)
+        code = store_walk(&queue->store, save_cell, &saving);
+    if (code < 0)
+        return code;
+    *value = kith_value_pack(arena, "(Ibbv)", queue->max_size, (int)queue->redeliver, (int)queue->shut, saving.items);
+    return *value ? 0 : kith_arena_error(arena);
+}
+
+static int load_items(struct server *server, struct queue *queue, const kith_value *items)
+{
+    for (size_t i = 0; i < kith_value_length(items); i++) {
+        struct cell *cell;
+        int code = cell_load(server, &cell, kith_value_at(items, i), false);
+        if (code < 0)
+            return code;
+        code = store_put(server, &queue->store, cell);
+        if (code < 0) {
+            cell_drop(server, cell);
+            return code;
+        }
+        queue->unfinished++;
+    }
+    return 0;
+}
+
+static int load(struct server *server, const kith_value *value, void **state)
+{
+    struct queue found = { 0 };
+    kith_value *items;
+    int redeliver, shut;
+    int code = kith_value_unpack(value, "(Ibbv)", &found.max_size, &redeliver, &shut, &items);
+    if (code < 0)
+        return code;
+    found.redeliver = redeliver;
+    found.shut = shut;
+    code = load_items(server, &found, items);
+    if (code == 0)
+        code = make_queue(state, &found);
+    if (code < 0)
+        store_end(server, &found.store);
+    return code;
+}
+
+const struct kind kind_queue = {
+    .name = "Queue",
+    .methods = methods,
+    .method_count = sizeof methods / sizeof *methods,
+    .make = make,
+    .end = end,
+    .save = save,
+    .load = load,
+    .give_back = give_back,
+    .put_back = put_back,
+};
