@@ -9,6 +9,7 @@
  * the next one might wait for ever for what is there already. One who has the lock back has had his notification. */
 #include "base/error.h"
 #include "manager/mutex.h"
+#include "manager/snapshot.h"
 #include "manager/token.h"
 
 #include <errno.h>
@@ -35,14 +36,12 @@ static int make_condition(void **state, struct object *lock)
     return 0;
 }
 
-static int find_lock(struct server *server, const kith_value *value, struct object **lock)
+static int check_lock(const struct object *lock)
 {
-    struct object *found = proxy_object(server, value);
-    if (!found || (found->kind != &kind_lock && found->kind != &kind_rlock))
+    if (!lock || (lock->kind != &kind_lock && lock->kind != &kind_rlock))
         return error_fail(KITH_ETYPE, "a Condition's lock is None, or a Lock or RLock of the same server");
-    if (found->read_only || found->allowed)
+    if (lock->read_only || lock->allowed)
         return error_fail(-EACCES, "the lock has restrictions, which a Condition would evade");
-    *lock = found;
     return 0;
 }
 
@@ -51,8 +50,10 @@ static int make(struct request *request, void **state)
     const kith_value *value;
     struct object *lock = NULL;
     int code = request_arguments(request, "lock?", &value);
-    if (code == 0 && value && kith_value_kind(value) != KITH_NONE)
-        code = find_lock(request->server, value, &lock);
+    if (code == 0 && value && kith_value_kind(value) != KITH_NONE) {
+        lock = proxy_object(request->server, value);
+        code = check_lock(lock);
+    }
     return code < 0 ? code : make_condition(state, lock);
 }
 
@@ -173,6 +174,32 @@ static const struct kind_method methods[] = {
     { "notify", run_notify, false },         { "notify_all", run_notify_all, false },
 };
 
+/* ---- snapshots: with the lock, if it was given one, by its id; whoever waits then is gone when it comes back ---- */
+
+static int save(struct server *server, void *state, kith_arena *arena, kith_value **value)
+{
+    const struct condition *condition = state;
+    struct object *lock = condition->mutex.other;
+    int code = lock ? snapshot_add(server, lock) : 0;
+    if (code < 0)
+        return code;
+    *value = lock ? kith_value_pack(arena, "(s)", lock->id) : kith_value_pack(arena, "()");
+    return *value ? 0 : kith_arena_error(arena);
+}
+
+static int load(struct server *server, const kith_value *value, void **state)
+{
+    const char *id;
+    struct object *lock = NULL;
+    int code = kith_value_unpack(value, "()");
+    if (code == KITH_ETYPE) {
+        code = kith_value_unpack(value, "(s)", &id);
+        lock = code == 0 ? object_find(server, id) : NULL;
+        code = code == 0 ? check_lock(lock) : code;
+    }
+    return code < 0 ? code : make_condition(state, lock);
+}
+
 const struct kind kind_condition = {
     .name = "Condition",
     .proxy = "ConditionProxy",
@@ -180,5 +207,7 @@ const struct kind kind_condition = {
     .method_count = sizeof methods / sizeof *methods,
     .make = make,
     .end = end,
+    .save = save,
+    .load = load,
     .give_back = give_back,
 };
