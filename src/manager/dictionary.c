@@ -69,7 +69,9 @@ static int rebuild(struct server *server, struct dictionary *dictionary, size_t 
         server_give_memory(server, memory_of(capacity));
         return error_fail(-ENOMEM, "no memory for a dict or set of %zu entries", capacity);
     }
-    struct dictionary made = { .entries = entries, .capacity = capacity, .slots = slots, .closed = dictionary->closed + 1 };
+    struct dictionary made = {
+        .entries = entries, .capacity = capacity, .slots = slots, .closed = dictionary->closed + 1
+    };
     for (size_t place = 0; place < dictionary->used; place++) {
         if (!dictionary->entries[place].key)
             continue;
@@ -158,4 +160,55 @@ void dictionary_clear(struct server *server, struct dictionary *dictionary)
     server_give_memory(server, memory_of(old.capacity));
     free(old.entries);
     free(old.slots);
+}
+
+/* ---- on the heap ---- */
+
+int dictionary_new(struct dictionary **dictionary)
+{
+    struct dictionary *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_fail(-ENOMEM, "no memory for a dict or set");
+    *dictionary = made;
+    return 0;
+}
+
+void dictionary_free(struct server *server, struct dictionary *dictionary)
+{
+    dictionary_clear(server, dictionary);
+    free(dictionary);
+}
+
+/** Puts a pair, or a key alone, that is given as values. */
+static int put_values(struct server *server, struct dictionary *dictionary, const kith_value *key,
+                      const kith_value *item)
+{
+    struct cell *key_cell, *item_cell = NULL;
+    int code = cell_new_key(server, &key_cell, key);
+    if (code < 0)
+        return code;
+    code = item ? cell_new(server, &item_cell, item) : 0;
+    if (code == 0)
+        return dictionary_put(server, dictionary, key_cell, item_cell);
+    cell_drop(server, key_cell);
+    return code;
+}
+
+int dictionary_load(struct server *server, const kith_value *list, bool pairs, struct dictionary **dictionary)
+{
+    struct dictionary *made = NULL;
+    int code = dictionary_new(&made);
+    if (code < 0)
+        return code;
+    for (size_t i = 0; code == 0 && i < kith_value_length(list); i++) {
+        const kith_value *at = kith_value_at(list, i);
+        const kith_value *key = pairs ? kith_value_at(at, 0) : at, *item = pairs ? kith_value_at(at, 1) : NULL;
+        code = !key || (pairs && !item) ? error_fail(KITH_EMALFORMED, "item %zu of a dict or set is none", i)
+                                        : put_values(server, made, key, item);
+    }
+    if (code == 0)
+        *dictionary = made;
+    else
+        dictionary_free(server, made);
+    return code;
 }

@@ -21,6 +21,14 @@ struct dictionary {
     uint64_t closed; /* how often places have changed because holes were closed, or all was cleared */
 };
 
+/** An empty one on the heap, and its end. @return 0; -ENOMEM */
+int dictionary_new(struct dictionary **dictionary);
+void dictionary_free(struct server *server, struct dictionary *dictionary);
+
+/** One of a list, as contents_of_dictionary gives it: of pairs, or of keys.
+ *  @return 0; KITH_EMALFORMED; as cell_new_key */
+int dictionary_load(struct server *server, const kith_value *list, bool pairs, struct dictionary **dictionary);
+
 /** Searches. @param entry  receives it, NULL when there is none; good until the next change
  *  @return 0; KITH_ELIMIT, -ENOMEM when the keys can't be compared */
 int dictionary_find(const struct dictionary *dictionary, const struct cell *key, struct entry **entry);

@@ -51,7 +51,8 @@ static int set_slice(struct request *request, const struct slice *slice, const k
     struct cells *list = list_of(request), by = { 0 };
     int code = items_gather(request, value, false, &by);
     if (code == KITH_ETYPE)
-        code = error_fail(code, slice->step == 1 ? "can only assign an iterable" : "must assign iterable to extended slice");
+        code = error_fail(code,
+                          slice->step == 1 ? "can only assign an iterable" : "must assign iterable to extended slice");
     if (code == 0 && slice->step == 1)
         code = cells_replace(request->server, list, (size_t)slice->start, slice->count, &by);
     else if (code == 0 && by.count != slice->count)

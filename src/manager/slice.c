@@ -6,8 +6,7 @@
 
 #include <errno.h>
 
-/** Whether an int of any size is below 0. */
-static bool is_negative(const kith_value *value)
+bool index_is_negative(const kith_value *value)
 {
     return number_order(value, &(kith_value){ .kind = KITH_INT }) < 0;
 }
@@ -18,7 +17,7 @@ int index_clamp(int64_t *number, const kith_value *value, bool may_be_none)
         return 0;
     int code = kith_value_as_int(value, number);
     if (code == -ERANGE) {
-        *number = is_negative(value) ? INT64_MIN : INT64_MAX;
+        *number = index_is_negative(value) ? INT64_MIN : INT64_MAX;
         return 0;
     }
     return code == 0 ? 0
@@ -34,9 +33,9 @@ int index_read(int64_t *index, const kith_value *value, const char *what)
     if (code == 0)
         return 0;
     bool is_array = what[0] == 'a';
-    return is_array ? error_fail(KITH_ETYPE, "array indices must be integers")
-                    : error_fail(KITH_ETYPE, "%s indices must be integers or slices, not %s", what,
-                                 value_type_name(value));
+    return is_array
+               ? error_fail(KITH_ETYPE, "array indices must be integers")
+               : error_fail(KITH_ETYPE, "%s indices must be integers or slices, not %s", what, value_type_name(value));
 }
 
 size_t index_within(int64_t index, size_t length)
@@ -90,6 +89,8 @@ int slice_read(struct slice *slice, const kith_value *value, size_t size)
     stop = bound(stop, length, step > 0);
     int64_t span = step > 0 ? stop - start : start - stop;
     uint64_t stride = step > 0 ? (uint64_t)step : (uint64_t)-step;
-    *slice = (struct slice){ .start = start, .step = step, .count = span > 0 ? (size_t)(((uint64_t)span - 1) / stride + 1) : 0 };
+    *slice = (struct slice){ .start = start,
+                             .step = step,
+                             .count = span > 0 ? (size_t)(((uint64_t)span - 1) / stride + 1) : 0 };
     return 0;
 }

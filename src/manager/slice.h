@@ -28,6 +28,9 @@ int index_read(int64_t *index, const kith_value *value, const char *what);
  *  @return 0; KITH_ETYPE */
 int index_clamp(int64_t *number, const kith_value *value, bool may_be_none);
 
+/** Whether an int of any size is below 0. */
+bool index_is_negative(const kith_value *value);
+
 /** Counts an index below 0 from the end, and holds it within 0 and length. */
 size_t index_within(int64_t index, size_t length);
 

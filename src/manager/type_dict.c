@@ -4,9 +4,9 @@
 #include "manager/items.h"
 #include "manager/iterator.h"
 #include "manager/kind.h"
+#include "manager/token.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 static struct dictionary *dict_of(const struct request *request)
 {
@@ -398,18 +398,18 @@ static int from_keys(struct request *request)
 
 static void end(struct server *server, void *state)
 {
-    dictionary_clear(server, state);
-    free(state);
+    dictionary_free(server, state);
 }
 
 static int make(struct request *request, void **state)
 {
-    struct dictionary *dict = calloc(1, sizeof *dict);
-    if (!dict)
-        return error_fail(-ENOMEM, "no memory for a dict");
-    int code = put_arguments(request, dict, "dict");
+    struct dictionary *dict;
+    int code = dictionary_new(&dict);
     if (code < 0)
-        end(request->server, dict);
+        return code;
+    code = put_arguments(request, dict, "dict");
+    if (code < 0)
+        dictionary_free(request->server, dict);
     else
         *state = dict;
     return code;
@@ -423,7 +423,11 @@ static int save(struct server *server, void *state, kith_arena *arena, kith_valu
 
 static int load(struct server *server, const kith_value *saved, void **state)
 {
-    return contents_load_dictionary(server, saved, (struct dictionary **)state);
+    struct dictionary *dict;
+    int code = dictionary_load(server, saved, true, &dict);
+    if (code == 0)
+        *state = dict;
+    return code;
 }
 
 static const struct kind_method methods[] = {
