@@ -23,9 +23,9 @@ from multiprocessing import AuthenticationError, reduction
 from multiprocessing import connection as mp
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "examples"))
-import pythons
-from peers import (KINDS, PythonServer, Server, client, code_of, connect, echo, echo_objects, for_python, kinds,
-                   new_path, plain_socket, program)
+from addresses import KINDS, for_python, kinds, new_path, plain_socket
+from everywhere import run_everywhere
+from peers import PythonServer, Server, client, code_of, connect, echo, echo_objects, program
 from tap import Skip, equal, run, run_all, test, wait_until
 
 KEY = b"Hello World!"
@@ -589,44 +589,7 @@ def run_here():
     run_all()
 
 
-def run_everywhere():
-    """Has each Python run the tests, and makes one TAP of what they print."""
-    found = pythons.find()
-    if not found:
-        print("1..0 # SKIP no Python from 3.8 on is here")
-        return 0
-    count = failures = 0
-    for version, python in found:
-        command = [python, os.path.abspath(__file__), "--here"]
-        if long_form:
-            command.append("--long")
-        if version == found[-1][0]:
-            command.append("--newest")
-        with subprocess.Popen([*command, program], stdout=subprocess.PIPE) as tests:
-            planned = done = 0
-            for line in tests.stdout:
-                line = line.decode()
-                plan = re.match(r"1\.\.(\d+)", line)
-                result = re.match(r"((?:not )?ok) \d+ - (.*)", line)
-                if plan:
-                    planned = int(plan.group(1))
-                elif result:
-                    count += 1
-                    done += 1
-                    print("%s %d - Python %s: %s" % (result.group(1), count, version, result.group(2)), flush=True)
-                else:
-                    print(line, end="", flush=True)
-        if tests.returncode != 0 or done != planned or done == 0:
-            failures += 1
-        if done != planned or done == 0:
-            count += 1
-            print("not ok %d - Python %s: ended after %d of %d tests, status %d"
-                  % (count, version, done, planned, tests.returncode), flush=True)
-    print("1..%d" % count)
-    return int(failures > 0)
-
-
 if __name__ == "__main__":
     if "--here" in sys.argv:
         run_here()
-    sys.exit(run_everywhere())
+    sys.exit(run_everywhere(["--long"] if long_form else [], program))

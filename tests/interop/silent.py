@@ -8,7 +8,8 @@ import resource
 import sys
 import time
 
-from peers import KINDS, Server, client, connect, plain_socket
+from addresses import KINDS, plain_socket
+from peers import Server, client, connect
 from tap import equal, run_all, test, wait_until
 
 KEY = b"Hello World!"

@@ -1,0 +1,43 @@
+"""Runs a test program in every Python that is found. Standard library only."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pythons
+
+
+def run_everywhere(options, *arguments, only_newest=False):
+    """Has each Python run this program with --here, the newest one with --newest as well; makes one TAP of what they
+    print. Returns the exit status."""
+    found = pythons.find()
+    if not found:
+        print("1..0 # SKIP no Python from 3.8 on is here")
+        return 0
+    count = failures = 0
+    for version, python in found[-1:] if only_newest else found:
+        newest = ["--newest"] if version == found[-1][0] else []
+        command = [python, os.path.abspath(sys.argv[0]), "--here", *options, *newest, *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as tests:
+            planned = done = 0
+            for line in tests.stdout:
+                line = line.decode()
+                plan = re.match(r"1\.\.(\d+)", line)
+                result = re.match(r"((?:not )?ok) \d+ - (.*)", line)
+                if plan:
+                    planned = int(plan.group(1))
+                elif result:
+                    count += 1
+                    done += 1
+                    print("%s %d - Python %s: %s" % (result.group(1), count, version, result.group(2)), flush=True)
+                else:
+                    print(line, end="", flush=True)
+        if tests.returncode != 0 or done != planned or done == 0:
+            failures += 1
+        if done != planned or done == 0:
+            count += 1
+            print("not ok %d - Python %s: ended after %d of %d tests, status %d"
+                  % (count, version, done, planned, tests.returncode), flush=True)
+    print("1..%d" % count)
+    return int(failures > 0)
