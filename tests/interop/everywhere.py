@@ -8,12 +8,12 @@ import sys
 import pythons
 
 
-def run_everywhere(options, *arguments, only_newest=False):
-    """Has each Python run this program with --here, the newest one with --newest as well; makes one TAP of what they
-    print. Returns the exit status."""
-    found = pythons.find()
+def run_everywhere(options, *arguments, only_newest=False, module="sys"):
+    """Has each Python that has the module run this program with --here, the newest one with --newest as well; makes one
+    TAP of what they print. Returns the exit status."""
+    found = pythons.find(module)
     if not found:
-        print("1..0 # SKIP no Python from 3.8 on is here")
+        print("1..0 # SKIP no Python from 3.8 on is here that has the module %s" % module)
         return 0
     count = failures = 0
     for version, python in found[-1:] if only_newest else found:

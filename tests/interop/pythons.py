@@ -28,22 +28,23 @@ def candidates():
                 yield os.path.join(folder, "bin", "python3")
 
 
-def version_of(path):
-    """(major, minor), or None when this does not run."""
+def version_of(path, module):
+    """(major, minor), or None when this does not run, or has no such module."""
+    code = "import sys; from importlib.util import find_spec; find_spec(%r).name; print(*sys.version_info[:2])" % module
     try:
-        said = subprocess.run([path, "-S", "-c", "import sys; print(*sys.version_info[:2])"], check=True, timeout=60,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        said = subprocess.run([path, "-S", "-c", code], check=True, timeout=60, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
         major, minor = said.split()
         return int(major), int(minor)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
 
 
-def find():
-    """Returns [("3.8", path), ...], the oldest first; empty when there is none."""
+def find(module="sys"):
+    """Those that have the module: [("3.8", path), ...], the oldest first; empty when there is none."""
     found = {}
     for path in candidates():
-        version = version_of(path)
+        version = version_of(path, module)
         if version and version >= OLDEST:
             found.setdefault(version, path)
     return [("%d.%d" % version, path) for version, path in sorted(found.items())]
