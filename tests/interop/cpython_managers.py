@@ -27,7 +27,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, os.pardir, "examples")]
 sys.dont_write_bytecode = True
 from addresses import for_kith, for_python, new_path
-from everywhere import run_everywhere
+from everywhere import newest, run_everywhere
 from manager_servers import Server, c_server
 
 MODULE = "test._test_multiprocessing"
@@ -263,7 +263,7 @@ def main():
     if "--here" in sys.argv:
         return run_here(sys.argv[1:])
     long_form = "--long" in sys.argv or bool(os.environ.get("KITH_LONG"))
-    return run_everywhere([], sys.argv[-1], only_newest=not long_form, module=MODULE)
+    return run_everywhere([], sys.argv[-1], choose=list if long_form else newest, module=MODULE)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,25 @@ import sys
 import pythons
 
 
-def run_everywhere(options, *arguments, only_newest=False, module="sys"):
-    """Has each Python that has the module run this program with --here, the newest one with --newest as well; makes one
-    TAP of what they print. Returns the exit status."""
+def newest(found):
+    return found[-1:]
+
+
+def oldest_and_newest(found):
+    return found[:1] + found[1:][-1:]
+
+
+def run_everywhere(options, *arguments, choose=list, module="sys"):
+    """Has each Python that has the module, or those that are chosen of them, run this program with --here, the newest
+    one with --newest as well; makes one TAP of what they print. Returns the exit status."""
     found = pythons.find(module)
     if not found:
         print("1..0 # SKIP no Python from 3.8 on is here that has the module %s" % module)
         return 0
     count = failures = 0
-    for version, python in found[-1:] if only_newest else found:
-        newest = ["--newest"] if version == found[-1][0] else []
-        command = [python, os.path.abspath(sys.argv[0]), "--here", *options, *newest, *arguments]
+    for version, python in choose(found):
+        last = ["--newest"] if version == found[-1][0] else []
+        command = [python, os.path.abspath(sys.argv[0]), "--here", *options, *last, *arguments]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as tests:
             planned = done = 0
             for line in tests.stdout:
