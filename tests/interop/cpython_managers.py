@@ -114,7 +114,7 @@ def serve_stock(suite_name, manager_name, key, serializer, address):
     suite = importlib.import_module(suite_name)
     manager_class = getattr(suite, manager_name, None) or getattr(managers, manager_name)
     server = manager_class(for_python(address)[0], bytes.fromhex(key), serializer).get_server()
-    print("address", for_kith(server.address), flush=True)
+    print(for_kith(server.address), flush=True)
     server.serve_forever()
 
 

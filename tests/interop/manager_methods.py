@@ -541,16 +541,14 @@ script("what there is not", """
     ~m.dict()._callmethod("__class__")
     ~m.Lock()._callmethod("__enter__")
     ~m.Queue()._callmethod("_put", (1,))
-    ~m.list()._callmethod("sort", (), {"key": 5})
     unknown(m, "x").append(1)
     dispatch(m, "incref", "feedbeef")
     dispatch(m, "decref", "feedbeef")
-    dispatch(m, "get_methods", 5)
+    ~dispatch(m, "get_methods", 5)
     dispatch(m, "nothing")
     dispatch(m, "create", "nothing")
-    dispatch(m, "create")
+    ~dispatch(m, "create")
     dispatch(m, "dummy")
-    dispatch(m, "dummy", 1)
 """)
 
 # ---- how it is compared ----

@@ -2,7 +2,7 @@
  * queue, or a server for more than that.
  *
  *     manager_roles serve KEY ADDRESS
- *         serves until a client says shutdown, or stdin ends; prints "address ADDRESS" when it answers. Clients find
+ *         serves until a client says shutdown, or stdin ends; prints its address when it answers. Clients find
  *         the queue as get_queue; and the types of their own program that CPython's tests use: Foo, Bar, baz.
  *     manager_roles produce KEY ADDRESS COUNT
  *         puts the numbers from 0 on.
@@ -134,7 +134,7 @@ static void serve(char **arguments)
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         MUST(kith_server_register(server, &types[i]));
     must(-pthread_create(&watcher, NULL, stop_with_stdin, server), "pthread_create");
-    printf("address %s\n", kith_server_address(server));
+    printf("%s\n", kith_server_address(server));
     fflush(stdout);
     MUST(kith_server_run(server));
     pthread_cancel(watcher);

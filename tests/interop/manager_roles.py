@@ -27,7 +27,7 @@ def serve(key, address):
     QueueManager.register("get_queue", callable=lambda: shared)
     server = QueueManager(address, key).get_server()
     threading.Thread(target=end_with_stdin, daemon=True).start()
-    print("address", for_kith(server.address), flush=True)
+    print(for_kith(server.address), flush=True)
     server.serve_forever()
 
 

@@ -13,18 +13,21 @@ PATIENCE = 100  # nothing here takes so many seconds; it is there so that nothin
 
 
 class Server:
-    """A process that serves until a client says shutdown, or its stdin ends. It prints "address ADDRESS" when it
-    answers."""
+    """A process that serves until a client says shutdown, or its stdin ends. It prints its address when it answers."""
 
     def __init__(self, *command):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        line = self.process.stdout.readline().decode()
+        self.expected_status = 0
+        self.address = self.process.stdout.readline().decode().strip()
         self.process.stdout.close()
-        if not line.startswith("address "):
+        if not self.address.startswith(("unix:", "tcp:")):
             self.process.kill()
             self.end()
-            raise AssertionError("%s said %r instead of its address" % (command[0], line))
-        self.address = line.split()[1]
+            raise AssertionError("%s said %r instead of its address" % (command[0], self.address))
+
+    def kill(self):
+        self.expected_status = -signal.SIGKILL
+        self.process.kill()
 
     def end(self):
         """Returns the exit status."""
