@@ -8,7 +8,7 @@ fork a process that serves; it runs a program that does, and connects to it by i
 Manager(), which all tests of class WithManager... use, is a client of kith's server.
 
 What can't pass, as it needs Python to run in the server, is told in REASONS, each with its reason; it is run, too, and
-must fail. The newest Python runs them; with --long, or when KITH_LONG is set, every one that has its tests, and each
+must fail. What needs an option of the server to pass is told in OPTIONS. The newest Python runs them; with --long, or when KITH_LONG is set, every one that has its tests, and each
 once more with children that are spawned. --stock runs the same against a stock server, where all must pass: so it
 tests this file. --table prints what docs/design/managers-python.md has.
 """
@@ -45,10 +45,24 @@ REASONS = {
     "WithManagerTestPool.*": FUNCTIONS,
 }
 
+# ---- what passes with an option, and why ----
+
+KEEP_LOCKS = ("keep-locks", "with keep_locks: a process ends that holds it, and another one releases it")
+
+OPTIONS = {
+    "TestSyncManagerTypes.test_lock": KEEP_LOCKS,
+    "TestSyncManagerTypes.test_bounded_semaphore": KEEP_LOCKS,
+}
+
+
+def find(name, table):
+    """What the first pattern has that fits; None when there is none."""
+    return next((found for pattern, found in table.items() if fnmatch.fnmatchcase(name, pattern)), None)
+
 
 def reason_of(name):
     """Why a test can't pass; None when it must."""
-    return next((reason for pattern, reason in REASONS.items() if fnmatch.fnmatchcase(name, pattern)), None)
+    return find(name, REASONS)
 
 
 # ---- a server, instead of a process that is forked ----
@@ -82,9 +96,9 @@ class ServerProcess:
         self.process.kill()
 
 
-def stock_server(manager, suite_name, address):
+def stock_server(manager, address):
     """One of stock Python, which has the types that this manager has."""
-    return Server(sys.executable, os.path.abspath(__file__), "--serve", suite_name, type(manager).__name__,
+    return Server(sys.executable, os.path.abspath(__file__), "--serve", type(manager).__name__,
                   manager._authkey.hex(), manager._serializer, address)
 
 
@@ -107,11 +121,11 @@ def replace_start(serve):
     managers.BaseManager.start = start
 
 
-def serve_stock(suite_name, manager_name, key, serializer, address):
+def serve_stock(manager_name, key, serializer, address):
     """Serves with the types of a manager of CPython's tests."""
     from multiprocessing import current_process, managers
     current_process().authkey = bytes.fromhex(key)  # as a child has its parent's
-    suite = importlib.import_module(suite_name)
+    suite = importlib.import_module(MODULE)
     manager_class = getattr(suite, manager_name, None) or getattr(managers, manager_name)
     server = manager_class(for_python(address)[0], bytes.fromhex(key), serializer).get_server()
     print(for_kith(server.address), flush=True)
@@ -127,9 +141,11 @@ class Result(unittest.TestResult):
     def __init__(self):
         super().__init__()
         self.outcomes = {}
+        self.running = ""
 
     def startTest(self, test):
         super().startTest(test)
+        self.running = name_of(test)
         signal.alarm(TEST_SECONDS)
 
     def stopTest(self, test):
@@ -185,7 +201,7 @@ def make_module(folder, method):
     return importlib.import_module(name)
 
 
-def run_suite(method, patterns):
+def run_suite(method, patterns, result):
     """Returns {name: outcome}, in the order of the tests."""
 
     def give_up(*_):
@@ -199,7 +215,6 @@ def run_suite(method, patterns):
             if is_of_managers(name_of(test))
             and (not patterns or any(fnmatch.fnmatchcase(name_of(test), pattern) for pattern in patterns)))
         names = [name_of(test) for test in tests]
-        result = Result()
         module.setUpModule()
         tests.run(result)
         module.tearDownModule()
@@ -234,7 +249,9 @@ def print_table(outcomes):
     """The rows of a table in Markdown."""
     print("| Test | With kith's server |\n| --- | --- |")
     for name, (went, *detail) in outcomes.items():
-        says = {"pass": "passes", "skip": "not run: %s" % detail, "fail": reason_of(name)}[went]
+        option = find(name, OPTIONS)
+        says = {"pass": "passes " + option[1] if option else "passes", "skip": "not run: " + "".join(detail),
+                "fail": "can't pass: %s" % reason_of(name)}[went]
         print("| %s | %s |" % (name, says))
 
 
@@ -246,11 +263,13 @@ def run_here(arguments):
     parser.add_argument("roles")
     parser.add_argument("patterns", nargs="*")
     options = parser.parse_args(arguments)
-    if options.stock:
-        replace_start(lambda manager, address: stock_server(manager, MODULE, address))
-    else:
-        replace_start(lambda manager, address: c_server(options.roles, address, bytes(manager._authkey)))
-    outcomes = run_suite(options.method, options.patterns)
+    result = Result()
+
+    def kith_server(manager, address):
+        return c_server(options.roles, address, bytes(manager._authkey), *(find(result.running, OPTIONS) or ())[:1])
+
+    replace_start(stock_server if options.stock else kith_server)
+    outcomes = run_suite(options.method, options.patterns, result)
     if options.table:
         print_table(outcomes)
         return 0

@@ -1,9 +1,9 @@
 /* The C side of the tests of managers against stock Python: each subcommand is one of the four programs that share a
  * queue, or a server for more than that.
  *
- *     manager_roles serve KEY ADDRESS
- *         serves until a client says shutdown, or stdin ends; prints its address when it answers. Clients find
- *         the queue as get_queue; and the types of their own program that CPython's tests use: Foo, Bar, baz.
+ *     manager_roles serve KEY ADDRESS [keep-locks]
+ *         serves until a client says shutdown, or stdin ends; prints its address when it answers. Clients find the
+ *         queue as get_queue, and the types of a program's own that CPython's tests use: Foo, Bar, baz.
  *     manager_roles produce KEY ADDRESS COUNT
  *         puts the numbers from 0 on.
  *     manager_roles consume KEY ADDRESS
@@ -129,6 +129,7 @@ static void serve(char **arguments)
     kith_server *server;
     kith_server_options options = { .listener = { .authkey = key, .authkey_size = key_size } };
     pthread_t watcher;
+    options.keep_locks = arguments[1] && strcmp(arguments[1], "keep-locks") == 0;
     MUST(kith_server_new(&server, arguments[0], &options));
     MUST(kith_server_publish(server, "get_queue", "JoinableQueue", KITH_NO_ARGS, NULL, NULL));
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
@@ -211,7 +212,7 @@ static void terminate(char **arguments)
 
 static const struct {
     const char *name;
-    int arguments; /* after the key */
+    int arguments; /* after the key, at least */
     void (*run)(char **arguments);
 } commands[] = {
     { "serve", 1, serve },
@@ -223,12 +224,12 @@ static const struct {
 int main(int count, char **arguments)
 {
     for (size_t i = 0; count > 2 && i < sizeof commands / sizeof *commands; i++) {
-        if (strcmp(arguments[1], commands[i].name) == 0 && count - 3 == commands[i].arguments) {
+        if (strcmp(arguments[1], commands[i].name) == 0 && count - 3 >= commands[i].arguments) {
             read_key(arguments[2]);
             commands[i].run(arguments + 3);
             return 0;
         }
     }
-    fprintf(stderr, "usage: manager_roles serve|produce|consume|terminate KEY ADDRESS [COUNT]\n");
+    fprintf(stderr, "usage: manager_roles serve|produce|consume|terminate KEY ADDRESS [keep-locks|COUNT]\n");
     return 2;
 }

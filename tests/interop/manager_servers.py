@@ -45,9 +45,9 @@ class Server:
             equal(status, 0)
 
 
-def c_server(program, address, key=KEY):
+def c_server(program, address, key=KEY, *options):
     """program is made of manager_roles.c"""
-    return Server(program, "serve", key.hex(), address)
+    return Server(program, "serve", key.hex(), address, *options)
 
 
 def python_server(python, address, key=KEY):
