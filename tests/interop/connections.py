@@ -592,4 +592,4 @@ def run_here():
 if __name__ == "__main__":
     if "--here" in sys.argv:
         run_here()
-    sys.exit(run_everywhere(["--long"] if long_form else [], program))
+    sys.exit(run_everywhere([["--long"] if long_form else []], program))

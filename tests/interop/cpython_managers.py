@@ -1,7 +1,7 @@
 """Runs CPython's own tests of managers, test._test_multiprocessing, against a server that they reach by its address.
 
 usage: cpython_managers.py [--long] ROLES    ROLES is the program made of manager_roles.c
-       PYTHON cpython_managers.py --here [--stock] [--method METHOD] [--table] ROLES [PATTERN...]
+       PYTHON cpython_managers.py --here [--stock] [--spawn] [--table] ROLES [PATTERN...]
 
 The tests are those of the interpreter that runs them, and are not changed. One thing is: a manager's start() does not
 fork a process that serves; it runs a program that does, and connects to it by its address, as connect() does. So
@@ -224,7 +224,7 @@ def run_suite(method, patterns, result):
     return outcomes
 
 
-def print_tap(outcomes, stock):
+def print_tap(outcomes, children, stock):
     """Returns how many tests went otherwise than they must."""
     bad = 0
     print("1..%d" % len(outcomes))
@@ -232,7 +232,7 @@ def print_tap(outcomes, stock):
         reason = None if stock else reason_of(name)
         good = went == "skip" or (went == "fail") == bool(reason)
         bad += not good
-        text = "%sok %d - %s" % ("" if good else "not ", number, name)
+        text = "%sok %d - %s, children are %s" % ("" if good else "not ", number, name, children)
         if not good and reason:
             text += ": passes, but it is told that it can't: " + reason
         elif went == "fail" and reason:
@@ -257,9 +257,8 @@ def print_table(outcomes):
 
 def run_here(arguments):
     parser = argparse.ArgumentParser()
-    for flag in "--here", "--long", "--newest", "--stock", "--table":
+    for flag in "--here", "--newest", "--stock", "--spawn", "--table":
         parser.add_argument(flag, action="store_true")
-    parser.add_argument("--method", default="fork")
     parser.add_argument("roles")
     parser.add_argument("patterns", nargs="*")
     options = parser.parse_args(arguments)
@@ -269,11 +268,12 @@ def run_here(arguments):
         return c_server(options.roles, address, bytes(manager._authkey), *(find(result.running, OPTIONS) or ())[:1])
 
     replace_start(stock_server if options.stock else kith_server)
-    outcomes = run_suite(options.method, options.patterns, result)
+    method, children = ("spawn", "spawned") if options.spawn else ("fork", "forked")
+    outcomes = run_suite(method, options.patterns, result)
     if options.table:
         print_table(outcomes)
         return 0
-    return int(print_tap(outcomes, options.stock) > 0)
+    return int(print_tap(outcomes, children, options.stock) > 0)
 
 
 def main():
@@ -282,7 +282,8 @@ def main():
     if "--here" in sys.argv:
         return run_here(sys.argv[1:])
     long_form = "--long" in sys.argv or bool(os.environ.get("KITH_LONG"))
-    return run_everywhere([], sys.argv[-1], choose=list if long_form else newest, module=MODULE)
+    ways = [[], ["--spawn"]] if long_form else [[]]
+    return run_everywhere(ways, sys.argv[-1], choose=list if long_form else newest, module=MODULE)
 
 
 if __name__ == "__main__":

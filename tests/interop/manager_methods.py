@@ -609,4 +609,4 @@ if __name__ == "__main__":
     if "--here" in sys.argv:
         run_here(sys.argv[-1])
     long_form = "--long" in sys.argv or bool(os.environ.get("KITH_LONG"))
-    sys.exit(run_everywhere([], sys.argv[-1], choose=list if long_form else newest))
+    sys.exit(run_everywhere([[]], sys.argv[-1], choose=list if long_form else newest))
