@@ -8,9 +8,10 @@ fork a process that serves; it runs a program that does, and connects to it by i
 Manager(), which all tests of class WithManager... use, is a client of kith's server.
 
 What can't pass, as it needs Python to run in the server, is told in REASONS, each with its reason; it is run, too, and
-must fail. What needs an option of the server to pass is told in OPTIONS. The newest Python runs them; with --long, or when KITH_LONG is set, every one that has its tests, and each
-once more with children that are spawned. --stock runs the same against a stock server, where all must pass: so it
-tests this file. --table prints what docs/design/managers-python.md has.
+must fail. What needs an option of the server to pass is told in OPTIONS. The newest Python runs them; with --long, or
+when KITH_LONG is set, every one that has its tests, and each once more with children that are spawned. --stock runs the
+same against a stock server, where all must pass: so it tests this file. --table prints what
+docs/design/managers-python.md has.
 """
 
 import argparse

@@ -4,8 +4,8 @@ says the end, each of them in either language: all 16 mixes, over a Unix socket 
 usage: managers.py [--long] ROLES [KITH]    ROLES is the program made of manager_roles.c, KITH the command, whose
                                             `kith serve` is one more server then
 
-A few items are shared, with the newest Python. With --long, or when KITH_LONG is set, 10,000 are shared in each mix, and
-with every Python that is found.
+A few items are shared, with the newest Python. With --long, or when KITH_LONG is set, 10,000 are shared in each mix,
+and with every Python that is found.
 """
 
 import contextlib
