@@ -394,7 +394,7 @@ script("Lock", """
     k = m.Lock()
     k.acquire(), k.acquire(False), k.acquire(True, 0.01), k.acquire(timeout=0.01), k.acquire(blocking=False)
     k.acquire(False, 1)
-    k.acquire(True, -5)
+    ~k.acquire(True, -5)
     ~k.acquire("a", "b")
     k.release()
     k.release()
