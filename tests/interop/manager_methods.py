@@ -473,7 +473,7 @@ script("Barrier", """
     b = m.Barrier(parties=3)
     b.parties
     ~b.nothing
-    m.Barrier()
+    ~m.Barrier()
 """)
 script("Namespace", """
     n = m.Namespace(a=1, b=[2])
