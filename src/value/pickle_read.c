@@ -267,3 +267,16 @@ int kith_pickle_read(kith_arena *arena, kith_value **value, const void *data, si
         *value = read;
     return code;
 }
+
+int pickle_read_message(kith_arena *arena, kith_value **value, kith_bytes *pickle)
+{
+    enum { LONG = 4096 }; /* bytes */
+    if (pickle->size < LONG)
+        return kith_pickle_read(arena, value, pickle->data, pickle->size, NULL);
+    int code = arena_adopt(arena, pickle->data, pickle->size);
+    if (code < 0)
+        return code;
+    const void *data = pickle->data;
+    pickle->data = NULL;
+    return kith_pickle_read(arena, value, data, pickle->size, &(kith_pickle_read_options){ .borrow = 1 });
+}

@@ -146,10 +146,8 @@ static int write_all(struct writer *writer)
 
 /* ---- the whole ---- */
 
-static int check(const kith_value *value, const kith_pickle_write_options *options)
+static int check(const kith_pickle_write_options *options)
 {
-    if (!value)
-        return error_fail(-EINVAL, "value is NULL: the call that should have made it failed");
     if (options->protocol != 0 && (options->protocol < 2 || options->protocol > PICKLE_PROTOCOL_MAX))
         return error_fail(-EINVAL, "protocol %d can't be written: give 2 to %d", options->protocol,
                           PICKLE_PROTOCOL_MAX);
@@ -158,18 +156,31 @@ static int check(const kith_value *value, const kith_pickle_write_options *optio
     return 0;
 }
 
-int pickle_write_to(struct pickle_out *out, const kith_value *value, const kith_pickle_write_options *options)
+static int write_piece(struct writer *writer, const struct pickle_piece *piece)
+{
+    int code = writer_put_bytes(writer, piece->opcodes, piece->size);
+    for (size_t i = 0; i < piece->count && code == 0; i++) {
+        if (!piece->values[i])
+            return error_fail(-EINVAL, "value is NULL: the call that should have made it failed");
+        writer->root = piece->values[i];
+        code = write_all(writer);
+    }
+    return code;
+}
+
+int pickle_write_pieces(struct pickle_out *out, const struct pickle_piece *pieces, size_t count,
+                        const kith_pickle_write_options *options)
 {
     static const kith_pickle_write_options defaults;
     if (!options)
         options = &defaults;
-    int code = check(value, options);
+    int code = check(options);
     if (code < 0)
         return code;
     struct writer writer;
     writer.out = out;
     writer.limit = options->max_bytes ? options->max_bytes : SIZE_MAX;
-    writer.root = value;
+    writer.root = NULL;
     writer.options = options;
     writer.protocol = options->protocol ? options->protocol : PICKLE_PROTOCOL_DEFAULT;
     writer.levels = writer.own;
@@ -184,8 +195,8 @@ int pickle_write_to(struct pickle_out *out, const kith_value *value, const kith_
     out->size = 0;
 
     code = writer_put_number(&writer, OP_PROTO, (uint64_t)writer.protocol, 1);
-    if (code == 0)
-        code = write_all(&writer);
+    for (size_t i = 0; i < count && code == 0; i++)
+        code = write_piece(&writer, &pieces[i]);
     if (code == 0)
         code = writer_put_byte(&writer, OP_STOP);
     if (writer.levels != writer.own)
@@ -194,6 +205,11 @@ int pickle_write_to(struct pickle_out *out, const kith_value *value, const kith_
     if (code < 0)
         out->size = 0;
     return code;
+}
+
+int pickle_write_to(struct pickle_out *out, const kith_value *value, const kith_pickle_write_options *options)
+{
+    return pickle_write_pieces(out, &(struct pickle_piece){ .values = &value, .count = 1 }, 1, options);
 }
 
 void pickle_out_free(struct pickle_out *out)

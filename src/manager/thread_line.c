@@ -1,0 +1,374 @@
+/* The lists, and who may change them: a thread's own, for its end, and the manager's, for its end, both under
+ * forks_block. A thread finds its line without that, as long as it uses one manager: by what it used last, which is
+ * good for the process and the manager that it says, since no other manager ever has its serial. */
+#include "manager/thread_line.h"
+
+#include "base/error.h"
+#include "manager/exception.h"
+#include "manager/server_call.h"
+#include "os/process.h"
+#include "os/thread.h"
+#include "process/forks.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* How long a thread that ends waits for answers that it is owed. */
+#define FAREWELL KITH_SECONDS(1)
+
+/* Memory for questions beyond this is not kept, in bytes. */
+#define REQUEST_KEPT ((size_t)1 << 16)
+
+static _Thread_local struct {
+    unsigned generation;
+    struct thread_line *first;
+} mine;
+
+static _Thread_local struct {
+    uint64_t serial;
+    unsigned generation;
+    struct thread_line *line;
+} last;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t key; /* its destructor ends a thread's lines */
+static int key_code;
+
+/* ---- the lists: under forks_block ---- */
+
+static void add(struct thread_line *line)
+{
+    kith_manager *manager = line->manager;
+    if (mine.generation != line->generation)
+        mine.first = NULL; /* lines of a parent, which adopt has */
+    mine.generation = line->generation;
+    line->next_of_thread = mine.first;
+    line->link_of_thread = &mine.first;
+    if (mine.first)
+        mine.first->link_of_thread = &line->next_of_thread;
+    mine.first = line;
+    line->next_of_manager = manager->lines;
+    line->link_of_manager = &manager->lines;
+    if (manager->lines)
+        manager->lines->link_of_manager = &line->next_of_manager;
+    manager->lines = line;
+}
+
+static void take_off(struct thread_line *line)
+{
+    *line->link_of_manager = line->next_of_manager;
+    if (line->next_of_manager)
+        line->next_of_manager->link_of_manager = line->link_of_manager;
+    if (line->generation != forks_generation())
+        return; /* the thread that had it is of another process */
+    *line->link_of_thread = line->next_of_thread;
+    if (line->next_of_thread)
+        line->next_of_thread->link_of_thread = line->link_of_thread;
+}
+
+static struct thread_line *take_first(struct thread_line **list)
+{
+    struct thread_line *line;
+    forks_block();
+    line = *list;
+    if (line)
+        take_off(line);
+    forks_allow();
+    return line;
+}
+
+/* ---- a line ---- */
+
+void thread_line_drop(struct thread_line *line)
+{
+    kith_connection_free(line->connection);
+    line->connection = NULL;
+    line->owed = 0;
+}
+
+static void free_line(struct thread_line *line)
+{
+    thread_line_drop(line);
+    kith_bytes_free(&line->mistake);
+    pickle_out_free(&line->request);
+    kith_arena_free(line->arena);
+    free(line);
+}
+
+/* Answers that nobody has read would look to the server as if we had been killed. */
+static void part(struct thread_line *line)
+{
+    deadline until;
+    if (line->connection && line->owed && deadline_from(FAREWELL, &until) == 0)
+        (void)thread_line_settle(line, until);
+    free_line(line);
+}
+
+static void end_thread(void *unused)
+{
+    struct thread_line *line;
+    (void)unused;
+    last.serial = 0;
+    while (mine.generation == forks_generation() && (line = take_first(&mine.first)))
+        part(line);
+}
+
+static void make_key(void)
+{
+    key_code = -pthread_key_create(&key, end_thread);
+}
+
+static int make(kith_manager *manager, struct thread_line **line)
+{
+    pthread_once(&once, make_key);
+    struct thread_line *made = calloc(1, sizeof *made);
+    int code = made ? kith_arena_new(&made->arena) : -ENOMEM;
+    if (code == 0)
+        code = key_code;
+    if (code == 0)
+        code = -pthread_setspecific(key, &mine);
+    if (code < 0) {
+        if (made)
+            kith_arena_free(made->arena);
+        free(made);
+        return error_fail(code, "no memory for a thread's line to a server");
+    }
+    made->manager = manager;
+    forks_block();
+    made->generation = manager->generation;
+    add(made);
+    forks_allow();
+    *line = made;
+    return 0;
+}
+
+void thread_lines_free(kith_manager *manager)
+{
+    struct thread_line *line;
+    while ((line = take_first(&manager->lines)))
+        part(line);
+}
+
+/* ---- finding it ---- */
+
+/* Lines of threads that this process does not have: their memory may have been changing when it was forked. Nobody uses
+ * it any more, and leak checkers find it here. Under forks_block. */
+static struct thread_line *left;
+
+static void leave(struct thread_line *line)
+{
+    if (!line->busy) {
+        kith_connection_free(line->connection); /* else the server would not see the parent's end */
+        line->connection = NULL;
+    }
+    forks_block();
+    line->next_of_manager = left;
+    left = line;
+    forks_allow();
+}
+
+static bool was_mine(const struct thread_line *line)
+{
+    const struct thread_line *one = mine.generation == line->generation ? mine.first : NULL;
+    while (one && one != line)
+        one = one->next_of_thread;
+    return one != NULL;
+}
+
+/* In a child that was forked: the lines of its parent are not its own. */
+static void adopt(kith_manager *manager)
+{
+    struct thread_line *line, *others = NULL;
+    forks_block();
+    if (manager->generation != forks_generation()) {
+        others = manager->lines;
+        manager->lines = NULL;
+        manager->generation = forks_generation();
+        atomic_fetch_add_explicit(&manager->life, 1, memory_order_relaxed);
+    }
+    forks_allow();
+    while ((line = others)) {
+        others = line->next_of_manager;
+        if (was_mine(line))
+            free_line(line);
+        else
+            leave(line);
+    }
+}
+
+static struct thread_line *find(const kith_manager *manager)
+{
+    struct thread_line *line;
+    forks_block();
+    line = mine.generation == forks_generation() ? mine.first : NULL;
+    while (line && line->manager != manager)
+        line = line->next_of_thread;
+    forks_allow();
+    return line;
+}
+
+static int find_or_make(kith_manager *manager, struct thread_line **line)
+{
+    if (manager->generation != forks_generation())
+        adopt(manager);
+    struct thread_line *found = find(manager);
+    int code = found ? 0 : make(manager, &found);
+    if (code < 0)
+        return code;
+    last.serial = manager->serial;
+    last.generation = found->generation;
+    last.line = found;
+    *line = found;
+    return 0;
+}
+
+/* ---- making the connection ---- */
+
+/* The name by which CPython's server knows it: "MainProcess", "MainProcess|Thread-17". */
+static void name_of_thread(char name[128])
+{
+    const char *process = kith_process_name(kith_process_current());
+    const struct os_thread *thread = os_thread_self();
+    if (os_process_in_first_thread() || !thread)
+        snprintf(name, 128, "%s", process);
+    else
+        snprintf(name, 128, "%.100s|Thread-%lu", process, (unsigned long)thread->id);
+}
+
+static int connect_line(struct thread_line *line, deadline until)
+{
+    kith_connection *connection;
+    char name[128];
+    until = client_patience(line->manager, until);
+    int code = client_connect(line->manager, &connection, until);
+    if (code < 0)
+        return code;
+    line->connection = connection;
+    name_of_thread(name);
+    code = server_call_accept(line, name, until);
+    if (code < 0)
+        thread_line_drop(line);
+    return code;
+}
+
+int thread_line_open(kith_manager *manager, struct thread_line **line, deadline until)
+{
+    struct thread_line *found = NULL;
+    int code = 0;
+    if (last.serial == manager->serial && last.generation == forks_generation())
+        found = last.line;
+    else
+        code = find_or_make(manager, &found);
+    if (code == 0 && !found->connection)
+        code = connect_line(found, until);
+    if (code == 0)
+        *line = found;
+    return code;
+}
+
+/* ---- questions and answers ---- */
+
+static bool is_end(int code)
+{
+    return code == KITH_EEOF || code == KITH_ETRUNCATED || code == -EPIPE || code == -ECONNRESET;
+}
+
+/* Closes the line: whatever failed, no answer to come would be the one that is waited for. */
+static int fail(struct thread_line *line, int code)
+{
+    kith_manager *manager = line->manager;
+    thread_line_drop(line);
+    if (code == -ETIMEDOUT)
+        return error_fail(code, "the server at %s has not answered in time: what became of the call is not known",
+                          manager->address);
+    if (!is_end(code))
+        return code;
+    if (manager->is_kith)
+        atomic_fetch_add_explicit(&manager->life, 1, memory_order_relaxed);
+    return error_fail(KITH_ECLOSED, "the server at %s is gone, or has closed this line", manager->address);
+}
+
+int thread_line_send(struct thread_line *line, deadline until)
+{
+    int code;
+    line->busy = true;
+    do
+        code = kith_connection_send(line->connection, line->request.data, line->request.size, client_timeout(until));
+    while (code == -EINTR);
+    if (line->request.capacity > REQUEST_KEPT)
+        pickle_out_free(&line->request);
+    line->busy = false;
+    return code < 0 ? fail(line, code) : 0;
+}
+
+int thread_line_receive(struct thread_line *line, kith_bytes *answer, deadline until)
+{
+    int code;
+    line->busy = true;
+    do
+        code = kith_connection_recv(line->connection, answer, client_timeout(until));
+    while (code == -EINTR);
+    line->busy = false;
+    return code < 0 ? fail(line, code) : 0;
+}
+
+int thread_line_exchange(struct thread_line *line, kith_bytes *answer, deadline until)
+{
+    int code = thread_line_send(line, until);
+    if (code == 0)
+        code = thread_line_settle(line, until);
+    return code < 0 ? code : thread_line_receive(line, answer, until);
+}
+
+/* ---- answers that are owed ---- */
+
+static int judge(struct thread_line *line, const kith_bytes *answer)
+{
+    kith_value *pair, *result;
+    int code = kith_pickle_read(line->arena, &pair, answer->data, answer->size, NULL);
+    if (code == 0)
+        code = answer_judge(pair, &result);
+    kith_arena_reset(line->arena);
+    return code;
+}
+
+/* Looks at the answer of a call that nobody waited for; it is not the failure of the call that comes by. */
+static void look(struct thread_line *line, kith_bytes *answer)
+{
+    if (judge(line, answer) < 0 && !line->mistake.data)
+        line->mistake = *answer;
+    else
+        kith_bytes_free(answer);
+    exception_forget();
+}
+
+int thread_line_settle(struct thread_line *line, deadline until)
+{
+    kith_bytes answer;
+    while (line->owed > 0) {
+        int code = thread_line_receive(line, &answer, until);
+        if (code < 0)
+            return code;
+        line->owed--;
+        look(line, &answer);
+    }
+    return 0;
+}
+
+int thread_line_post(struct thread_line *line, deadline until)
+{
+    int code = line->owed < THREAD_LINE_OWED_MAX ? 0 : thread_line_settle(line, until);
+    if (code == 0)
+        code = thread_line_send(line, until);
+    if (code == 0)
+        line->owed++;
+    return code;
+}
+
+int thread_line_mistake(struct thread_line *line)
+{
+    int code = line->mistake.data ? judge(line, &line->mistake) : 0;
+    kith_bytes_free(&line->mistake);
+    return code;
+}
