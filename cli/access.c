@@ -103,10 +103,18 @@ static int read_key(struct access *access, const struct command *command)
     return status;
 }
 
-int access_finish(struct access *access, const struct command *command)
+int access_check(const struct access *access, const struct command *command)
 {
     if (access->from_authkey && by_certificates(access))
         return command_misused(command, "--tls is TLS without certificates: leave out --tls-...");
+    return STATUS_GOOD;
+}
+
+int access_finish(struct access *access, const struct command *command)
+{
+    int status = access_check(access, command);
+    if (status != STATUS_GOOD)
+        return status;
     if (access->from_authkey && !access->authkey_file)
         return command_misused(command, "--tls makes its key of the authkey: give it with --authkey-file");
     access->tls.from_authkey = access->from_authkey;

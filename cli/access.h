@@ -40,7 +40,11 @@ enum {
 /** Takes an option that getopt_long has found. @return false when it is none of these */
 bool access_take(struct access *access, int option, const char *value);
 
-/** When all options were taken: reads the authkey.
+/** When all options were taken: whether they make sense together.
+ *  @return STATUS_GOOD; STATUS_USAGE, with its message said */
+int access_check(const struct access *access, const struct command *command);
+
+/** The same, and reads the authkey.
  *  @return STATUS_GOOD; STATUS_FAILED or STATUS_USAGE, with its message said */
 int access_finish(struct access *access, const struct command *command);
 

@@ -335,9 +335,9 @@ static int take_address(struct options *options, char **rest, int count)
 static int begin(struct options *options)
 {
     char *path = NULL;
-    int status = STATUS_GOOD;
     kith_log_to_stderr(options->log);
-    if (!options->access.authkey_file) {
+    int status = access_check(&options->access, &command_serve);
+    if (status == STATUS_GOOD && !options->access.authkey_file) {
         status = keyfile_find(&command_serve, options->address, &path);
         options->access.authkey_file = path;
         options->access.made_here = true;

@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "manager/server.h"
+#include "manager/token.h"
 #include "os/disk.h"
+#include "value/objects.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -68,12 +70,20 @@ static bool has_state(const struct object *object)
     return object->kind->save && !(object->published && object->read_only);
 }
 
+static int add_if_proxy(void *server, const kith_value *value)
+{
+    struct object *object = proxy_object(server, value);
+    return object ? snapshot_add(server, object) : 0;
+}
+
 static int save_state(struct server *server, const struct object *object, kith_arena *arena, kith_value **state)
 {
-    if (has_state(object))
-        return object->kind->save(server, object->state, arena, state);
-    *state = kith_value_none(arena);
-    return 0;
+    if (!has_state(object)) {
+        *state = kith_value_none(arena);
+        return 0;
+    }
+    int code = object->kind->save(server, object->state, arena, state);
+    return code < 0 ? code : value_each_object(*state, add_if_proxy, server);
 }
 
 /* One more entry. An object that nobody publishes and that can't be kept has none: nothing could be made of it. */
