@@ -43,6 +43,10 @@ def pool(workers, chunks, slots, places, deaths=0, stops=0, dooms=0, **others):
                         DOOMS=dooms, **others)
 
 
+def page(calls, deaths=0, **others):
+    return "page", dict(CALLS=calls, DEATHS=deaths, **others)
+
+
 SHORT = [
     lock(3, 1, deaths=2),
     lock(3, 1, deaths=1, hasty=1),
@@ -52,6 +56,8 @@ SHORT = [
     queue(2, 1, 1, 1, 1, deaths=0),
     pool(1, 3, 2, 2, deaths=1, dooms=1),
     pool(2, 1, 3, 1, stops=1),
+    page(4, deaths=1),
+    page(4, PATIENT=1),
 ]
 
 LONG = [
@@ -101,6 +107,13 @@ MUTANTS = [
     ("NO_TURN", "a worker is doomed for a claim that is over", pool(1, 3, 2, 1, dooms=1)),
     ("BELL_TAKEN_FIRST", "the keeper's flag is taken off before the bell is rung", pool(2, 2, 3, 2, stops=1)),
     ("ANY_SLEEP", "the keeper's flag is taken off whatever sleep it is of", pool(2, 2, 3, 2)),
+    ("TAKEN_BACK_BY_STORE", "a request is taken back whatever became of it", page(3)),
+    ("ANSWERED_BY_STORE", "a reply is left to a client that waits at the socket", page(3)),
+    ("NO_LOOK_AGAIN", "no look at the page between leaving it and the sleep", page(3, PATIENT=1)),
+    ("SLEEPS_ATTENDING", "a server sleeps without leaving the page", page(3, PATIENT=1)),
+    ("NO_LOOK_AT_ATTENDED", "no look behind a request whether the page is attended", page(3, PATIENT=1)),
+    ("OWED", "a call goes by the page while a reply is owed at the socket", page(3)),
+    ("RETURNS_BEFORE_FREE", "a call returns before it has said that it has the reply", page(3, deaths=1)),
 ]
 
 
