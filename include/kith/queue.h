@@ -246,6 +246,18 @@ KITH_API int kith_queue_empty(const kith_queue *queue);
  *          call, else 0 (always, without bounds); KITH_ECLOSED; -EINVAL when queue is NULL */
 KITH_API int kith_queue_full(const kith_queue *queue);
 
+/** What kith_queue_walk calls for a message, which it may read until it returns. It must not use the queue.
+ *  @return 0: go on; any other number ends the walk */
+typedef int kith_queue_visit(void *context, const void *data, size_t size);
+
+/** Shows all messages that are queued, from the head to the tail, and takes none: they are those of one instant, near
+ *  the beginning of the call. With redeliver also those that somebody got and has not finished. Putters go on meanwhile,
+ *  getters wait: so be quick. When this thread dies in the middle, nothing has happened.
+ *  @return 0; what visit returned that was not 0; -EDEADLK when this thread has peeked; -EBUSY when a getter kept the
+ *          queue for a second (it is stopped, or peeks); -ENOMEM when the memory that holds a message can't be mapped;
+ *          KITH_ECLOSED; -EINVAL when queue or visit is NULL */
+KITH_API KITH_MUST_USE int kith_queue_walk(kith_queue *queue, kith_queue_visit *visit, void *context);
+
 /** What has happened on a queue since it was made, by all processes. */
 typedef struct kith_queue_stats {
     uint64_t puts;       /**< messages that were put */

@@ -216,6 +216,9 @@ int redeliver_find(struct os_thread *self, struct kith_queue *queue, char **reco
 /** From inside: takes that record for the seat. */
 void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_t seat);
 
+/** Whether the record's message is done, and stays only because one before it is not. */
+bool redeliver_is_done(const char *record);
+
 /** Whether the record has been delivered as often as it may be. */
 bool is_poison(const struct kith_queue *queue, const char *record);
 

@@ -524,6 +524,11 @@ int kith_queue_deliveries(const kith_queue *queue)
     return (int)atomic_load_explicit(&shared->deliveries[seat - 1], memory_order_relaxed);
 }
 
+bool redeliver_is_done(const char *record)
+{
+    return taker_of(record) == RECORD_DONE;
+}
+
 bool is_poison(const struct kith_queue *queue, const char *record)
 {
     uint32_t most = queue->chain.shared->max_deliveries;
