@@ -25,11 +25,14 @@ void os_memory_punch(int file, uint64_t offset, uint64_t size);
 /** Maps a part of the file, for reading and writing. @return 0, -ENOMEM */
 int os_memory_map(void **address, int file, uint64_t offset, size_t size);
 
+/** The same, for reading alone. */
+int os_memory_map_to_read(const void **address, int file, uint64_t offset, size_t size);
+
 /** Maps memory of its own, zeroed, that this process and all its descendants have in common.
  *  @return 0, -ENOMEM */
 int os_memory_share(void **address, size_t size);
 
 /** Undoes any of the mappings. @param size the whole length, in bytes */
-void os_memory_unmap(void *address, size_t size);
+void os_memory_unmap(const void *address, size_t size);
 
 #endif

@@ -16,9 +16,9 @@ size_t os_page_size(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static int map(void **address, void *at, int flags, int file, uint64_t offset, size_t size)
+static int map(void **address, int access, int flags, int file, uint64_t offset, size_t size)
 {
-    void *got = mmap(at, size, PROT_READ | PROT_WRITE, flags, file, (off_t)offset);
+    void *got = mmap(NULL, size, access, flags, file, (off_t)offset);
     if (got == MAP_FAILED)
         return -errno;
     *address = got;
@@ -66,15 +66,24 @@ void os_memory_punch(int file, uint64_t offset, uint64_t size)
 
 int os_memory_map(void **address, int file, uint64_t offset, size_t size)
 {
-    return map(address, NULL, MAP_SHARED, file, offset, size);
+    return map(address, PROT_READ | PROT_WRITE, MAP_SHARED, file, offset, size);
+}
+
+int os_memory_map_to_read(const void **address, int file, uint64_t offset, size_t size)
+{
+    void *got;
+    int code = map(&got, PROT_READ, MAP_SHARED, file, offset, size);
+    if (code == 0)
+        *address = got;
+    return code;
 }
 
 int os_memory_share(void **address, size_t size)
 {
-    return map(address, NULL, MAP_SHARED | MAP_ANONYMOUS, -1, 0, size);
+    return map(address, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0, size);
 }
 
-void os_memory_unmap(void *address, size_t size)
+void os_memory_unmap(const void *address, size_t size)
 {
-    munmap(address, size);
+    munmap((void *)address, size);
 }

@@ -1,0 +1,210 @@
+#include "manager/page_client.h"
+
+#include "base/error.h"
+#include "connection/connection.h"
+#include "manager/page.h"
+#include "manager/question.h"
+#include "manager/thread_line.h"
+#include "os/memory.h"
+#include "os/named.h"
+#include "os/stream.h"
+#include "os/thread.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* So many calls within so many nanoseconds: a client that a page is worth it for. */
+enum { BUSY_CALLS = 32, BUSY_TIME = 50000000 };
+
+/* How long to spin for an answer, in nanoseconds: about what it takes to sleep and to be woken instead. The clock is
+ * looked at every few looks at the page. */
+enum { PATIENCE = 20000, LOOKS = 32 };
+
+enum { REST_MAX = 4096 };
+
+/* ---- asking for one ---- */
+
+static bool can_have_page(const struct thread_line *line)
+{
+    const kith_manager *manager = line->manager;
+    return manager->is_kith && !manager->no_shared_memory && line->connection->is_unix &&
+           line->connection->bound == 0 && os_cpu_count() > 1;
+}
+
+/* Whether this process can have one descriptor more: one that has come must be received. */
+static bool can_receive_descriptor(const struct thread_line *line)
+{
+    int copy = os_stream_copy(line->connection->channel.socket);
+    if (copy >= 0)
+        close(copy);
+    return copy >= 0;
+}
+
+/* Maps what the server has sent. No page is no failure. */
+static struct page *map(int file)
+{
+    struct os_file facts;
+    void *memory = NULL;
+    if (os_file_look(file, &facts) < 0 || facts.size < PAGE_BYTES || os_memory_map(&memory, file, 0, PAGE_BYTES) < 0)
+        return NULL;
+    return memory;
+}
+
+/* The descriptor comes before the answer; when the server refuses, the answer comes alone. */
+static int receive_page(struct thread_line *line, deadline until)
+{
+    int file;
+    kith_bytes answer;
+    int code;
+    do
+        code = kith_connection_recv_fd(line->connection, &file, client_timeout(until));
+    while (code == -EINTR);
+    if (code == 0) {
+        line->page.page = map(file);
+        close(file);
+    }
+    line->page.refused = !line->page.page;
+    code = code == -ENOMSG ? 0 : thread_line_failed(line, code);
+    if (code == 0)
+        code = thread_line_receive(line, &answer, until);
+    if (code == 0)
+        kith_bytes_free(&answer);
+    return code;
+}
+
+static int ask(struct thread_line *line, deadline until)
+{
+    static const struct question question = { .id = "", .method = "kith_page" };
+    struct pickle_out request = line->request; /* which the caller wants to send */
+    line->request = (struct pickle_out){ 0 };
+    int code = question_write(&line->request, &question);
+    if (code == 0)
+        code = thread_line_send(line, until);
+    if (code == 0)
+        code = receive_page(line, until);
+    pickle_out_free(&line->request);
+    line->request = request;
+    return code;
+}
+
+/* Counts a call, and asks for a page after a run of them. */
+static int count_call(struct thread_line *line, deadline until)
+{
+    struct page_client *client = &line->page;
+    if (client->refused || ++client->calls % BUSY_CALLS != 0)
+        return 0;
+    int64_t before = client->since;
+    client->since = os_clock_now();
+    if (before == 0 || client->since - before > BUSY_TIME || !can_receive_descriptor(line))
+        return 0;
+    if (can_have_page(line))
+        return ask(line, until);
+    client->refused = true;
+    return 0;
+}
+
+/* ---- calls ---- */
+
+/* Waits for the answer, awake. @return the state in which that ended: PAGE_FREE, PAGE_REPLY, PAGE_SOCKET; else it is
+ * broken */
+static enum page_state spin(struct page *page)
+{
+    int64_t end = 0;
+    for (unsigned looks = 1;; looks++) {
+        enum page_state state = page_state(page);
+        if (state != PAGE_REQUEST && state != PAGE_TAKEN)
+            return state;
+        if (state == PAGE_REQUEST && !page_is_attended(page))
+            break;
+        if (looks % LOOKS == 0) {
+            int64_t now = os_clock_now();
+            if (end == 0)
+                end = now + PATIENCE;
+            else if (now >= end)
+                break;
+        }
+        os_cpu_relax();
+    }
+    return page_stop(page);
+}
+
+/* Copies the answer, and then says that it has it: a message that a dead client has not received goes back. */
+static int receive_reply(struct thread_line *line, kith_bytes *answer)
+{
+    size_t size;
+    const void *reply = page_reply(line->page.page, &size);
+    void *copy = reply ? malloc(size ? size : 1) : NULL;
+    if (!copy) {
+        int code = reply ? error_fail(-ENOMEM, "no memory for an answer of %zu bytes", size)
+                         : error_fail(KITH_EMALFORMED, "the server's page is broken");
+        return thread_line_failed(line, code);
+    }
+    memcpy(copy, reply, size);
+    page_free(line->page.page);
+    *answer = (kith_bytes){ copy, size };
+    return 1;
+}
+
+static int receive_by_socket(struct thread_line *line, kith_bytes *answer, deadline until)
+{
+    int code = thread_line_receive(line, answer, until);
+    if (code < 0)
+        return code;
+    page_free(line->page.page);
+    return 1;
+}
+
+/* The answer was in time, or not: then the next calls leave the page alone, more of them each time. */
+static void learn(struct page_client *client, bool in_time)
+{
+    if (in_time) {
+        client->rest /= 2;
+    } else {
+        client->rest = client->rest < REST_MAX / 2 ? client->rest * 2 + 2 : REST_MAX;
+        client->resting = client->rest;
+    }
+}
+
+static int call(struct thread_line *line, kith_bytes *answer, deadline until)
+{
+    struct page_client *client = &line->page;
+    page_send(client->page, line->request.data, line->request.size);
+    enum page_state state = spin(client->page);
+    learn(client, state == PAGE_REPLY);
+    switch (state) {
+    case PAGE_REPLY:
+        return receive_reply(line, answer);
+    case PAGE_SOCKET:
+        return receive_by_socket(line, answer, until);
+    case PAGE_FREE:
+        return 0;
+    default:
+        return thread_line_failed(line, error_fail(KITH_EMALFORMED, "the server's page is broken"));
+    }
+}
+
+int page_client_exchange(struct thread_line *line, kith_bytes *answer, deadline until)
+{
+    struct page_client *client = &line->page;
+    if (!client->page) {
+        int code = count_call(line, until);
+        if (code < 0 || !client->page)
+            return code;
+    }
+    if (client->resting > 0) {
+        client->resting--;
+        return 0;
+    }
+    if (line->request.size > PAGE_MESSAGE_MAX || !page_is_attended(client->page))
+        return 0;
+    return call(line, answer, until);
+}
+
+void page_client_end(struct page_client *client)
+{
+    if (client->page)
+        os_memory_unmap(client->page, PAGE_BYTES);
+    *client = (struct page_client){ 0 };
+}
