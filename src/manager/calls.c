@@ -4,7 +4,7 @@
 #include "manager/exception.h"
 #include "manager/holders.h"
 #include "manager/line.h"
-#include "manager/own.h"
+#include "manager/page_server.h"
 #include "manager/registry.h"
 #include "manager/token.h"
 #include "value/arena.h"
@@ -204,5 +204,6 @@ const struct server_call server_calls[] = {
     { "debug_info", run_debug_info },
     { "shutdown", run_shutdown },
     { "kith_hello", run_hello },
+    { "kith_page", page_server_give },
     { NULL, NULL },
 };

@@ -6,6 +6,7 @@
 #include "manager/dispatch.h"
 #include "manager/holders.h"
 #include "manager/holding.h"
+#include "manager/page_server.h"
 #include "manager/server.h"
 #include "manager/taken.h"
 #include "manager/waiter.h"
@@ -145,8 +146,7 @@ static bool has_request(const struct line *line)
     return line->in.bytes && frame_in(line, line->in.bytes + line->in.at, buffered(&line->in), &header, &size) != 0;
 }
 
-/* No more is read from it, as from one whose other side has gone. */
-static void hang_up(struct line *line, const char *why)
+void line_hang_up(struct line *line, const char *why)
 {
     kith_log(KITH_LOG_WARNING, "server %s: client %llu is let go: %s", line->server->address,
              (unsigned long long)line->number, why);
@@ -163,10 +163,11 @@ static size_t serve_one(struct line *line, const unsigned char *bytes, size_t ha
     int code = frame_in(line, bytes, have, &header, &size);
     if (code <= 0) {
         if (code < 0)
-            hang_up(line, "what it sent is no message, or too long a one");
+            line_hang_up(line, "what it sent is no message, or too long a one");
         return 0;
     }
     size_t used = header + size;
+    page_server_attend(line);
     line->busy = true;
     code = dispatch(line->server, line, bytes + header, size, &reply);
     if (code == DISPATCH_PARKED) {
@@ -225,7 +226,7 @@ static size_t receive(struct line *line, unsigned char *bytes, size_t size)
 static void read_long(struct line *line, size_t size)
 {
     if (buffer_reserve(&line->in, size) < 0)
-        hang_up(line, "no memory for its message");
+        line_hang_up(line, "no memory for its message");
     else
         line->in.have += receive(line, line->in.bytes + line->in.have, size);
 }
@@ -242,7 +243,7 @@ static void read_and_serve(struct line *line)
         if (!line->in.bytes && !line->busy && have > 0)
             used = serve_one(line, room, have);
         if (!line->ended && buffer_add(&line->in, room + used, have - used) < 0)
-            hang_up(line, "no memory for its message");
+            line_hang_up(line, "no memory for its message");
     }
     if (used == 0 && !line->busy && has_request(line))
         serve_buffered(line);
@@ -295,9 +296,8 @@ static void close_channel(struct line *line)
 static void line_end(struct line *line)
 {
     struct server *server = line->server;
-    forget_call(line);
-    if (line->near_end)
-        line->near_end(line);
+    forget_waiters(line);
+    page_server_end(line);
     holdings_give_back(server, line);
     claims_give_back(server, line);
     taken_end(server, line, line->lost || line->mute);
@@ -350,7 +350,7 @@ static void watch(struct line *line, char how)
         code = loop_watch(line->server, &line->watch, how == 'w' ? OS_POLL_WRITE : OS_POLL_READ);
     line->watched = how;
     if (code < 0)
-        hang_up(line, "no memory to wait for it");
+        line_hang_up(line, "no memory to wait for it");
 }
 
 static char as_letter(enum os_poll_for what)
@@ -433,22 +433,29 @@ void line_answer(struct line *line, const struct message *reply)
     line->busy = false;
     line->job = NULL;
     line->last |= reply->size == 0; /* no memory for one */
-    send_reply(line, reply, has_request(line));
+    if (!page_server_answer(line, reply))
+        send_reply(line, reply, has_request(line));
     line_is_due(line);
 }
 
-void lines_drain(struct server *server)
+bool line_is_idle(const struct line *line)
 {
-    for (struct line *line = server->lines, *next; line; line = next) {
-        next = line->next;
-        if (!line->busy && may_read(line))
-            read_and_serve(line);
-        if (!line->job)
-            forget_call(line);
-        flush(line);
-        line->last = true;
-        settle(line);
+    return !line->busy && !line->last && !line->ended && !line->gone && !line->in.bytes && !line->out.bytes;
+}
+
+void line_serve(struct line *line, const void *request, size_t size)
+{
+    unsigned char room[2048];
+    struct message reply = MESSAGE_IN(room);
+    line->busy = true;
+    int code = dispatch(line->server, line, request, size, &reply);
+    if (code == DISPATCH_ANSWERED && page_server_answer(line, &reply)) {
+        line->busy = false; /* and its socket has nothing to do with it */
+    } else if (code != DISPATCH_PARKED) {
+        line->last |= code != DISPATCH_ANSWERED;
+        line_answer(line, &reply);
     }
+    message_free(&reply);
 }
 
 /* ---- the beginning ---- */

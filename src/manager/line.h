@@ -18,6 +18,7 @@ struct waiter;
 struct job;
 struct tie;
 struct taken;
+struct page_server;
 
 struct line_buffer {
     unsigned char *bytes; /* NULL while there is none */
@@ -58,8 +59,7 @@ struct line {
     unsigned taken_count;
     pid_t pid; /* of the other side, where the kernel tells; 0 */
     uid_t uid;
-    void *near; /* of what carries calls through shared memory; ended by near_end */
-    void (*near_end)(struct line *line);
+    struct page_server *page; /* carries calls through shared memory; NULL: none */
 };
 
 /** Makes a line of a connection, which it frees in any case. @return 0; -ENOMEM */
@@ -68,6 +68,15 @@ int line_new(struct server *server, kith_connection *connection);
 /** The answer to the request that was being carried out, whole frames; sent at once or when there is room. The line may
  *  then go on with its next request. It is not freed in here. */
 void line_answer(struct line *line, const struct message *reply);
+
+/** Whether nothing of what has come by its socket is left to be done: a request may come by its page. */
+bool line_is_idle(const struct line *line);
+
+/** Carries out a request that came by the page of an idle line. The line is not freed in here. */
+void line_serve(struct line *line, const void *request, size_t size);
+
+/** Reads no more from it, as from one whose other side has gone: it ends in its next turn. */
+void line_hang_up(struct line *line, const char *why);
 
 /** Has the line have a turn though its socket says nothing. */
 void line_is_due(struct line *line);

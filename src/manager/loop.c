@@ -66,13 +66,7 @@ static int64_t sleep_until(struct server *server, bool found, int64_t latest)
 {
     if (found || server->due)
         return 0;
-    if (server->awake_until != 0) {
-        if (os_clock_now() < server->awake_until)
-            return 0;
-        server->awake_until = 0;
-    }
-    int64_t next = server->timers.count > 0 ? server->timers.heap[0]->until : OS_FOREVER;
-    return next < latest ? next : latest;
+    return server->timers.count > 0 ? server->timers.heap[0]->until : OS_FOREVER;
 }
 
 static int turn(struct server *server, int64_t latest)

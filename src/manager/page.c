@@ -75,17 +75,14 @@ int page_take(struct page *page, void *copy, size_t *size)
     return 1;
 }
 
-bool page_answer(struct page *page, const void *head, size_t head_size, const void *body, size_t body_size)
+bool page_answer(struct page *page, const void *reply, size_t size)
 {
-    if (head_size > PAGE_MESSAGE_MAX || body_size > PAGE_MESSAGE_MAX - head_size) {
+    if (size > PAGE_MESSAGE_MAX) {
         move_on(page, PAGE_TAKEN, PAGE_SOCKET); /* if not, the client has said so already */
         return false;
     }
-    /* Also when the client has gone to the socket: it does not look here then. */
-    memcpy(page->data, head, head_size);
-    if (body_size > 0)
-        memcpy(page->data + head_size, body, body_size);
-    page->size = (uint32_t)(head_size + body_size);
+    memcpy(page->data, reply, size); /* also when the client has gone to the socket: it does not look here then */
+    page->size = (uint32_t)size;
     return move_on(page, PAGE_TAKEN, PAGE_REPLY);
 }
 

@@ -87,9 +87,9 @@ static inline void page_leave_fence(void)
  *  @return 1; 0 when there is none; KITH_EMALFORMED when the page is broken */
 int page_take(struct page *page, void *copy, size_t *size);
 
-/** Writes the reply in two parts, and hands it over.
+/** Writes the reply, and hands it over.
  *  @return false: it does not fit, or the client waits at the socket: it has to go there */
-bool page_answer(struct page *page, const void *head, size_t head_size, const void *body, size_t body_size);
+bool page_answer(struct page *page, const void *reply, size_t size);
 
 /** Whether a client that is gone has not received the reply that was handed over. */
 bool page_is_unread(const struct page *page);

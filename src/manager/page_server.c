@@ -47,11 +47,6 @@ struct pages {
     int64_t swept;
 };
 
-static struct pages *pages_of(const struct server *server)
-{
-    return server->near;
-}
-
 /* ---- attending ---- */
 
 static void add(struct pages *pages, struct page_server *own)
@@ -77,17 +72,15 @@ static void take_off(struct pages *pages, struct page_server *own)
 
 void page_server_attend(struct line *line)
 {
-    struct page_server *own = line->near;
+    struct page_server *own = line->page;
     if (!own || own->link || own->come++ < own->vain)
         return;
-    struct server *server = line->server;
-    struct pages *pages = pages_of(server);
+    struct pages *pages = line->server->pages;
     own->come = 0;
     own->calls = 0;
     add(pages, own);
     page_attend(own->page);
     pages->last = os_clock_now();
-    server->awake_until = pages->last + AWAKE;
 }
 
 /* Leaves a page. A look at it is to follow, behind the fence. */
@@ -105,10 +98,12 @@ static void leave(struct pages *pages, struct page_server *own)
 
 bool page_server_answer(struct line *line, const struct message *reply)
 {
-    struct page_server *own = line->near;
+    struct page_server *own = line->page;
     if (!own || !own->asked)
         return false;
     own->asked = false;
+    if (reply->size < FRAME_HEADER_MIN || line->last)
+        return false;
     return page_answer(own->page, reply->data + FRAME_HEADER_MIN, reply->size - FRAME_HEADER_MIN);
 }
 
@@ -122,7 +117,7 @@ static bool serve(struct server *server, struct page_server *own)
     int code = page_take(own->page, server->room, &size);
     if (code <= 0) {
         if (code < 0)
-            line_hang_up(line, "its page is broken");
+            line_hang_up(line, "its page is broken"), line_is_due(line);
         return false;
     }
     own->asked = true;
@@ -168,7 +163,7 @@ static void sweep(struct server *server, struct pages *pages, bool all)
 /* Looks until something else is to be done, or nothing more comes. */
 static bool poll(struct server *server)
 {
-    struct pages *pages = pages_of(server);
+    struct pages *pages = server->pages;
     if (!pages->attended)
         return false;
     int64_t begun = os_clock_now(), now = begun;
@@ -186,7 +181,6 @@ static bool poll(struct server *server)
         sweep(server, pages, over);
         pages->swept = now;
     }
-    server->awake_until = pages->attended ? pages->last + AWAKE : 0;
     return pages->attended;
 }
 
@@ -195,14 +189,14 @@ static bool poll(struct server *server)
 static bool may_have(const struct server *server, const struct line *line)
 {
     return line->lasting && line->is_unix && line->uid == geteuid() && line->channel.carrier == &channel_bare &&
-           !line->near && !line->out.bytes && !server->options.no_shared_memory && os_cpu_count() > 1;
+           !line->page && !line->out.bytes && !server->options.no_shared_memory && os_cpu_count() > 1;
 }
 
 static struct pages *pages_begin(struct server *server)
 {
-    if (!server->near && (server->near = calloc(1, sizeof(struct pages))))
+    if (!server->pages && (server->pages = calloc(1, sizeof(struct pages))))
         server->poll = poll;
-    return server->near;
+    return server->pages;
 }
 
 /* Makes a page and sends its descriptor. @return 0; a negative code */
@@ -238,8 +232,8 @@ static int give(struct server *server, struct line *line)
         return code;
     }
     own->line = line;
-    line->near = own;
-    line->near_end = page_server_end;
+    line->page = own;
+    page_server_attend(line);
     count_up(server->counters.pages, 1);
     return 0;
 }
@@ -252,21 +246,21 @@ int page_server_give(struct request *request)
 
 void page_server_end(struct line *line)
 {
-    struct page_server *own = line->near;
+    struct page_server *own = line->page;
     struct server *server = line->server;
     if (!own)
         return;
-    take_off(pages_of(server), own);
+    take_off(server->pages, own);
     line->lost |= page_is_unread(own->page);
     os_memory_unmap(own->page, PAGE_BYTES);
     free(own);
-    line->near = NULL;
+    line->page = NULL;
     count_up(server->counters.pages, -1U);
 }
 
 void pages_free(struct server *server)
 {
-    free(server->near);
-    server->near = NULL;
+    free(server->pages);
+    server->pages = NULL;
     server->poll = NULL;
 }

@@ -4,6 +4,7 @@
 #include "manager/dispatch.h"
 #include "manager/holders.h"
 #include "manager/line.h"
+#include "manager/page_server.h"
 #include "manager/registry.h"
 #include "manager/snapshot.h"
 #include "os/events.h"
@@ -202,9 +203,7 @@ void kith_server_free(kith_server *server)
     struct server *inner = &server->inner;
     if (inner->heirloom.owner) {
         lines_end(inner);
-        workers_end(inner);
-        holders_end(inner);
-        lent_end(inner);
+        pages_free(inner);
         registry_end(inner);
         forks_block();
         inherit_remove(&inner->heirloom);

@@ -86,11 +86,9 @@ struct server {
     /** Called in each turn of the loop, when it is not NULL, before it waits: for what no descriptor tells of, as calls
      *  in shared memory. @return whether it found something to do: then the loop does not sleep in this turn */
     bool (*poll)(struct server *server);
-    /** The loop goes on turning, without sleeping, until this instant: poll may move it. 0: it sleeps */
-    int64_t awake_until;
-    void *near;     /* of what has poll */
-    void *snapshot; /* of what writes snapshots; NULL while the loop does not run */
-    bool restored;  /* the snapshot was read, or is not there */
+    struct pages *pages; /* NULL until the first */
+    void *snapshot; /* of what writes snapshots */
+    int failure;    /* what kith_server_run is to return; 0 */
 };
 
 enum { SERVER_ROOM = 65536 };

@@ -71,7 +71,7 @@ int os_memory_map(void **address, int file, uint64_t offset, size_t size)
 
 int os_memory_map_to_read(const void **address, int file, uint64_t offset, size_t size)
 {
-    void *got;
+    void *got = NULL;
     int code = map(&got, PROT_READ, MAP_SHARED, file, offset, size);
     if (code == 0)
         *address = got;
