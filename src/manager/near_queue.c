@@ -114,8 +114,8 @@ static int share(kith_proxy *proxy, struct thread_line *line)
     int files[2] = { -1, -1 };
     int code = thread_line_settle(line, OS_FOREVER);
     if (code == 0)
-        code = question_write(&line->request,
-                              &(struct question){ .id = "", .method = "kith_share", .text = proxy->id });
+        code =
+            question_write(&line->request, &(struct question){ .id = "", .method = "kith_share", .text = proxy->id });
     if (code == 0)
         code = thread_line_send(line, OS_FOREVER);
     if (code == 0)
@@ -212,8 +212,8 @@ int near_queue_put(kith_proxy *proxy, const kith_value *value, kith_timeout time
     if (code == 0 && mentions_proxy(&pickle)) {
         code = NEAR_NOT;
     } else if (code == 0) {
-        code = outcome(kith_queue_put(near->queue, pickle.data, pickle.size, patience_of(timeout)), KITH_EFULL,
-                       timeout);
+        code =
+            outcome(kith_queue_put(near->queue, pickle.data, pickle.size, patience_of(timeout)), KITH_EFULL, timeout);
         if (code == 0)
             tell(proxy, line, near, NOTE_GETTERS);
     }

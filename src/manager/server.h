@@ -86,7 +86,8 @@ struct server {
     /** Called in each turn of the loop, when it is not NULL, before it waits: for what no descriptor tells of, as calls
      *  in shared memory. @return whether it found something to do: then the loop does not sleep in this turn */
     bool (*poll)(struct server *server);
-    struct pages *pages; /* NULL until the first */
+    struct pages *pages;         /* NULL until the first */
+    struct shared_queue *shared_queues;
     void *snapshot; /* of what writes snapshots */
     int failure;    /* what kith_server_run is to return; 0 */
 };

@@ -6,6 +6,7 @@
  * Who joins sleeps on one word, without owning it: ROBUST_WAITERS in it means that somebody may sleep. Who makes the
  * last message done says how many are, and wakes all. It has that word in its slot meanwhile, and so has everybody who
  * joins: if it dies before it has woken them, the kernel wakes one of them, and that one wakes the rest. */
+#include "queue/counts.h"
 #include "queue/queue.h"
 
 static uint64_t count_puts(const struct queue_shared *shared)
@@ -119,4 +120,21 @@ int kith_queue_join(kith_queue *queue, kith_timeout timeout)
     }
     robust_pending(self, NULL);
     return code;
+}
+
+/* ---- for others ---- */
+
+uint64_t queue_count_puts(const kith_queue *queue)
+{
+    return count_puts(queue->chain.shared);
+}
+
+uint64_t queue_count_gets(const kith_queue *queue)
+{
+    return count_gets(queue->chain.shared);
+}
+
+bool queue_was_done(const kith_queue *queue, uint64_t least)
+{
+    return is_joined(queue->chain.shared, least);
 }

@@ -1,0 +1,336 @@
+#include "manager/shared_queue.h"
+
+#include "base/error.h"
+#include "manager/holders.h"
+#include "manager/server.h"
+#include "os/clock.h"
+#include "os/memory.h"
+#include "os/socket.h"
+#include "os/thread.h"
+#include "queue/counts.h"
+
+#include <errno.h>
+#include <kith/codec.h>
+#include <kith/queue.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* How often to look whether messages with references have been got, in nanoseconds. */
+#define LOOK ((int64_t)10 * 1000000000)
+
+struct kept {
+    struct cell *cell; /* held */
+    uint64_t number;   /* when so many messages have been got, so has this one */
+    struct kept *next;
+};
+
+struct shared_queue {
+    struct server *server;
+    kith_queue *queue;
+    struct note *note;
+    int note_file;
+    struct kept *returned; /* the one that was returned last is the next */
+    size_t returned_count;
+    struct kept *referring, **referring_end; /* put by the server, with references that it holds meanwhile */
+    struct timer referring_timer;
+    struct shared_queue *next, **link; /* among the server's */
+};
+
+/* ---- messages with references ---- */
+
+static void referring_let_go(struct shared_queue *shared, bool all)
+{
+    uint64_t gets = all ? UINT64_MAX : queue_count_gets(shared->queue);
+    while (shared->referring && shared->referring->number <= gets) {
+        struct kept *kept = shared->referring;
+        shared->referring = kept->next;
+        if (!shared->referring)
+            shared->referring_end = &shared->referring;
+        lend_all(shared->server, kept->cell); /* whoever has got it is about to say that it has references */
+        cell_drop(shared->server, kept->cell);
+        free(kept);
+    }
+}
+
+static void on_referring_timer(struct server *server, struct timer *timer)
+{
+    struct shared_queue *shared =
+        (struct shared_queue *)((char *)timer - offsetof(struct shared_queue, referring_timer));
+    referring_let_go(shared, false);
+    if (shared->referring && timer_set(server, timer, os_clock_now() + LOOK) < 0)
+        referring_let_go(shared, true); /* there is room: it was set just now */
+}
+
+/* Makes ready to keep what a message refers to, before it is put. @return NULL when there is no memory */
+static struct kept *referring_prepare(struct shared_queue *shared, struct cell *cell)
+{
+    struct kept *kept = malloc(sizeof *kept);
+    if (kept && !shared->referring && timer_set(shared->server, &shared->referring_timer, os_clock_now() + LOOK) < 0) {
+        free(kept);
+        kept = NULL;
+    }
+    if (kept)
+        *kept = (struct kept){ .cell = cell_hold(cell) };
+    return kept;
+}
+
+/* The message has been put, or not. */
+static void referring_settle(struct shared_queue *shared, struct kept *kept, bool put)
+{
+    if (!put) {
+        cell_drop(shared->server, kept->cell);
+        free(kept);
+        return;
+    }
+    kept->number = queue_count_puts(shared->queue);
+    *shared->referring_end = kept;
+    shared->referring_end = &kept->next;
+}
+
+/* ---- life ---- */
+
+static void note_own(struct note *note)
+{
+    struct os_thread *self = os_thread_self();
+    robust_pending(self, &note->server);
+    atomic_store_explicit(&note->server.value, self->id, memory_order_release);
+    robust_link(self, &note->server);
+    robust_pending(self, NULL);
+}
+
+static void note_disown(struct note *note)
+{
+    struct os_thread *self = os_thread_self();
+    robust_pending(self, &note->server);
+    robust_unlink(self, &note->server);
+    atomic_store_explicit(&note->server.value, 0, memory_order_release);
+    robust_pending(self, NULL);
+}
+
+static int note_make(struct shared_queue *shared)
+{
+    void *memory = NULL;
+    int code = shared->note_file = os_memory_file("kith-note");
+    if (code >= 0)
+        code = os_memory_back(shared->note_file, 0, sizeof *shared->note);
+    if (code >= 0)
+        code = os_memory_map(&memory, shared->note_file, 0, sizeof *shared->note);
+    shared->note = memory;
+    return code < 0 ? error_fail(code, "no memory to share a queue: %s", kith_strerror(code)) : 0;
+}
+
+static void free_parts(struct shared_queue *shared)
+{
+    kith_queue_free(shared->queue);
+    if (shared->note)
+        os_memory_unmap(shared->note, sizeof *shared->note);
+    if (shared->note_file >= 0)
+        close(shared->note_file);
+    free(shared);
+}
+
+static void add(struct server *server, struct shared_queue *shared)
+{
+    shared->next = server->shared_queues;
+    shared->link = &server->shared_queues;
+    if (shared->next)
+        shared->next->link = &shared->next;
+    server->shared_queues = shared;
+    count_up(server->counters.shared_queues, 1);
+}
+
+int shared_queue_new(struct server *server, struct shared_queue **shared, uint64_t max_items)
+{
+    struct shared_queue *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_fail(-ENOMEM, "no memory to share a queue");
+    made->note_file = -1;
+    made->server = server;
+    made->referring_end = &made->referring;
+    made->referring_timer.due = on_referring_timer;
+    int code = kith_queue_new(&made->queue, &(kith_queue_options){ .max_items = max_items });
+    if (code == 0)
+        code = note_make(made);
+    if (code < 0) {
+        free_parts(made);
+        return code;
+    }
+    note_own(made->note);
+    add(server, made);
+    *shared = made;
+    return 0;
+}
+
+void shared_queue_free(struct shared_queue *shared)
+{
+    struct server *server = shared->server;
+    if (note_has_server(shared->note))
+        note_disown(shared->note);
+    timer_clear(server, &shared->referring_timer);
+    referring_let_go(shared, true);
+    while (shared->returned) {
+        struct kept *kept = shared->returned;
+        shared->returned = kept->next;
+        cell_drop(server, kept->cell);
+        free(kept);
+    }
+    *shared->link = shared->next;
+    if (shared->next)
+        shared->next->link = shared->link;
+    count_up(server->counters.shared_queues, -1U);
+    free_parts(shared);
+}
+
+void shared_queues_begin(struct server *server)
+{
+    for (struct shared_queue *shared = server->shared_queues; shared; shared = shared->next)
+        note_own(shared->note);
+}
+
+void shared_queues_cease(struct server *server)
+{
+    for (struct shared_queue *shared = server->shared_queues; shared; shared = shared->next)
+        note_disown(shared->note);
+}
+
+int shared_queue_begin_unfinished(struct shared_queue *shared, uint64_t count)
+{
+    int code = 0;
+    for (; count > 0 && code == 0; count--) {
+        size_t size;
+        code = kith_queue_put(shared->queue, NULL, 0, KITH_NOWAIT);
+        if (code == 0)
+            code = kith_queue_get(shared->queue, NULL, 0, &size, KITH_NOWAIT);
+    }
+    return code;
+}
+
+int shared_queue_send(const struct shared_queue *shared, int socket)
+{
+    int code = os_socket_send_descriptor(socket, kith_queue_share_fd(shared->queue));
+    return code < 0 ? code : os_socket_send_descriptor(socket, shared->note_file);
+}
+
+/* ---- messages ---- */
+
+int shared_queue_put(struct shared_queue *shared, struct cell *cell)
+{
+    enum { HEAD = sizeof cell->head, STOP = 1 };
+    struct kept *kept = NULL;
+    if (cell->reference_count > 0) {
+        kept = referring_prepare(shared, cell);
+        if (!kept)
+            return error_fail(-ENOMEM, "no memory to keep what a message refers to");
+    }
+    int code = kith_queue_put(shared->queue, cell->head, HEAD + cell->size + STOP, KITH_NOWAIT);
+    if (kept)
+        referring_settle(shared, kept, code == 0);
+    return code;
+}
+
+static int take_returned(struct shared_queue *shared, struct cell **cell)
+{
+    struct kept *kept = shared->returned;
+    *cell = kept->cell;
+    shared->returned = kept->next;
+    shared->returned_count--;
+    free(kept);
+    if (!shared->returned)
+        note_clear(shared->note, NOTE_RETURNED);
+    return 0;
+}
+
+int shared_queue_get(struct shared_queue *shared, struct cell **cell)
+{
+    const void *data;
+    size_t size;
+    if (shared->returned)
+        return take_returned(shared, cell);
+    int code = kith_queue_peek(shared->queue, &data, &size, KITH_NOWAIT);
+    if (code < 0)
+        return code;
+    code = cell_from_pickle(shared->server, cell, data, size);
+    kith_queue_release(shared->queue, code == 0 || code == KITH_EMALFORMED);
+    return code;
+}
+
+void shared_queue_return(struct shared_queue *shared, struct cell *cell)
+{
+    struct kept *kept = malloc(sizeof *kept);
+    if (!kept) { /* better late than never */
+        (void)shared_queue_put(shared, cell);
+        cell_drop(shared->server, cell);
+        return;
+    }
+    *kept = (struct kept){ .cell = cell, .next = shared->returned };
+    shared->returned = kept;
+    shared->returned_count++;
+    note_wait(shared->note, NOTE_RETURNED);
+}
+
+int shared_queue_done(struct shared_queue *shared)
+{
+    return kith_queue_task_done(shared->queue);
+}
+
+void shared_queue_expect(struct shared_queue *shared, uint32_t whom, bool waits)
+{
+    (waits ? note_wait : note_clear)(shared->note, whom);
+}
+
+/* ---- looks ---- */
+
+uint64_t shared_queue_puts(const struct shared_queue *shared)
+{
+    return queue_count_puts(shared->queue);
+}
+
+bool shared_queue_was_done(const struct shared_queue *shared, uint64_t least)
+{
+    return queue_was_done(shared->queue, least);
+}
+
+uint64_t shared_queue_unfinished(const struct shared_queue *shared)
+{
+    kith_queue_stats stats;
+    return kith_queue_get_stats(shared->queue, &stats) == 0 ? stats.unfinished : 0;
+}
+
+size_t shared_queue_length(const struct shared_queue *shared)
+{
+    return (size_t)kith_queue_qsize(shared->queue) + shared->returned_count;
+}
+
+/* ---- all of them ---- */
+
+struct collection {
+    kith_arena *arena;
+    kith_value *list;
+};
+
+static int append(struct collection *collection, const void *data, size_t size)
+{
+    kith_value *value;
+    int code = kith_pickle_read(collection->arena, &value, data, size, NULL);
+    return code < 0 ? code : kith_value_append(collection->list, value);
+}
+
+static int append_queued(void *context, const void *data, size_t size)
+{
+    return append(context, data, size);
+}
+
+int shared_queue_list(struct shared_queue *shared, kith_arena *arena, kith_value **list)
+{
+    enum { HEAD = 2, STOP = 1 };
+    struct collection collection = { .arena = arena, .list = kith_value_list(arena) };
+    int code = collection.list ? 0 : -ENOMEM;
+    for (const struct kept *kept = shared->returned; kept && code == 0; kept = kept->next)
+        code = append(&collection, kept->cell->head, HEAD + kept->cell->size + STOP);
+    if (code == 0)
+        code = kith_queue_walk(shared->queue, append_queued, &collection);
+    if (code == 0)
+        *list = collection.list;
+    return code;
+}

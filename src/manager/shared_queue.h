@@ -1,0 +1,58 @@
+/* A managed queue that is in shared memory, seen from the server, which is one of its users: the others are clients
+ * (near_queue.h), who got its descriptor by a call of the server, "kith_share". docs/design/near.md has all of it.
+ *
+ * Nothing here waits. Who has to wait at the server is parked; shared_queue_expect says so to the clients before the
+ * last look, and whoever of them changes the queue then says "kith_changed". */
+#ifndef KITH_SRC_MANAGER_SHARED_QUEUE_H
+#define KITH_SRC_MANAGER_SHARED_QUEUE_H
+
+#include "manager/cell.h"
+#include "manager/note.h"
+
+struct shared_queue;
+
+/** Makes an empty one. @param max_items  0: no bound
+ *  @return 0; as kith_queue_new, with the detail */
+int shared_queue_new(struct server *server, struct shared_queue **shared, uint64_t max_items);
+
+/** Has so many messages be got and not done, that were so before the queue was shared: before anything is put.
+ *  @return 0; -ENOMEM */
+int shared_queue_begin_unfinished(struct shared_queue *shared, uint64_t count);
+
+void shared_queue_free(struct shared_queue *shared);
+
+/** @return 0; KITH_EFULL; another code of kith_queue_put, with the detail. The cell stays the caller's */
+int shared_queue_put(struct shared_queue *shared, struct cell *cell);
+
+/** @param cell  receives the message, held once
+ *  @return 0; KITH_EEMPTY; a code of kith_queue_get, cell_from_pickle, with the detail: it stays in the queue, unless it
+ *          is KITH_EMALFORMED */
+int shared_queue_get(struct shared_queue *shared, struct cell **cell);
+
+/** Takes a message back that was got, as the next one: the caller's hold ends. */
+void shared_queue_return(struct shared_queue *shared, struct cell *cell);
+
+/** @return 0; -EPERM when all that were got are done */
+int shared_queue_done(struct shared_queue *shared);
+
+/** How many messages have been put; and whether since so many had been put all were done at some instant. */
+uint64_t shared_queue_puts(const struct shared_queue *shared);
+bool shared_queue_was_done(const struct shared_queue *shared, uint64_t least);
+
+uint64_t shared_queue_unfinished(const struct shared_queue *shared);
+size_t shared_queue_length(const struct shared_queue *shared);
+
+/** Says to clients whether somebody is parked. When somebody is to be: before the last look. @param whom  NOTE_... */
+void shared_queue_expect(struct shared_queue *shared, uint32_t whom, bool waits);
+
+/** The messages as a list, the next one first; none is taken. @return 0; -ENOMEM; as kith_pickle_read */
+int shared_queue_list(struct shared_queue *shared, kith_arena *arena, kith_value **list);
+
+/** Sends the descriptors of the queue and of its note. @return 0; a code of os_socket_send_descriptor */
+int shared_queue_send(const struct shared_queue *shared, int socket);
+
+/** The server's thread begins and ceases to serve: clients see by the notes whether it does. */
+void shared_queues_begin(struct server *server);
+void shared_queues_cease(struct server *server);
+
+#endif

@@ -1,0 +1,16 @@
+/* A queue's counts, for those who keep account of it beside: as what a manager's server has of one that it shares. */
+#ifndef KITH_SRC_QUEUE_COUNTS_H
+#define KITH_SRC_QUEUE_COUNTS_H
+
+#include <kith/queue.h>
+
+#include <stdbool.h>
+
+/** How many messages have been put, and got, since it was made. With redelivery, done is what got is without. */
+uint64_t queue_count_puts(const kith_queue *queue);
+uint64_t queue_count_gets(const kith_queue *queue);
+
+/** Whether all messages are done, or once were, when at least so many had been put: what kith_queue_join waits for. */
+bool queue_was_done(const kith_queue *queue, uint64_t least);
+
+#endif
