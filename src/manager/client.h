@@ -9,6 +9,7 @@
 #include <kith/manager.h>
 
 #include "base/deadline.h"
+#include "manager/near_queue.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -39,6 +40,7 @@ struct kith_proxy {
     kith_value *value;      /* the proxy as Python pickles it */
     _Atomic unsigned taken; /* the life in which the reference was taken; 0: there is none. Changed by exchange: who
                                takes it asks the server, once */
+    struct near_client near; /* a queue that is in this process, too */
 };
 
 /** Refuses what must not be NULL. @return 0; -EINVAL with the detail */

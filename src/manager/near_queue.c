@@ -1,6 +1,5 @@
 #include "manager/near_queue.h"
 
-#include "connection/connection.h"
 #include "manager/client.h"
 #include "manager/note.h"
 #include "manager/proxy_call.h"

@@ -7,7 +7,6 @@
 #include "manager/thread_line.h"
 #include "os/memory.h"
 #include "os/named.h"
-#include "os/stream.h"
 #include "os/thread.h"
 
 #include <errno.h>
@@ -26,22 +25,6 @@ enum { REST_MAX = 4096 };
 
 /* ---- asking for one ---- */
 
-static bool can_have_page(const struct thread_line *line)
-{
-    const kith_manager *manager = line->manager;
-    return manager->is_kith && !manager->no_shared_memory && line->connection->is_unix &&
-           line->connection->bound == 0 && os_cpu_count() > 1;
-}
-
-/* Whether this process can have one descriptor more: one that has come must be received. */
-static bool can_receive_descriptor(const struct thread_line *line)
-{
-    int copy = os_stream_copy(line->connection->channel.socket);
-    if (copy >= 0)
-        close(copy);
-    return copy >= 0;
-}
-
 /* Maps what the server has sent. No page is no failure. */
 static struct page *map(int file)
 {
@@ -57,18 +40,15 @@ static int receive_page(struct thread_line *line, deadline until)
 {
     int file;
     kith_bytes answer;
-    int code;
-    do
-        code = kith_connection_recv_fd(line->connection, &file, client_timeout(until));
-    while (code == -EINTR);
+    int code = thread_line_receive_fd(line, &file, until);
     if (code == 0) {
         line->page.page = map(file);
         close(file);
+    } else if (code != -ENOMSG) {
+        return code;
     }
     line->page.refused = !line->page.page;
-    code = code == -ENOMSG ? 0 : thread_line_failed(line, code);
-    if (code == 0)
-        code = thread_line_receive(line, &answer, until);
+    code = thread_line_receive(line, &answer, until);
     if (code == 0)
         kith_bytes_free(&answer);
     return code;
@@ -97,12 +77,11 @@ static int count_call(struct thread_line *line, deadline until)
         return 0;
     int64_t before = client->since;
     client->since = os_clock_now();
-    if (before == 0 || client->since - before > BUSY_TIME || !can_receive_descriptor(line))
+    if (before == 0 || client->since - before > BUSY_TIME)
         return 0;
-    if (can_have_page(line))
-        return ask(line, until);
-    client->refused = true;
-    return 0;
+    /* A page keeps no bound for answers, and with one CPU, to spin is to keep the server from answering. */
+    client->refused = line->connection->bound > 0 || os_cpu_count() == 1 || !thread_line_takes_descriptors(line);
+    return client->refused ? 0 : ask(line, until);
 }
 
 /* ---- calls ---- */
@@ -139,7 +118,7 @@ static int receive_reply(struct thread_line *line, kith_bytes *answer)
     if (!copy) {
         int code = reply ? error_fail(-ENOMEM, "no memory for an answer of %zu bytes", size)
                          : error_fail(KITH_EMALFORMED, "the server's page is broken");
-        return thread_line_failed(line, code);
+        return thread_line_fail(line, code);
     }
     memcpy(copy, reply, size);
     page_free(line->page.page);
@@ -181,7 +160,7 @@ static int call(struct thread_line *line, kith_bytes *answer, deadline until)
     case PAGE_FREE:
         return 0;
     default:
-        return thread_line_failed(line, error_fail(KITH_EMALFORMED, "the server's page is broken"));
+        return thread_line_fail(line, error_fail(KITH_EMALFORMED, "the server's page is broken"));
     }
 }
 

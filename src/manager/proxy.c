@@ -47,6 +47,7 @@ static const char *class_of(const char *type, const kith_value *exposed)
 
 static void free_handle(kith_proxy *proxy)
 {
+    near_client_end(&proxy->near);
     kith_arena_free(proxy->arena);
     free(proxy);
 }

@@ -4,15 +4,18 @@
 #include "manager/thread_line.h"
 
 #include "base/error.h"
+#include "connection/connection.h"
 #include "manager/exception.h"
 #include "manager/server_call.h"
 #include "os/process.h"
+#include "os/stream.h"
 #include "os/thread.h"
 #include "process/forks.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* How long a thread that ends waits for answers that it is owed. */
 #define FAREWELL KITH_SECONDS(1)
@@ -82,6 +85,7 @@ static struct thread_line *take_first(struct thread_line **list)
 
 void thread_line_drop(struct thread_line *line)
 {
+    page_client_end(&line->page);
     kith_connection_free(line->connection);
     line->connection = NULL;
     line->owed = 0;
@@ -274,8 +278,8 @@ static bool is_end(int code)
     return code == KITH_EEOF || code == KITH_ETRUNCATED || code == -EPIPE || code == -ECONNRESET;
 }
 
-/* Closes the line: whatever failed, no answer to come would be the one that is waited for. */
-static int fail(struct thread_line *line, int code)
+/* A kith server that is gone has forgotten our references, and so has one whose line kept them. */
+int thread_line_fail(struct thread_line *line, int code)
 {
     kith_manager *manager = line->manager;
     thread_line_drop(line);
@@ -299,7 +303,7 @@ int thread_line_send(struct thread_line *line, deadline until)
     if (line->request.capacity > REQUEST_KEPT)
         pickle_out_free(&line->request);
     line->busy = false;
-    return code < 0 ? fail(line, code) : 0;
+    return code < 0 ? thread_line_fail(line, code) : 0;
 }
 
 int thread_line_receive(struct thread_line *line, kith_bytes *answer, deadline until)
@@ -310,15 +314,46 @@ int thread_line_receive(struct thread_line *line, kith_bytes *answer, deadline u
         code = kith_connection_recv(line->connection, answer, client_timeout(until));
     while (code == -EINTR);
     line->busy = false;
-    return code < 0 ? fail(line, code) : 0;
+    return code < 0 ? thread_line_fail(line, code) : 0;
 }
 
 int thread_line_exchange(struct thread_line *line, kith_bytes *answer, deadline until)
 {
-    int code = thread_line_send(line, until);
+    int code = line->owed == 0 ? page_client_exchange(line, answer, until) : 0;
+    if (code != 0)
+        return code < 0 ? code : 0;
+    code = thread_line_send(line, until);
     if (code == 0)
         code = thread_line_settle(line, until);
     return code < 0 ? code : thread_line_receive(line, answer, until);
+}
+
+/* ---- descriptors ---- */
+
+bool thread_line_takes_descriptors(const struct thread_line *line)
+{
+    const kith_manager *manager = line->manager;
+    if (!manager->is_kith || manager->no_shared_memory || !line->connection->is_unix)
+        return false;
+    int copies[2];
+    for (int i = 0; i < 2; i++)
+        copies[i] = os_stream_copy(line->connection->channel.socket);
+    for (int i = 0; i < 2; i++) {
+        if (copies[i] >= 0)
+            close(copies[i]);
+    }
+    return copies[0] >= 0 && copies[1] >= 0;
+}
+
+int thread_line_receive_fd(struct thread_line *line, int *fd, deadline until)
+{
+    int code;
+    line->busy = true;
+    do
+        code = kith_connection_recv_fd(line->connection, fd, client_timeout(until));
+    while (code == -EINTR);
+    line->busy = false;
+    return code < 0 && code != -ENOMSG ? thread_line_fail(line, code) : code;
 }
 
 /* ---- answers that are owed ---- */
@@ -358,7 +393,13 @@ int thread_line_settle(struct thread_line *line, deadline until)
 
 int thread_line_post(struct thread_line *line, deadline until)
 {
-    int code = line->owed < THREAD_LINE_OWED_MAX ? 0 : thread_line_settle(line, until);
+    kith_bytes answer;
+    int code = line->owed == 0 ? page_client_exchange(line, &answer, until) : 0;
+    if (code > 0)
+        look(line, &answer);
+    if (code != 0)
+        return code < 0 ? code : 0;
+    code = line->owed < THREAD_LINE_OWED_MAX ? 0 : thread_line_settle(line, until);
     if (code == 0)
         code = thread_line_send(line, until);
     if (code == 0)

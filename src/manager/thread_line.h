@@ -5,6 +5,7 @@
 #define KITH_SRC_MANAGER_THREAD_LINE_H
 
 #include "manager/client.h"
+#include "manager/page_client.h"
 #include "manager/question.h"
 
 /** How many answers may be owed at a time: all together they fit into the smallest socket's buffer, so a server that
@@ -16,13 +17,14 @@ struct thread_line {
     kith_connection *connection; /* NULL: to be made */
     struct pickle_out request;   /* what thread_line_send sends; its memory stays */
     kith_arena *arena;           /* for results that nobody keeps */
+    struct page_client page;     /* calls through shared memory */
     unsigned owed;               /* answers of calls that did not wait for them, and that come first */
     kith_bytes mistake;          /* the first of those answers that told of an exception; data NULL: none */
     bool busy;                   /* in a call: a child that is forked now can't free it */
 
     /* Under forks_block. */
-    unsigned generation; /* of the process that it is of */
-    struct thread_line *next_of_manager, **link_of_manager;
+    unsigned generation;                                    /* of the process that it is of */
+    struct thread_line *next_of_manager, **link_of_manager; /* link NULL: in no list, as the keeper */
     struct thread_line *next_of_thread, **link_of_thread;
 };
 
@@ -37,7 +39,7 @@ int thread_line_send(struct thread_line *line, deadline until);
 /** Receives the next answer; free it with kith_bytes_free. Not while one is owed. */
 int thread_line_receive(struct thread_line *line, kith_bytes *answer, deadline until);
 
-/** Sends line->request and receives its answer, behind those that are owed. */
+/** Sends line->request and receives its answer, behind those that are owed; by the line's page if that is quicker. */
 int thread_line_exchange(struct thread_line *line, kith_bytes *answer, deadline until);
 
 /** Sends line->request, whose answer is read later: it has no result but a failure. */
@@ -48,6 +50,17 @@ int thread_line_settle(struct thread_line *line, deadline until);
 
 /** What the first answer that was owed, and told of an exception, says: once. @return 0; the exception's code */
 int thread_line_mistake(struct thread_line *line);
+
+/** Whether the server may send descriptors: it is a kith server on this host, shared memory is wanted, and this process
+ *  can have two descriptors more. */
+bool thread_line_takes_descriptors(const struct thread_line *line);
+
+/** Receives a descriptor. @return 0; -ENOMSG when an answer comes next; as thread_line_receive */
+int thread_line_receive_fd(struct thread_line *line, int *fd, deadline until);
+
+/** What a failure of an exchange ends with, after which no answer would be the one that is waited for: closes the
+ *  connection. @return the code, or KITH_ECLOSED, with the detail */
+int thread_line_fail(struct thread_line *line, int code);
 
 /** Closes the connection; the next call makes another. */
 void thread_line_drop(struct thread_line *line);
