@@ -175,8 +175,9 @@ static size_t serve_one(struct line *line, const unsigned char *bytes, size_t ha
     } else {
         line->busy = false;
         line->last |= code != DISPATCH_ANSWERED;
-        send_reply(line, &reply,
-                   !line->last && frame_in(line, bytes + used, have - used, &next_header, &next_size) == 1);
+        if (!page_server_answer(line, &reply))
+            send_reply(line, &reply,
+                       !line->last && frame_in(line, bytes + used, have - used, &next_header, &next_size) == 1);
     }
     message_free(&reply);
     return used;

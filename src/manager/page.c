@@ -24,6 +24,12 @@ void page_send(struct page *page, const void *request, size_t size)
     atomic_exchange_explicit(&page->word, PAGE_REQUEST, memory_order_seq_cst);
 }
 
+void page_await(struct page *page)
+{
+    /* The request, which goes to the server after it, carries it along. */
+    atomic_store_explicit(&page->word, PAGE_TAKEN, memory_order_release);
+}
+
 enum page_state page_stop(struct page *page)
 {
     if (move_on(page, PAGE_REQUEST, PAGE_FREE))
@@ -81,7 +87,9 @@ bool page_answer(struct page *page, const void *reply, size_t size)
         move_on(page, PAGE_TAKEN, PAGE_SOCKET); /* if not, the client has said so already */
         return false;
     }
-    memcpy(page->data, reply, size); /* also when the client has gone to the socket: it does not look here then */
+    if (page_state(page) != PAGE_TAKEN)
+        return false;
+    memcpy(page->data, reply, size); /* also when the client goes to the socket by now: it does not look here then */
     page->size = (uint32_t)size;
     return move_on(page, PAGE_TAKEN, PAGE_REPLY);
 }

@@ -6,6 +6,7 @@
  *
  *     FREE -> REQUEST -> TAKEN -> REPLY -> FREE       all is well
  *             REQUEST -> FREE                         the client takes it back, and sends it by the socket
+ *     FREE -> TAKEN                                   the client sends it by the socket, and awaits the reply here
  *                        TAKEN -> SOCKET -> FREE      either side: the reply comes by the socket */
 #ifndef KITH_SRC_MANAGER_PAGE_H
 #define KITH_SRC_MANAGER_PAGE_H
@@ -18,7 +19,7 @@
 enum page_state {
     PAGE_FREE,    /* the client's: it may write a request */
     PAGE_REQUEST, /* there is one, and nobody has it */
-    PAGE_TAKEN,   /* the server's: it has copied the request, and may write the reply */
+    PAGE_TAKEN,   /* the server's: it has the request, and may write the reply */
     PAGE_REPLY,   /* the client's: it may copy the reply */
     PAGE_SOCKET   /* the client's, once the reply has come by the socket */
 };
@@ -56,6 +57,9 @@ static inline bool page_is_attended(const struct page *page)
 /** Writes a request in a free page. @param size  at most PAGE_MESSAGE_MAX */
 void page_send(struct page *page, const void *request, size_t size);
 
+/** Awaits the reply of a request in a free page; the request is then to be sent by the socket. */
+void page_await(struct page *page);
+
 /** Ends waiting. @return PAGE_FREE: the request was not taken, and is the caller's again; PAGE_REPLY: it is there;
  *  PAGE_SOCKET: it comes by the socket; another one when the page is broken */
 enum page_state page_stop(struct page *page);
@@ -87,8 +91,8 @@ static inline void page_leave_fence(void)
  *  @return 1; 0 when there is none; KITH_EMALFORMED when the page is broken */
 int page_take(struct page *page, void *copy, size_t *size);
 
-/** Writes the reply, and hands it over.
- *  @return false: it does not fit, or the client waits at the socket: it has to go there */
+/** Writes the reply, and hands it over: to a request that came by the page, or by the socket.
+ *  @return false: it does not fit, or the client awaits it at the socket */
 bool page_answer(struct page *page, const void *reply, size_t size);
 
 /** Whether a client that is gone has not received the reply that was handed over. */

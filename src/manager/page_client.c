@@ -19,7 +19,7 @@ enum { BUSY_CALLS = 32, BUSY_TIME = 50000000 };
 
 /* How long to spin for an answer, in nanoseconds: about what it takes to sleep and to be woken instead. The clock is
  * looked at every few looks at the page. */
-enum { PATIENCE = 20000, LOOKS = 32 };
+enum { PATIENCE = 50000, LOOKS = 32 };
 
 enum { REST_MAX = 4096 };
 
@@ -135,7 +135,7 @@ static int receive_by_socket(struct thread_line *line, kith_bytes *answer, deadl
     return 1;
 }
 
-/* The answer was in time, or not: then the next calls leave the page alone, more of them each time. */
+/* The server was in time, or not: then the next calls leave the page alone, more of them each time. */
 static void learn(struct page_client *client, bool in_time)
 {
     if (in_time) {
@@ -146,22 +146,39 @@ static void learn(struct page_client *client, bool in_time)
     }
 }
 
-static int call(struct thread_line *line, kith_bytes *answer, deadline until)
+static int receive(struct thread_line *line, kith_bytes *answer, enum page_state state, deadline until)
+{
+    if (state == PAGE_REPLY)
+        return receive_reply(line, answer);
+    if (state == PAGE_SOCKET)
+        return receive_by_socket(line, answer, until);
+    return thread_line_fail(line, error_fail(KITH_EMALFORMED, "the server's page is broken"));
+}
+
+/* The request by the page. A server that has taken it was in time, also when the method takes long.
+ * @return as page_client_exchange */
+static int send_by_page(struct thread_line *line, kith_bytes *answer, deadline until)
 {
     struct page_client *client = &line->page;
     page_send(client->page, line->request.data, line->request.size);
     enum page_state state = spin(client->page);
-    learn(client, state == PAGE_REPLY);
-    switch (state) {
-    case PAGE_REPLY:
-        return receive_reply(line, answer);
-    case PAGE_SOCKET:
-        return receive_by_socket(line, answer, until);
-    case PAGE_FREE:
+    if (state == PAGE_FREE)
         return 0;
-    default:
-        return thread_line_fail(line, error_fail(KITH_EMALFORMED, "the server's page is broken"));
-    }
+    learn(client, true);
+    return receive(line, answer, state, until);
+}
+
+/* The request by the socket, as the server is asleep, and the answer by the page, if it is awake soon enough. */
+static int send_by_socket(struct thread_line *line, kith_bytes *answer, deadline until)
+{
+    struct page_client *client = &line->page;
+    page_await(client->page);
+    int code = thread_line_send(line, until);
+    if (code < 0)
+        return code;
+    enum page_state state = spin(client->page);
+    learn(client, state == PAGE_REPLY);
+    return receive(line, answer, state, until);
 }
 
 int page_client_exchange(struct thread_line *line, kith_bytes *answer, deadline until)
@@ -176,9 +193,10 @@ int page_client_exchange(struct thread_line *line, kith_bytes *answer, deadline 
         client->resting--;
         return 0;
     }
-    if (line->request.size > PAGE_MESSAGE_MAX || !page_is_attended(client->page))
-        return 0;
-    return call(line, answer, until);
+    int code = 0;
+    if (line->request.size <= PAGE_MESSAGE_MAX && page_is_attended(client->page))
+        code = send_by_page(line, answer, until);
+    return code != 0 ? code : send_by_socket(line, answer, until);
 }
 
 void page_client_end(struct page_client *client)

@@ -33,7 +33,6 @@ struct page_server {
     struct page *page;
     struct line *line;
     struct page_server *next, **link; /* among those that are attended; link NULL: it is not */
-    bool asked;                       /* the request that is being carried out came by the page */
     unsigned calls;                   /* since the last sweep, or since it is attended */
     unsigned vain;                    /* so many requests by the socket it takes to attend to it, */
     unsigned come;                    /* and so many have come */
@@ -99,10 +98,7 @@ static void leave(struct pages *pages, struct page_server *own)
 bool page_server_answer(struct line *line, const struct message *reply)
 {
     struct page_server *own = line->page;
-    if (!own || !own->asked)
-        return false;
-    own->asked = false;
-    if (reply->size < FRAME_HEADER_MIN || line->last)
+    if (!own || reply->size < FRAME_HEADER_MIN || line->last || line->out.bytes)
         return false;
     return page_answer(own->page, reply->data + FRAME_HEADER_MIN, reply->size - FRAME_HEADER_MIN);
 }
@@ -120,7 +116,6 @@ static bool serve(struct server *server, struct page_server *own)
             line_hang_up(line, "its page is broken"), line_is_due(line);
         return false;
     }
-    own->asked = true;
     own->calls++;
     count_up(server->counters.page_calls, 1);
     line_serve(line, server->room, size);

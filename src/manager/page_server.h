@@ -14,7 +14,8 @@ int page_server_give(struct request *request);
 /** A request of the line has come by the socket: its page, if it has one, may be worth looking at. */
 void page_server_attend(struct line *line);
 
-/** Answers the line's request, one frame, if it has come by the page. @return false: the answer is the socket's */
+/** Answers the line's request, one frame, by its page, if the client awaits it there. @return false: it is the
+ *  socket's */
 bool page_server_answer(struct line *line, const struct message *reply);
 
 /** The line ends. */

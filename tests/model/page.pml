@@ -1,6 +1,7 @@
 /* The page (src/manager/page.[ch]) between one client and the server, and the socket beside it.
  *
- *     send, stop, free                      page_send, page_stop, page_free
+ *     the stores to word in client          page_send, page_await, page_free
+ *     stop                                  page_stop
  *     take, answer                          page_take, page_answer
  *     the loop in client                    a call: page_client.c
  *     leaving the page, and sleeping        page_leave, page_leave_fence and the look behind it: page_server.c
@@ -85,6 +86,38 @@ inline stop()
 #define ENOUGH true
 #endif
 
+inline spin()
+{
+    if
+    :: word == REPLY || word == SOCKET
+    :: ENOUGH
+    :: mortal -> goto dying
+    fi;
+    stop()
+}
+
+/* What has become of a request that is in the page, or whose reply is awaited there. */
+inline receive()
+{
+    if
+    :: got == REPLY ->
+        STEP(assert(data == number));
+#ifdef MUTANT_RETURNS_BEFORE_FREE
+        STEP(returned = number);
+        STEP(word = FREE; received = number)
+#else
+        STEP(word = FREE; received = number);
+        STEP(returned = number)
+#endif
+    :: got == SOCKET ->
+        receive_by_socket();
+        assert(got == number);
+        STEP(word = FREE; returned = number; received = number)
+    :: got == FREE -> send_by_socket(number); owed++
+    :: else -> assert(false)
+    fi
+}
+
 proctype client(bool mortal)
 {
     byte calls = CALLS, number = 0, owed = 0, got = 0;
@@ -106,29 +139,14 @@ proctype client(bool mortal)
 #ifndef MUTANT_NO_LOOK_AT_ATTENDED
             STEP(attended_seen = attended);
 #endif
-            if
-            :: word == REPLY || word == SOCKET
-            :: ENOUGH
-            fi;
-            stop();
-            if
-            :: got == REPLY ->
-                STEP(assert(data == number));
-#ifdef MUTANT_RETURNS_BEFORE_FREE
-                STEP(returned = number);
-                STEP(word = FREE; received = number);
-#else
-                STEP(word = FREE; received = number);
-                STEP(returned = number)
-#endif
-            :: got == SOCKET ->
-                receive_by_socket();
-                assert(got == number);
-                STEP(word = FREE; returned = number; received = number)
-            :: got == FREE -> send_by_socket(number); owed++
-            :: else -> assert(false)
-            fi
-        :: true -> send_by_socket(number); owed++ /* it does not fit, or the page is not attended */
+            spin();
+            receive()
+        :: !attended_seen && owed == 0 -> /* the request by the socket, the reply by the page */
+            STEP(word = TAKEN);
+            send_by_socket(number);
+            spin();
+            receive()
+        :: true -> send_by_socket(number); owed++ /* it does not fit, or the page is left alone */
         fi;
         /* Without waiting for the reply, when another call follows. */
         if
@@ -156,13 +174,32 @@ inline carry_out(number)
     STEP(assert(number == carried_out + 1); carried_out = number; held = 0)
 }
 
-inline answer_by_socket()
+inline answer()
 {
     STEP(
         if
-        :: client_gone
-        :: else -> to_client!number
-        fi)
+        :: word == TAKEN -> fits = true
+        :: true -> fits = false
+        fi);
+    if
+    :: fits -> STEP(data = number)
+    :: else
+    fi;
+    STEP(
+        if
+#ifdef MUTANT_ANSWERED_BY_STORE
+        :: fits -> word = REPLY; held = number
+#else
+        :: fits && word == TAKEN -> word = REPLY; held = number
+        :: fits && word != TAKEN -> fits = false
+#endif
+        :: !fits && word == TAKEN -> word = SOCKET
+        :: else
+        fi);
+    if
+    :: fits || client_gone
+    :: else -> STEP(to_client!number)
+    fi
 }
 
 /* done: whether there was a request in the page */
@@ -178,21 +215,7 @@ inline take()
     :: done ->
         STEP(number = data);
         carry_out(number);
-        STEP(data = number);
-        STEP(
-            if
-#ifdef MUTANT_ANSWERED_BY_STORE
-            :: true -> word = REPLY; fits = true; held = number
-#else
-            :: word == TAKEN -> word = REPLY; fits = true; held = number
-            :: word == TAKEN -> word = SOCKET; fits = false
-            :: else -> fits = false
-#endif
-            fi);
-        if
-        :: !fits -> answer_by_socket()
-        :: else
-        fi
+        answer()
     :: else
     fi
 }
@@ -204,8 +227,8 @@ proctype server(bool mortal)
     do
     :: atomic { to_server?number -> skip }
         carry_out(number);
-        answer_by_socket();
-        STEP(attended = true)
+        STEP(attended = true);
+        answer()
     :: attended -> take()
     :: attended && empty(to_server) -> /* it has looked often enough */
 #ifndef MUTANT_SLEEPS_ATTENDING
