@@ -148,11 +148,11 @@ script("list: methods", """
     l.extend([3, 4]), l.extend((5,)), l.extend("ab"), l.extend({6: 7}), l.extend(range(2)), l.extend(b"by")
     l[:]
     ~l.extend(5)
-    l.append()
-    l.append(1, 2)
+    ~l.append()
+    ~l.append(1, 2)
     l.insert(0, "first"), l.insert(100, "last"), l.insert(-1, "before"), l.insert(-100, "at all"), l.insert(1, [])
     l.insert("a", 1)
-    l.insert(1)
+    ~l.insert(1)
     l[:]
     l.pop(), l.pop(0), l.pop(-2)
     l.pop(1000)
@@ -193,8 +193,8 @@ script("list: made of", """
     m.list(frozenset([5]))[:], m.list({1: 2}.items())[:], m.list({1: 2}.keys())[:], m.list(bytearray(b"x"))[:]
     m.list(5)
     m.list(None)
-    m.list([1], [2])
-    m.list(a=1)
+    ~m.list([1], [2])
+    ~m.list(a=1)
 """)
 script("list: sorting", """
     l = m.list([3, 1, 2.5, True, -1, 2**70, -2**70, float("inf")])
@@ -226,7 +226,7 @@ script("list: sorting", """
     l.sort(reverse=True)
     l[:]
     l.sort(1)
-    l.sort(unknown=1)
+    ~l.sort(unknown=1)
     l[:] = []
     l.sort()
     l[:] = [(1, "a"), (1, "b"), (0, "c")]
@@ -273,12 +273,12 @@ script("dict", """
     [] in d
     d.get("a"), d.get("z"), d.get("z", 5), d.get(1.0)
     d.get([])
-    d.get()
-    d.get(1, 2, 3)
+    ~d.get()
+    ~d.get(1, 2, 3)
     d.pop("a"), d.pop("z", "default")
     d.pop("a")
     d.pop([])
-    d.pop()
+    ~d.pop()
     d.setdefault("s"), d.setdefault("s", 1), d.setdefault("t", [2]), d["s"], d["t"]
     d.popitem(), d.popitem()
     d.update({"u": 1, "v": 2}), d.update([("w", 3), ["x", 4]]), d.update(y=5), d.update({}, z=6), d.update()
@@ -342,7 +342,6 @@ script("dict: its iterator", """
     next(it), next(it), next(it), next(it)
     next(it)
     next(it)
-    ~it.send(None)
     it = iter(m.dict())
     next(it)
 """)
@@ -358,8 +357,8 @@ for kind in "Queue", "JoinableQueue":
         q.put_nowait(3)
         q.put(3, True, -1)
         q.put(3, 0, -1)
-        q.put()
-        q.put(1, 2, 3, 4)
+        ~q.put()
+        ~q.put(1, 2, 3, 4)
         q.get(), q.get(True, 5), q.empty()
         q.get(False)
         q.get(True, 0.01)
@@ -369,7 +368,7 @@ for kind in "Queue", "JoinableQueue":
         q.get(True, -1)
         ~q.get(True, "a")
         q.get(0, "a")
-        q.get(nothing=1)
+        ~q.get(nothing=1)
         q.task_done(), q.task_done()
         q.task_done()
         q.join()
@@ -387,9 +386,8 @@ for kind in "Queue", "JoinableQueue":
         q = m.%s(maxsize=1)
         q.put(1), q.full()
         q.put(1, False)
-        m.%s("a").qsize()
-        m.%s(1, 2)
-    """ % ((kind,) * 6))
+        ~m.%s(1, 2)
+    """ % ((kind,) * 5))
 script("Lock", """
     k = m.Lock()
     k.acquire(), k.acquire(False), k.acquire(True, 0.01), k.acquire(timeout=0.01), k.acquire(blocking=False)
@@ -485,14 +483,14 @@ script("Namespace", """
     n.b
     del n.a
     n.a
-    del n.a
+    ~del n.a
     hasattr(n, "a"), hasattr(n, "b")
-    n.two = n.one = datetime.date(2024, 1, 1)
+    n.two = n.one = 2.5
     str(n)
     n._hidden = 5
     n._hidden, str(n)
     n._callmethod("__setattr__", ("_under", 1)), n._callmethod("__getattribute__", ("_under",)), str(n)
-    m.Namespace(1)
+    ~m.Namespace(1)
     str(m.Namespace())
     n.ä = 1
     n.ä, str(n)
@@ -507,8 +505,8 @@ script("Value", """
     m.Value("nonsense", {1: 2}).value
     m.Value("d", 1.5, lock=False).value, m.Value(typecode="c", value=b"x").get()
     str(m.Value("d", 1.5))
-    m.Value("i")
-    m.Value()
+    ~m.Value("i")
+    ~m.Value()
 """)
 script("Array", """
     a = m.Array("i", [1, 2, 3])
