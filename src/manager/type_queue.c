@@ -60,6 +60,8 @@ static int make(struct request *request, void **state)
     const kith_value *max_size, *redeliver;
     struct queue made = { 0 };
     int code = request_arguments(request, "maxsize? redeliver?", &max_size, &redeliver);
+    if (code == 0 && kith_value_length(request->args) > 1)
+        code = error_fail(KITH_ETYPE, "redeliver is given by its name");
     if (code == 0 && max_size)
         code = request_integer(max_size, &made.max_size);
     if (code < 0)
