@@ -34,6 +34,19 @@ void histogram_add(struct histogram *histogram, uint64_t value)
     histogram->buckets[bucket_of(value)]++;
 }
 
+void histogram_merge(struct histogram *histogram, const struct histogram *other)
+{
+    if (other->count == 0)
+        return;
+    if (histogram->count == 0 || other->least < histogram->least)
+        histogram->least = other->least;
+    if (other->most > histogram->most)
+        histogram->most = other->most;
+    histogram->count += other->count;
+    for (unsigned bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++)
+        histogram->buckets[bucket] += other->buckets[bucket];
+}
+
 uint64_t histogram_quantile(const struct histogram *histogram, double share)
 {
     if (histogram->count == 0)

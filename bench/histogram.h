@@ -18,6 +18,9 @@ struct histogram {
 /** Counts one value. */
 void histogram_add(struct histogram *histogram, uint64_t value);
 
+/** Counts all that another one has counted. */
+void histogram_merge(struct histogram *histogram, const struct histogram *other);
+
 /** @param share  0 to 1: 0.5 is the median
  *  @return the least value that at least that share of all lies at or below, to a hundredth; 0 when there is none */
 uint64_t histogram_quantile(const struct histogram *histogram, double share);
