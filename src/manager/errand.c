@@ -132,7 +132,7 @@ struct errand *errand_of(const struct waiter *waiter)
 
 int errand_answer(const struct errand *errand, struct request *request)
 {
-    kith_value *value;
+    kith_value *value = NULL;
     if (!errand->over)
         return REQUEST_PARKED;
     int code = errand_value(errand, request->arena, &value);

@@ -2,8 +2,8 @@
  * or call as fast as they can: each must be told at once, by KITH_ECLOSED, EOFError or ConnectionResetError. And what a
  * server has kept by a snapshot is there when the next one begins, under the same ids.
  *
- * usage: manager_deaths [SCRIPT [PYTHON]]   SCRIPT is manager_work.py; without it all clients are in C. Output is
- * TAP. */
+ * usage: manager_deaths SCRIPT PYTHON   SCRIPT is manager_work.py; where PYTHON does not run, all clients are in C. Output
+ * is TAP. */
 #include "manager_work.h"
 
 #include "killing.h"
@@ -300,8 +300,8 @@ static bool server_comes_back(const struct setting *setting)
 int main(int count, char **arguments)
 {
     char address[60], file[60], what[100];
-    script = count > 1 ? arguments[1] : NULL;
-    python = count > 2 ? arguments[2] : NULL;
+    script = count > 2 ? arguments[1] : "";
+    python = count > 2 ? work_find_python(arguments[2]) : NULL;
     snprintf(address, sizeof address, "unix:@kith-manager-deaths-%d", (int)getpid());
     snprintf(file, sizeof file, "/tmp/kith-manager-deaths-%d", (int)getpid());
     const struct setting settings[] = {

@@ -8,9 +8,9 @@
  *   - nobody hung, in any role, and nobody died but those who were killed.
  * What clients do, and note, is in manager_work.h.
  *
- * usage: manager_kills [KILLS [SEED [SCRIPT [PYTHON]]]]   KILLS a setting; the seed is printed, and replays the choices
- * (who, when), as far as the scheduler lets it. SCRIPT is manager_work.py; without it, or when PYTHON does not run, all
- * clients are in C. Output is TAP. */
+ * usage: manager_kills SCRIPT PYTHON [KILLS [SEED]]   SCRIPT is manager_work.py; where PYTHON does not run, all clients
+ * are in C. KILLS a setting; the seed is printed, and replays the choices (who, when), as far as the scheduler lets it.
+ * Output is TAP. */
 #include "manager_work.h"
 
 #include "killing.h"
@@ -292,10 +292,10 @@ static bool torture(const struct setting *setting, int kills, uint64_t *random)
 int main(int count, char **arguments)
 {
     char address[60];
-    int kills = (int)number_of(count, arguments, 1, 40), failed = 0;
-    uint64_t seed = number_of(count, arguments, 2, (uint64_t)time(NULL));
-    script = count > 3 ? arguments[3] : NULL;
-    python = count > 4 ? arguments[4] : NULL;
+    int kills = (int)number_of(count, arguments, 3, 40), failed = 0;
+    uint64_t seed = number_of(count, arguments, 4, (uint64_t)time(NULL));
+    script = count > 2 ? arguments[1] : "";
+    python = count > 2 ? work_find_python(arguments[2]) : NULL;
     snprintf(address, sizeof address, "unix:@kith-manager-kills-%d", (int)getpid());
     const struct setting settings[] = {
         { "shared memory", address, .python = false },

@@ -4,6 +4,7 @@
 #include "killing.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -383,6 +384,19 @@ int work_in_c(const struct setting *setting, unsigned slot)
     kith_manager_free(client.manager);
     kith_arena_free(client.arena);
     return 0;
+}
+
+const char *work_find_python(const char *name)
+{
+    static char path[PATH_MAX];
+    char command[PATH_MAX + 60];
+    snprintf(command, sizeof command, "'%s' -c 'import sys; print(sys.executable)' 2>/dev/null", name);
+    FILE *output = popen(command, "re");
+    bool found = output && fgets(path, sizeof path, output);
+    if (output && pclose(output) != 0)
+        found = false;
+    path[strcspn(path, "\n")] = '\0';
+    return found ? path : NULL;
 }
 
 #define PLACE(member) #member, offsetof(struct ledger, member)

@@ -78,6 +78,9 @@ kith_proxy *work_find(kith_manager *manager, const char *name);
 /** What the client of a slot does until it is to stop. @return 0 */
 int work_in_c(const struct setting *setting, unsigned slot);
 
+/** The interpreter itself, which a name on PATH may only lead to. @return NULL when it does not run */
+const char *work_find_python(const char *name);
+
 /** Becomes Python, and does the same, or what else manager_work.py knows by name. Does not return.
  *  @param python  the interpreter @param script  manager_work.py */
 _Noreturn void work_in_python(const char *python, const char *script, const char *what, unsigned slot, int fd);
