@@ -22,6 +22,7 @@ static const struct {
     { KITH_EEMPTY, "queue.Empty" },
     { KITH_EFULL, "queue.Full" },
     { -ETIMEDOUT, "TimeoutError" },
+    { -ETIMEDOUT, "multiprocessing.context.TimeoutError" },
     { -ENOMEM, "MemoryError" },
     { -EACCES, "PermissionError" },
     { -EPERM, "PermissionError" },
