@@ -424,7 +424,7 @@ static int save(struct server *server, void *state, kith_arena *arena, kith_valu
     return code < 0 ? code : *value ? 0 : -ENOMEM;
 }
 
-int own_load(struct server *server, const struct name *type, const kith_value *value, void **state)
+static int load(struct server *server, const struct name *type, const kith_value *value, void **state)
 {
     kith_value *one = (kith_value *)value;
     struct request request = {
@@ -436,6 +436,17 @@ int own_load(struct server *server, const struct name *type, const kith_value *v
     if (!request.args || !request.kwargs)
         return error_fail(-ENOMEM, "no memory to bring an object back");
     return run_here(&request, type, type->type->load, state);
+}
+
+bool kind_can_load(const struct kind *kind)
+{
+    return kind->load || (kind->own && kind->own->load);
+}
+
+int kind_load(struct server *server, const struct kind *kind, const kith_value *value, void **state)
+{
+    return kind->own ? load(server, server_find_type(server, kind->name), value, state)
+                     : kind->load(server, value, state);
 }
 
 /* ---- kinds ---- */
@@ -452,6 +463,7 @@ int own_kind_new(struct kind **kind, const kith_type *type)
         made->methods[i] = (struct kind_method){ type->methods[i].name, run_method, type->methods[i].reads };
     made->kind = (struct kind){
         .name = type->name,
+        .own = type,
         .methods = made->methods,
         .method_count = count,
         .end = end,

@@ -15,7 +15,10 @@ int own_create(struct request *request, const struct name *type);
 /** Runs it here and now. @return 0; its code, with the detail; -ENOMEM */
 int own_make(struct request *request, const struct name *type, void **state);
 
-/** The same of kith_type.load, with what kind.save gave. Not in a request: it uses server->arena. */
-int own_load(struct server *server, const struct name *type, const kith_value *value, void **state);
+/** Whether states of a kind come back from snapshots: kind.load, or kith_type.load. */
+bool kind_can_load(const struct kind *kind);
+
+/** Brings one back. Not in a request: it uses server->arena. @return as kind.load */
+int kind_load(struct server *server, const struct kind *kind, const kith_value *value, void **state);
 
 #endif

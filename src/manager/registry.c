@@ -1,5 +1,6 @@
 /* The types and the published objects, by their names. */
 #include "manager/registry.h"
+
 #include "base/error.h"
 #include "manager/answer.h"
 #include "manager/own.h"
@@ -7,25 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Those that are not there yet are NULL. */
-#pragma weak kind_queue
-#pragma weak kind_list
-#pragma weak kind_dict
-#pragma weak kind_set
-#pragma weak kind_iterator
-#pragma weak kind_namespace
-#pragma weak kind_value
-#pragma weak kind_array
-#pragma weak kind_event
-#pragma weak kind_lock
-#pragma weak kind_rlock
-#pragma weak kind_semaphore
-#pragma weak kind_bounded_semaphore
-#pragma weak kind_condition
-#pragma weak kind_barrier
-#pragma weak kind_pool
-#pragma weak kind_result
 
 /* The types of multiprocessing.managers.SyncManager, and those that their methods return. */
 static const struct {
@@ -92,10 +74,8 @@ static int add(struct name **list, const struct name *what, const char *text)
 int registry_begin(struct server *server)
 {
     int code = 0;
-    for (size_t i = 0; code == 0 && i < sizeof built_in / sizeof *built_in; i++) {
-        if (built_in[i].kind)
-            code = add(&server->types, &(struct name){ .kind = built_in[i].kind }, built_in[i].name);
-    }
+    for (size_t i = 0; code == 0 && i < sizeof built_in / sizeof *built_in; i++)
+        code = add(&server->types, &(struct name){ .kind = built_in[i].kind }, built_in[i].name);
     return code;
 }
 

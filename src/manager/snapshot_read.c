@@ -1,7 +1,7 @@
 /* Reading a snapshot: first all objects come to be, under their old ids, so that they can refer to each other; then
  * each gets its state. */
 #include "base/error.h"
-#include "manager/server.h"
+#include "manager/own.h"
 #include "manager/snapshot.h"
 #include "os/disk.h"
 
@@ -76,7 +76,7 @@ static int make(const struct reading *reading, const struct entry *entry)
     struct server *server = reading->server;
     struct object *object;
     const struct name *type = server_find_type(server, entry->type);
-    if (!type || !type->kind->load)
+    if (!type || !kind_can_load(type->kind))
         return error_fail(-ENOENT, "the snapshot %s has a %s, and this server %s", server->options.snapshot,
                           entry->type, type ? "can't keep any" : "knows no such type");
     if (reading->moved)
@@ -113,9 +113,10 @@ static int load(struct server *server, const struct entry *entry)
 {
     struct object *object = object_find(server, entry->id);
     void *state = NULL;
-    if (kith_value_kind(entry->state) == KITH_NONE || !object->kind->load || (object->published && object->read_only))
+    if (kith_value_kind(entry->state) == KITH_NONE || !kind_can_load(object->kind) ||
+        (object->published && object->read_only))
         return object->state ? 0 : no_snapshot(server, "an object in it has no state");
-    int code = object->kind->load(server, entry->state, &state);
+    int code = kind_load(server, object->kind, entry->state, &state);
     if (code < 0)
         return error_fail(code == KITH_ETYPE ? KITH_EMALFORMED : code, "%s %s of the snapshot %s: %s", entry->type,
                           entry->id, server->options.snapshot, kith_error_detail());

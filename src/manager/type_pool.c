@@ -279,7 +279,7 @@ static int imap(struct request *request, bool in_order)
     if (code < 0)
         return code;
     struct managed_pool *pool = open_pool(request, &code);
-    return pool ? iterator_answer(request, pool, &what, list, in_order) : code;
+    return pool ? imap_answer(request, pool, &what, list, in_order) : code;
 }
 
 static int run_imap(struct request *request)

@@ -203,8 +203,8 @@ static int add_errand(struct iterator *iterator, struct managed_pool *pool, stru
     return code;
 }
 
-int iterator_answer(struct request *request, struct managed_pool *pool, const struct errand *what,
-                    const kith_value *items, bool in_order)
+int imap_answer(struct request *request, struct managed_pool *pool, const struct errand *what, const kith_value *items,
+                bool in_order)
 {
     size_t count = kith_value_length(items);
     struct iterator *iterator = calloc(1, sizeof *iterator + count * sizeof(struct errand *));
