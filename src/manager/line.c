@@ -433,7 +433,7 @@ void line_answer(struct line *line, const struct message *reply)
 {
     line->busy = false;
     line->job = NULL;
-    line->last |= reply->size == 0; /* no memory for one */
+    line->last |= !line->lasting || reply->size == 0; /* no memory for one */
     if (!page_server_answer(line, reply))
         send_reply(line, reply, has_request(line));
     line_is_due(line);
