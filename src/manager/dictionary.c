@@ -149,6 +149,15 @@ struct entry *dictionary_last(const struct dictionary *dictionary)
     return NULL;
 }
 
+void dictionary_replace(struct server *server, struct dictionary *dictionary, struct dictionary *by)
+{
+    struct dictionary old = *dictionary;
+    *dictionary = *by;
+    dictionary->closed = old.closed + 1;
+    *by = (struct dictionary){ 0 };
+    dictionary_clear(server, &old);
+}
+
 void dictionary_clear(struct server *server, struct dictionary *dictionary)
 {
     struct dictionary old = *dictionary;

@@ -46,6 +46,9 @@ struct entry *dictionary_next(const struct dictionary *dictionary, size_t *place
 /** @return the entry that came last; NULL when there is none */
 struct entry *dictionary_last(const struct dictionary *dictionary);
 
+/** Puts another one, which is empty then, in the place of all that there is. */
+void dictionary_replace(struct server *server, struct dictionary *dictionary, struct dictionary *by);
+
 void dictionary_clear(struct server *server, struct dictionary *dictionary);
 
 #endif

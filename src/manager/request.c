@@ -3,6 +3,7 @@
 
 #include "base/deadline.h"
 #include "manager/server.h"
+#include "value/name.h"
 
 #include <errno.h>
 #include <math.h>
@@ -148,8 +149,7 @@ int request_integer(const kith_value *value, int64_t *number)
 {
     int code = kith_value_as_int(value, number);
     if (code == KITH_ETYPE)
-        return error_fail(code, "'%s' object cannot be interpreted as an integer",
-                          kith_kind_name(kith_value_kind(value)));
+        return error_fail(code, "'%s' object cannot be interpreted as an integer", value_type_name(value));
     return code == -ERANGE ? error_fail(code, "an int of more than 64 bits is no index or count here") : code;
 }
 

@@ -83,6 +83,21 @@ static int replace(struct server *server, struct array *array, const struct slic
     return count < array->count ? array_resize(server, array, count) : 0;
 }
 
+/** Takes the items of a slice out. */
+static int delete_slice(struct server *server, struct array *array, struct slice slice)
+{
+    if (slice.step < 0 && slice.count > 0)
+        slice = (struct slice){ (int64_t)slice_at(&slice, slice.count - 1), -slice.step, slice.count };
+    size_t kept = 0, gone = 0, width = array->width;
+    for (size_t place = 0; place < array->count; place++) {
+        if (gone < slice.count && place == slice_at(&slice, gone))
+            gone++;
+        else
+            memmove(array->data + kept++ * width, array->data + place * width, width);
+    }
+    return array_resize(server, array, kept);
+}
+
 static int set_slice(struct request *request, const kith_value *index, const kith_value *value)
 {
     struct array *array = array_of(request), by;
@@ -98,10 +113,12 @@ static int set_slice(struct request *request, const kith_value *index, const kit
         code = error_fail(KITH_ETYPE, "bad argument type for built-in operation");
     else if (slice.step == 1)
         code = replace(request->server, array, &slice, &by);
+    else if (by.count == 0) /* where Python's lists complain, its arrays take the items out */
+        code = delete_slice(request->server, array, slice);
     else if (by.count != slice.count)
         code = error_fail(-EINVAL, "attempt to assign array of size %zu to extended slice of size %zu", by.count,
                           slice.count);
-    for (size_t i = 0; code == 0 && slice.step != 1 && i < slice.count; i++)
+    for (size_t i = 0; code == 0 && slice.step != 1 && i < by.count; i++)
         memcpy(array->data + slice_at(&slice, i) * array->width, by.data + i * array->width, array->width);
     array_free(NULL, &by);
     return code < 0 ? code : request_answer_none(request);

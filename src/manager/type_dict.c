@@ -111,9 +111,9 @@ static int get(struct request *request)
 static int pop(struct request *request)
 {
     const kith_value *key, *other;
-    struct entry *entry;
+    struct entry *entry = NULL;
     int code = request_arguments(request, "key/ default?/", &key, &other);
-    if (code == 0)
+    if (code == 0 && dict_of(request)->count > 0) /* of an empty one, Python does not ask whether it could be a key */
         code = find(request, key, &entry);
     if (code < 0)
         return code;

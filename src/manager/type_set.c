@@ -7,6 +7,7 @@
 #include "manager/kind.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static struct dictionary *set_of(const struct request *request)
 {
@@ -15,12 +16,39 @@ static struct dictionary *set_of(const struct request *request)
 
 /* ---- one item ---- */
 
+/** Makes a frozenset of a set's items. */
+static int freeze(kith_arena *arena, const kith_value *set, kith_value **frozen)
+{
+    size_t count = kith_value_length(set);
+    kith_value **items = calloc(count + 1, sizeof *items);
+    if (!items)
+        return error_fail(-ENOMEM, "no memory for a frozenset of %zu items", count);
+    for (size_t i = 0; i < count; i++)
+        items[i] = kith_value_at(set, i);
+    kith_value *made = kith_value_frozenset(arena, items, count);
+    free(items);
+    if (!made)
+        return kith_arena_error(arena);
+    *frozen = made;
+    return 0;
+}
+
+/** A set that is looked for in a set is taken for the frozenset of its items, as Python does. */
+static int make_key(struct request *request, const kith_value *value, struct cell **cell)
+{
+    kith_value *frozen;
+    if (kith_value_kind(value) != KITH_SET)
+        return cell_new_key(request->server, cell, value);
+    int code = freeze(request->arena, value, &frozen);
+    return code < 0 ? code : cell_new_key(request->server, cell, frozen);
+}
+
 static int find_argument(struct request *request, const kith_value **value, struct entry **entry)
 {
     struct cell *cell;
     int code = request_arguments(request, "item/", value);
     if (code == 0)
-        code = cell_new_key(request->server, &cell, *value);
+        code = make_key(request, *value, &cell);
     if (code < 0)
         return code;
     code = dictionary_find(set_of(request), cell, entry);
@@ -104,16 +132,18 @@ static int iterate(struct request *request)
     return code < 0 ? code : iterator_answer(request, set_of(request), "Set");
 }
 
-static int answer_set(struct request *request, const struct dictionary *set)
+static int answer_set(struct request *request, const struct dictionary *set, bool frozen)
 {
     kith_value *made = NULL;
     int code = contents_set(request->arena, set, &made);
+    if (code == 0 && frozen)
+        code = freeze(request->arena, made, &made);
     return contents_answer(request, code, made);
 }
 
 static int value(struct request *request)
 {
-    return answer_set(request, set_of(request));
+    return answer_set(request, set_of(request), false);
 }
 
 static int copy(struct request *request)
@@ -140,6 +170,12 @@ static int clear(struct request *request)
 
 /* ---- operations on sets ---- */
 
+static bool is_set_value(const kith_value *value)
+{
+    int kind = kith_value_kind(value);
+    return kind == KITH_SET || kind == KITH_FROZENSET;
+}
+
 /** Puts all items of one set into another. */
 static int put_all(struct server *server, struct dictionary *set, const struct dictionary *from)
 {
@@ -150,15 +186,36 @@ static int put_all(struct server *server, struct dictionary *set, const struct d
     return code;
 }
 
-/** Keeps in a set only the items that another has, or only those that it does not have. */
-static int keep(struct server *server, struct dictionary *set, const struct dictionary *other, bool common)
+/** Keeps in a set only the items that another has. Of two that are equal, and not the same, as 1 and True, the one that
+ *  Python would keep: it goes through the smaller of two sets. */
+static int intersect(struct server *server, struct dictionary *set, const struct dictionary *other, bool is_set)
+{
+    bool swap = is_set && other->count > set->count;
+    const struct dictionary *through = swap ? set : other, *in = swap ? other : set;
+    struct dictionary both = { 0 };
+    struct entry *entry, *found;
+    int code = 0;
+    for (size_t place = 0; code == 0 && (entry = dictionary_next(through, &place));) {
+        code = dictionary_find(in, entry->key, &found);
+        if (code == 0 && found)
+            code = dictionary_put(server, &both, cell_hold(entry->key), NULL);
+    }
+    if (code < 0) {
+        dictionary_clear(server, &both);
+        return code;
+    }
+    dictionary_replace(server, set, &both);
+    return 0;
+}
+
+/** Takes out what another has. */
+static int subtract_items(struct server *server, struct dictionary *set, const struct dictionary *other)
 {
     struct entry *entry, *found;
     int code = 0;
-    size_t place = 0;
-    while (code == 0 && (entry = dictionary_next(set, &place))) {
+    for (size_t place = 0; code == 0 && (entry = dictionary_next(set, &place));) {
         code = dictionary_find(other, entry->key, &found);
-        if (code == 0 && (found != NULL) != common)
+        if (code == 0 && found)
             cell_drop(server, dictionary_take(server, set, entry).key);
     }
     return code;
@@ -181,16 +238,17 @@ static int exchange(struct server *server, struct dictionary *set, const struct 
 
 enum operation { UNION, INTERSECTION, DIFFERENCE, SYMMETRIC };
 
+/** @param is_set  the other one came as a set. */
 static int operate(struct server *server, struct dictionary *set, enum operation operation,
-                   const struct dictionary *other)
+                   const struct dictionary *other, bool is_set)
 {
     switch (operation) {
     case UNION:
         return put_all(server, set, other);
     case INTERSECTION:
-        return keep(server, set, other, true);
+        return intersect(server, set, other, is_set);
     case DIFFERENCE:
-        return keep(server, set, other, false);
+        return subtract_items(server, set, other);
     default:
         return exchange(server, set, other);
     }
@@ -220,7 +278,7 @@ static int operate_with_arguments(struct request *request, struct dictionary *se
         struct dictionary other = { 0 };
         code = read_set(request, &other, kith_value_at(request->args, i));
         if (code == 0)
-            code = operate(request->server, set, operation, &other);
+            code = operate(request->server, set, operation, &other, is_set_value(kith_value_at(request->args, i)));
         dictionary_clear(request->server, &other);
     }
     return code;
@@ -242,7 +300,7 @@ static int answer_operation(struct request *request, enum operation operation)
     if (code == 0)
         code = operate_with_arguments(request, &result, operation);
     if (code == 0)
-        code = answer_set(request, &result);
+        code = answer_set(request, &result, false);
     dictionary_clear(request->server, &result);
     return code;
 }
@@ -262,27 +320,25 @@ static int read_operand(struct request *request, struct dictionary *other)
     int code = request_arguments(request, "value/", &operand);
     if (code < 0)
         return code;
-    int kind = kith_value_kind(operand);
-    if (kind != KITH_SET && kind != KITH_FROZENSET) {
-        code = request_answer_value(request, kith_object_global(request->arena, "builtins", "NotImplemented"));
-        return code;
-    }
+    if (!is_set_value(operand))
+        return request_answer_value(request, kith_object_global(request->arena, "builtins", "NotImplemented"));
     code = read_set(request, other, operand);
     return code < 0 ? code : 1;
 }
 
-/** @param turned  the set is the right operand. */
+/** The result is what the left operand is. @param turned  the set is the right one */
 static int answer_operator(struct request *request, enum operation operation, bool turned)
 {
     struct dictionary other = { 0 }, result = { 0 };
     int code = read_operand(request, &other);
     bool is_set = code == 1;
+    bool frozen = turned && kith_value_kind(kith_value_at(request->args, 0)) == KITH_FROZENSET;
     if (is_set)
         code = put_all(request->server, &result, turned ? &other : set_of(request));
     if (is_set && code == 0)
-        code = operate(request->server, &result, operation, turned ? set_of(request) : &other);
+        code = operate(request->server, &result, operation, turned ? set_of(request) : &other, true);
     if (is_set && code == 0)
-        code = answer_set(request, &result);
+        code = answer_set(request, &result, frozen);
     dictionary_clear(request->server, &other);
     dictionary_clear(request->server, &result);
     return code;
@@ -294,7 +350,7 @@ static int change_by_operator(struct request *request, enum operation operation)
     struct dictionary other = { 0 };
     int code = read_operand(request, &other);
     if (code == 1) {
-        code = operate(request->server, set_of(request), operation, &other);
+        code = operate(request->server, set_of(request), operation, &other, true);
         if (code == 0)
             code = value(request);
     }
