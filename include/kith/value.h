@@ -227,8 +227,8 @@ KITH_API int kith_value_equal(const kith_value *one, const kith_value *other);
 /** How two values stand to each other, as Python's < has it: numbers by their exact values, texts by code points, bytes
  *  and bytearrays by bytes, lists and tuples by their first items that are not equal, else the shorter one is less; a
  *  set is less than those that have all of its items and more.
- *  @param order  receives -1 when one < other, 1 when other < one, 0 when neither: they are equal, or have no order, as a
- *                NaN or sets have none
+ *  @param order  receives -1 when one < other, 1 when other < one, 0 when neither: they are equal, or have no order,
+ *                as a NaN or sets have none
  *  @return 0; KITH_ETYPE when Python has no < for the two, with its sentence in the detail; KITH_ELIMIT when the
  *          comparison does not end within 100 million steps, or what is compared nests too deep; -EINVAL when something
  *          is NULL; -ENOMEM */

@@ -30,7 +30,7 @@ static bool is_counted(const unsigned char *body, size_t size, size_t width)
     return count == size - 1 - width;
 }
 
-/** What it is, if it is so plain that each value has one body only (NUMBER: floats and bools, which an int may equal). */
+/** What it is, if it is so plain that each value has one body only. NUMBER: floats and bools, which an int may equal. */
 static enum outlook outlook_of(const unsigned char *body, size_t size)
 {
     switch (body[0]) {

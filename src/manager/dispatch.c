@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* How deep a request may nest: what is kept is handed out again within something. */
+enum { DEPTH_MAX = KITH_VALUE_DEPTH_MAX - 100 };
+
 /* A request, taken apart. */
 struct order {
     const char *ident; /* "" for None */
@@ -156,7 +159,7 @@ static int carry_out(struct request *request, const void *data, size_t size)
 {
     struct order order;
     kith_value *value;
-    int code = kith_pickle_read(request->arena, &value, data, size, &(kith_pickle_read_options){ .borrow = 1 });
+    int code = kith_pickle_read(request->arena, &value, data, size, &(kith_pickle_read_options){ .borrow = 1, .max_depth = DEPTH_MAX });
     if (code == 0)
         code = take_apart(value, &order);
     if (code < 0)

@@ -24,8 +24,8 @@ int slice_read(struct slice *slice, const kith_value *value, size_t length);
 /** An index. @param what  "list": for the sentences @return 0; KITH_ETYPE; -ERANGE when it is beyond 64 bits */
 int index_read(int64_t *index, const kith_value *value, const char *what);
 
-/** An index or None that is held within what 64 bits take, as for slices. @param number  stays as it is for NULL and None
- *  @return 0; KITH_ETYPE */
+/** An index or None, as of slices; one that is beyond 64 bits is held within them.
+ *  @param number  stays as it is for NULL and None. @return 0; KITH_ETYPE */
 int index_clamp(int64_t *number, const kith_value *value, bool may_be_none);
 
 /** Whether an int of any size is below 0. */

@@ -9,7 +9,8 @@
 
 #include <math.h>
 
-enum { STEPS_MAX = 1000000 };
+/* An object may hold itself: what is deeper in it makes no difference to its hash. */
+enum { STEPS_MAX = 1000000, OBJECTS_MAX = 8 };
 
 struct hashing {
     uint64_t steps;
@@ -84,6 +85,10 @@ static int hash_value(struct hashing *hashing, const kith_value *value, uint32_t
     bool is_fixed = value->kind == KITH_TUPLE || value->kind == KITH_FROZENSET || value->kind == KITH_OBJECT;
     if (!is_fixed && !hashing->objects)
         return error_fail(KITH_ETYPE, "unhashable type: '%s'", value_type_name(value));
+    if (hashing->objects > OBJECTS_MAX || (hashing->objects && hashing->depth == KITH_KEY_DEPTH_MAX)) {
+        *hash = 1;
+        return 0;
+    }
     if (hashing->depth == KITH_KEY_DEPTH_MAX)
         return error_fail(KITH_ELIMIT, "a key nests deeper than %d tuples", KITH_KEY_DEPTH_MAX);
     hashing->depth++;

@@ -21,10 +21,12 @@ from multiprocessing import managers
 from multiprocessing.connection import Client
 from multiprocessing.reduction import ForkingPickler
 
+import corpus
 from addresses import for_python, new_path
 from manager_servers import KEY, c_server
 from tap import equal, run_all, test
 
+sys.setrecursionlimit(20000)  # for what the corpus has of deep values
 program = sys.argv[1]
 CALLS = int(sys.argv[2]) if len(sys.argv) > 2 else 3000
 SEED = sys.argv[3] if len(sys.argv) > 3 else ""
@@ -445,8 +447,8 @@ def constructors():
         "list": [(), ("ab\u20ac",), (b"ab",), ({1: 2},), (range(5, 0, -2),), ({3},), (3,), (None,), (1, 2)],
         "dict": [(), ({"a": 1},), ([("a", 1), (2, [3])],), (["ab"],), (3,), ([3],), (["abc"],), ([([], 1)],), (1, 2)],
         "set": [(), ("aba",), ([1, 1.0, True],), ([[]],), (3,)],
-        "Array": [("i", [1, 2]), ("i", (1, 2)), ("i", b"\1\0\0\0"), ("i", b"abc"), ("i", "abc"), ("i", 3), ("d", {1: 2}),
-                  ("u", "ab"), ("u", ["a", "b"]), ("u", [1]), ("x", [1]), ("ii", [1]), (3, [1]), ("i",), ("i", [None]),
+        "Array": [("i", [1, 2]), ("i", (1, 2)), ("i", b"\1\0\0\0"), ("i", b"abc"), ("i", "abc"), ("i", 3),
+                  ("d", {1: 2}), ("u", "ab"), ("u", ["a", "b"]), ("u", [1]), ("x", [1]), ("ii", [1]), (3, [1]), ("i",), ("i", [None]),
                   ("h", array.array("i", [1, 2])), ("b", range(3)), ("b", [128])],
         "Value": [("i", 3), ("d", "anything"), ("i",)],
         "Namespace": [()],
@@ -472,6 +474,46 @@ def constructors():
         equal(line.call(made[0], "#GETVALUE"), ("#RETURN", {"a": 2, "b": 3}))
         kind, made = line.ask_server("create", "Namespace", x=1, _y=2)
         equal(line.call(made[0], "__str__"), ("#RETURN", "Namespace(x=1)"))
+        line.connection.close()
+
+
+def is_key(value):
+    try:
+        hash(value)
+        return value == value
+    except Exception:
+        return False
+
+
+@test
+def what_only_python_understands():
+    """what is stored comes out equal, whatever it is, from each type; and as a key it is found again."""
+    with c_server(program, "unix:" + new_path()) as server:
+        line = Line(for_python(server.address)[0])
+        idents = {typeid: line.ask_server("create", typeid, *given)[1][0]
+                  for typeid, given in [("list", ()), ("dict", ()), ("Value", ("i", 0)), ("Namespace", ())]}
+        wrong = []
+        for name, value, _ in corpus.cases:
+            try:
+                for typeid, method, args in [("list", "append", (value,)), ("dict", "__setitem__", (name, value)),
+                                             ("Value", "set", (value,)), ("Namespace", "__setattr__", (name, value))]:
+                    equal(line.call(idents[typeid], method, args), ("#RETURN", None))
+                for typeid, method, args in [("list", "__getitem__", (-1,)), ("dict", "__getitem__", (name,)),
+                                             ("Value", "get", ()), ("Namespace", "__getattribute__", (name,))]:
+                    kind, answer = line.call(idents[typeid], method, args)
+                    equal(kind, "#RETURN")
+                    corpus.same(value, answer)
+                kind, whole = line.call(idents["list"], "#GETVALUE")
+                corpus.same(value, whole[-1])
+                if is_key(value) and "nested tuples" not in name and "nested pairs" not in name:  # KITH_KEY_DEPTH_MAX
+                    equal(line.call(idents["dict"], "__setitem__", (value, name)), ("#RETURN", None))
+                    equal(line.call(idents["dict"], "__getitem__", (value,)), ("#RETURN", name))
+                    equal(line.call(idents["dict"], "__delitem__", (value,)), ("#RETURN", None))
+                corpus.same(value, line.call(idents["list"], "pop")[1])
+            except Exception as error:
+                wrong.append("%s: %s: %s" % (name, type(error).__name__, error))
+        equal(wrong, [])
+        assert len(corpus.cases) > 100, len(corpus.cases)
         line.connection.close()
 
 
