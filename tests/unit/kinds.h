@@ -90,7 +90,7 @@ static inline int tear_down(void **state)
 
 /** Sends a call, and does not wait for its answer. @param object  its id; "" is the server
  *  @param ...  the arguments, as kith_value_pack has them: "(i,b)", 1, 0; "()" */
-static void ask(kith_connection *client, const char *object, const char *method, const char *format, ...)
+static inline void ask(kith_connection *client, const char *object, const char *method, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -110,9 +110,9 @@ static inline kith_value *receive(kith_connection *client, const char **kind)
     return value;
 }
 
-/** The answer to a call that was asked, as Python shows it: the value, or the exception with its module. Of a
+/** The answer to a call that was asked, as Python shows it: the value, or the exception. Of a
  *  traceback, which is what constructors fail with, the last line. @return it; good for some more answers */
-static const char *answer(kith_connection *client)
+static inline const char *answer(kith_connection *client)
 {
     static char texts[ANSWERS][500];
     static unsigned next;
@@ -129,7 +129,10 @@ static const char *answer(kith_connection *client)
         return text;
     }
     assert_code(kith_value_repr(value, &shown, 0), 0);
-    snprintf(text, sizeof texts[0], "%s", (const char *)shown.data);
+    const char *from = shown.data;
+    if (strncmp(from, "builtins.", 9) == 0)
+        from += 9;
+    snprintf(text, sizeof texts[0], "%s", from);
     kith_bytes_free(&shown);
     return text;
 }
@@ -137,7 +140,7 @@ static const char *answer(kith_connection *client)
 #define call(client, ...) (ask((client), __VA_ARGS__), answer(client))
 
 /** A client that calls methods. */
-static kith_connection *join(void)
+static inline kith_connection *join(void)
 {
     kith_connection *client;
     const kith_client_options options = { .authkey = "key", .authkey_size = 3 };
@@ -159,17 +162,17 @@ static inline void leave(kith_connection *client)
 }
 
 /** Makes an object. @return its id */
-static const char *create(kith_connection *client, const char *type, const char *format, ...)
+static inline const char *create(kith_connection *client, const char *type, const char *format, ...)
 {
     va_list arguments;
-    kith_value *all = kith_value_list(arena);
     va_start(arguments, format);
     const kith_value *args = kith_value_vpack(arena, format, arguments);
     va_end(arguments);
-    kith_value_append(all, kith_value_str(arena, type));
-    for (size_t i = 0; i < kith_value_length(args); i++)
-        kith_value_append(all, kith_value_at(args, i));
-    ask(client, "", "create", "v", kith_value_to_tuple(arena, all));
+    kith_value *all[8] = { kith_value_str(arena, type) };
+    size_t count = kith_value_length(args);
+    for (size_t i = 0; i < count; i++)
+        all[1 + i] = kith_value_at(args, i);
+    ask(client, "", "create", "v", kith_value_tuple(arena, all, 1 + count));
     const char *kind, *id;
     assert_code(kith_value_unpack(receive(client, &kind), "(s,_)", &id), 0);
     return id;
@@ -178,7 +181,7 @@ static const char *create(kith_connection *client, const char *type, const char 
 /** A proxy of an object, as CPython's are pickled. */
 static inline kith_value *proxy(const char *id)
 {
-    kith_value *address = kith_value_str_sized(arena, "", 0), *token, *rebuild;
+    kith_value *address, *token, *rebuild;
     char path[64];
     /* An abstract name, in Python's words. */
     int size = snprintf(path, sizeof path, "%c%s", 0, kith_server_address(server) + strlen("unix:@"));
