@@ -6,6 +6,7 @@
 #include "manager/line.h"
 #include "manager/page_server.h"
 #include "manager/registry.h"
+#include "manager/shared_queue.h"
 #include "manager/token.h"
 #include "value/arena.h"
 
@@ -205,5 +206,7 @@ const struct server_call server_calls[] = {
     { "shutdown", run_shutdown },
     { "kith_hello", run_hello },
     { "kith_page", page_server_give },
+    { "kith_share", shared_queue_run_share },
+    { "kith_changed", shared_queue_run_changed },
     { NULL, NULL },
 };

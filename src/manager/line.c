@@ -8,6 +8,7 @@
 #include "manager/holding.h"
 #include "manager/page_server.h"
 #include "manager/server.h"
+#include "manager/shared_queue.h"
 #include "manager/taken.h"
 #include "manager/waiter.h"
 #include "manager/workers.h"
@@ -17,6 +18,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     AHEAD_MAX = 65536,  /* bytes of requests that are read while one is being carried out */
@@ -302,6 +304,7 @@ static void line_end(struct line *line)
     holdings_give_back(server, line);
     claims_give_back(server, line);
     taken_end(server, line, line->lost || line->mute);
+    shared_queues_changed(server);
     strike_from_due(line);
     if (line->watched)
         loop_forget(server, &line->watch);
@@ -442,6 +445,12 @@ void line_answer(struct line *line, const struct message *reply)
 bool line_is_idle(const struct line *line)
 {
     return !line->busy && !line->last && !line->ended && !line->gone && !line->in.bytes && !line->out.bytes;
+}
+
+bool line_takes_descriptors(const struct line *line)
+{
+    return line->lasting && line->is_unix && line->uid == geteuid() && line->channel.carrier == &channel_bare &&
+           !line->out.bytes && !line->mute && !line->server->options.no_shared_memory;
 }
 
 void line_serve(struct line *line, const void *request, size_t size)

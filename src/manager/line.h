@@ -72,6 +72,10 @@ void line_answer(struct line *line, const struct message *reply);
 /** Whether nothing of what has come by its socket is left to be done: a request may come by its page. */
 bool line_is_idle(const struct line *line);
 
+/** Whether its client may have descriptors of shared memory, and they can be sent now, before the reply: a program of
+ *  the same user on this host, at a bare Unix socket. */
+bool line_takes_descriptors(const struct line *line);
+
 /** Carries out a request that came by the page of an idle line. The line is not freed in here. */
 void line_serve(struct line *line, const void *request, size_t size);
 

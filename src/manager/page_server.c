@@ -181,12 +181,6 @@ static bool poll(struct server *server)
 
 /* ---- giving and ending ---- */
 
-static bool may_have(const struct server *server, const struct line *line)
-{
-    return line->lasting && line->is_unix && line->uid == geteuid() && line->channel.carrier == &channel_bare &&
-           !line->page && !line->out.bytes && !server->options.no_shared_memory && os_cpu_count() > 1;
-}
-
 static struct pages *pages_begin(struct server *server)
 {
     if (!server->pages && (server->pages = calloc(1, sizeof(struct pages))))
@@ -235,7 +229,8 @@ static int give(struct server *server, struct line *line)
 
 int page_server_give(struct request *request)
 {
-    bool given = may_have(request->server, request->line) && give(request->server, request->line) == 0;
+    bool given = !request->line->page && os_cpu_count() > 1 && line_takes_descriptors(request->line) &&
+                 give(request->server, request->line) == 0;
     return request_answer_bool(request, given);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "manager/holders.h"
+#include "manager/line.h"
 #include "manager/server.h"
 #include "os/clock.h"
 #include "os/memory.h"
@@ -27,8 +28,10 @@ struct kept {
 
 struct shared_queue {
     struct server *server;
+    struct object *object; /* whose messages they are */
     kith_queue *queue;
     struct note *note;
+    uint32_t expects; /* what the note says */
     int note_file;
     struct kept *returned; /* the one that was returned last is the next */
     size_t returned_count;
@@ -140,13 +143,14 @@ static void add(struct server *server, struct shared_queue *shared)
     count_up(server->counters.shared_queues, 1);
 }
 
-int shared_queue_new(struct server *server, struct shared_queue **shared, uint64_t max_items)
+int shared_queue_new(struct server *server, struct shared_queue **shared, struct object *object, uint64_t max_items)
 {
     struct shared_queue *made = calloc(1, sizeof *made);
     if (!made)
         return error_fail(-ENOMEM, "no memory to share a queue");
     made->note_file = -1;
     made->server = server;
+    made->object = object;
     made->referring_end = &made->referring;
     made->referring_timer.due = on_referring_timer;
     int code = kith_queue_new(&made->queue, &(kith_queue_options){ .max_items = max_items });
@@ -255,18 +259,16 @@ int shared_queue_get(struct shared_queue *shared, struct cell **cell)
     return code;
 }
 
-void shared_queue_return(struct shared_queue *shared, struct cell *cell)
+int shared_queue_return(struct shared_queue *shared, struct cell *cell)
 {
     struct kept *kept = malloc(sizeof *kept);
-    if (!kept) { /* better late than never */
-        (void)shared_queue_put(shared, cell);
-        cell_drop(shared->server, cell);
-        return;
-    }
+    if (!kept)
+        return error_fail(-ENOMEM, "no memory to take a message back");
     *kept = (struct kept){ .cell = cell, .next = shared->returned };
     shared->returned = kept;
     shared->returned_count++;
     note_wait(shared->note, NOTE_RETURNED);
+    return 0;
 }
 
 int shared_queue_done(struct shared_queue *shared)
@@ -274,9 +276,17 @@ int shared_queue_done(struct shared_queue *shared)
     return kith_queue_task_done(shared->queue);
 }
 
+int shared_queue_shut(struct shared_queue *shared)
+{
+    return kith_queue_shut(shared->queue);
+}
+
 void shared_queue_expect(struct shared_queue *shared, uint32_t whom, bool waits)
 {
-    (waits ? note_wait : note_clear)(shared->note, whom);
+    if (waits)
+        note_wait(shared->note, shared->expects |= whom);
+    else if (shared->expects & whom)
+        note_clear(shared->note, whom), shared->expects &= ~whom;
 }
 
 /* ---- looks ---- */
@@ -304,33 +314,73 @@ size_t shared_queue_length(const struct shared_queue *shared)
 
 /* ---- all of them ---- */
 
-struct collection {
-    kith_arena *arena;
-    kith_value *list;
+struct tour {
+    struct server *server;
+    int (*visit)(void *context, const struct cell *cell);
+    void *context;
 };
 
-static int append(struct collection *collection, const void *data, size_t size)
+static int show(void *context, const void *data, size_t size)
 {
-    kith_value *value;
-    int code = kith_pickle_read(collection->arena, &value, data, size, NULL);
-    return code < 0 ? code : kith_value_append(collection->list, value);
-}
-
-static int append_queued(void *context, const void *data, size_t size)
-{
-    return append(context, data, size);
-}
-
-int shared_queue_list(struct shared_queue *shared, kith_arena *arena, kith_value **list)
-{
-    enum { HEAD = 2, STOP = 1 };
-    struct collection collection = { .arena = arena, .list = kith_value_list(arena) };
-    int code = collection.list ? 0 : -ENOMEM;
-    for (const struct kept *kept = shared->returned; kept && code == 0; kept = kept->next)
-        code = append(&collection, kept->cell->head, HEAD + kept->cell->size + STOP);
-    if (code == 0)
-        code = kith_queue_walk(shared->queue, append_queued, &collection);
-    if (code == 0)
-        *list = collection.list;
+    const struct tour *tour = context;
+    struct cell *cell;
+    int code = cell_from_pickle(tour->server, &cell, data, size);
+    if (code < 0)
+        return code;
+    code = tour->visit(tour->context, cell);
+    cell_drop(tour->server, cell);
     return code;
+}
+
+int shared_queue_walk(struct shared_queue *shared, int (*visit)(void *context, const struct cell *cell), void *context)
+{
+    struct tour tour = { shared->server, visit, context };
+    int code = 0;
+    for (const struct kept *kept = shared->returned; kept && code == 0; kept = kept->next)
+        code = visit(context, kept->cell);
+    return code < 0 ? code : kith_queue_walk(shared->queue, show, &tour);
+}
+
+void shared_queues_changed(struct server *server)
+{
+    for (struct shared_queue *shared = server->shared_queues; shared; shared = shared->next) {
+        if (shared->expects)
+            shared_queue_changed(server, shared->object);
+    }
+}
+
+/* ---- calls of the server ---- */
+
+static int find(struct request *request, struct object **object)
+{
+    const kith_value *value;
+    const char *ident;
+    int code = request_arguments(request, "ident", &value);
+    if (code == 0)
+        code = kith_value_as_str(value, &ident, NULL);
+    if (code < 0)
+        return code;
+    *object = object_find(request->server, ident);
+    return *object ? 0 : request_raise_value(request, "KeyError", kith_value_str(request->arena, ident));
+}
+
+int shared_queue_run_share(struct request *request)
+{
+    struct object *object = NULL;
+    int code = find(request, &object);
+    if (!object)
+        return code;
+    struct shared_queue *shared =
+        line_takes_descriptors(request->line) ? shared_queue_of(request->server, object) : NULL;
+    return request_answer_bool(request, shared && shared_queue_send(shared, request->line->channel.socket) == 0);
+}
+
+int shared_queue_run_changed(struct request *request)
+{
+    struct object *object = NULL;
+    int code = find(request, &object);
+    if (!object)
+        return code;
+    shared_queue_changed(request->server, object);
+    return request_answer_none(request);
 }

@@ -6,20 +6,23 @@
 #ifndef KITH_SRC_MANAGER_SHARED_QUEUE_H
 #define KITH_SRC_MANAGER_SHARED_QUEUE_H
 
-#include "manager/cell.h"
 #include "manager/note.h"
+#include "manager/request.h"
 
 struct shared_queue;
 
 /** Makes an empty one. @param max_items  0: no bound
  *  @return 0; as kith_queue_new, with the detail */
-int shared_queue_new(struct server *server, struct shared_queue **shared, uint64_t max_items);
+int shared_queue_new(struct server *server, struct shared_queue **shared, struct object *object, uint64_t max_items);
 
 /** Has so many messages be got and not done, that were so before the queue was shared: before anything is put.
  *  @return 0; -ENOMEM */
 int shared_queue_begin_unfinished(struct shared_queue *shared, uint64_t count);
 
 void shared_queue_free(struct shared_queue *shared);
+
+/** Nothing can be put any more. @return as kith_queue_shut */
+int shared_queue_shut(struct shared_queue *shared);
 
 /** @return 0; KITH_EFULL; another code of kith_queue_put, with the detail. The cell stays the caller's */
 int shared_queue_put(struct shared_queue *shared, struct cell *cell);
@@ -29,8 +32,8 @@ int shared_queue_put(struct shared_queue *shared, struct cell *cell);
  *          is KITH_EMALFORMED */
 int shared_queue_get(struct shared_queue *shared, struct cell **cell);
 
-/** Takes a message back that was got, as the next one: the caller's hold ends. */
-void shared_queue_return(struct shared_queue *shared, struct cell *cell);
+/** Takes a message back that was got, as the next one. @return 0; -ENOMEM, and the hold is still the caller's */
+int shared_queue_return(struct shared_queue *shared, struct cell *cell);
 
 /** @return 0; -EPERM when all that were got are done */
 int shared_queue_done(struct shared_queue *shared);
@@ -45,11 +48,27 @@ size_t shared_queue_length(const struct shared_queue *shared);
 /** Says to clients whether somebody is parked. When somebody is to be: before the last look. @param whom  NOTE_... */
 void shared_queue_expect(struct shared_queue *shared, uint32_t whom, bool waits);
 
-/** The messages as a list, the next one first; none is taken. @return 0; -ENOMEM; as kith_pickle_read */
-int shared_queue_list(struct shared_queue *shared, kith_arena *arena, kith_value **list);
+/** Shows each message, the next one first, until a visit fails; none is taken. @return 0; what that returned; -ENOMEM,
+ *  KITH_EMALFORMED; a code of kith_queue_walk */
+int shared_queue_walk(struct shared_queue *shared, int (*visit)(void *context, const struct cell *cell), void *context);
 
 /** Sends the descriptors of the queue and of its note. @return 0; a code of os_socket_send_descriptor */
 int shared_queue_send(const struct shared_queue *shared, int socket);
+
+/** Has those try who wait at the server: clients have changed the queue, or may have. type_queue.c has it. */
+void shared_queue_changed(struct server *server, struct object *object);
+
+/** The same, of all: a client is gone that may have changed one and not said so. */
+void shared_queues_changed(struct server *server);
+
+/** Moves a queue's messages to shared memory, if they are not there and may be. type_queue.c has it.
+ *  @return it; NULL when it stays at the server */
+struct shared_queue *shared_queue_of(struct server *server, struct object *object);
+
+/** "kith_share", with an object's id: True, and the two descriptors have been sent; or False.
+ *  "kith_changed", with its id: shared_queue_changed. */
+int shared_queue_run_share(struct request *request);
+int shared_queue_run_changed(struct request *request);
 
 /** The server's thread begins and ceases to serve: clients see by the notes whether it does. */
 void shared_queues_begin(struct server *server);

@@ -11,9 +11,11 @@
 #include "base/deadline.h"
 #include "manager/kind.h"
 #include "manager/line.h"
+#include "manager/server.h"
 #include "manager/store.h"
 #include "manager/waiter.h"
 
+#include <kith/queue.h>
 #include <stdlib.h>
 
 /* A message that was got and is not done with. */
@@ -27,8 +29,7 @@ struct queue {
     struct store store;
     int64_t max_size; /* 0 or less: none */
     bool redeliver;
-    bool shut;           /* shutdown was called */
-    uint64_t unfinished; /* messages that were put, and of which task_done was not said */
+    bool shut; /* shutdown was called */
     struct given *first_given, *last_given;
     struct waiters getters, putters, joiners; /* a putter's cell is what it is to put */
 };
@@ -41,6 +42,15 @@ static bool is_empty(const struct queue *queue)
 static bool is_full(const struct queue *queue)
 {
     return queue->max_size > 0 && store_count(&queue->store) >= (uint64_t)queue->max_size;
+}
+
+/* Says to clients that use the queue themselves that somebody is about to wait here. @return whether there are any: then
+ * one more look is to follow */
+static bool expect(struct queue *queue, uint32_t whom)
+{
+    if (queue->store.shared)
+        shared_queue_expect(queue->store.shared, whom, true);
+    return queue->store.shared;
 }
 
 /* ---- making ---- */
@@ -67,6 +77,7 @@ static int make(struct request *request, void **state)
     if (code < 0)
         return code;
     made.redeliver = request_truth(redeliver, false);
+    made.store.max_count = made.max_size > 0 ? (uint64_t)made.max_size : 0;
     return make_queue(state, &made);
 }
 
@@ -119,15 +130,14 @@ static int wait_until(const kith_value *block, const kith_value *timeout, int64_
 
 /* ---- putting ---- */
 
+/* @return as store_put */
 static int put_cell(struct request *request, struct cell *cell)
 {
     struct queue *queue = request->object->state;
     int code = store_put(request->server, &queue->store, cell);
-    if (code < 0)
-        return code;
-    queue->unfinished++;
-    waiters_wake(request->server, &queue->getters);
-    return 0;
+    if (code == 0)
+        waiters_wake(request->server, &queue->getters);
+    return code;
 }
 
 static int try_to_put(struct waiter *waiter, struct request *request, bool late)
@@ -135,9 +145,9 @@ static int try_to_put(struct waiter *waiter, struct request *request, bool late)
     const struct queue *queue = waiter->object->state;
     if (queue->shut)
         return raise_shut(request);
-    if (is_full(queue))
-        return late ? raise_full(request) : REQUEST_PARKED;
     int code = put_cell(request, waiter->cell);
+    if (code == KITH_EFULL)
+        return late ? raise_full(request) : REQUEST_PARKED;
     if (code < 0)
         return code;
     waiter->cell = NULL;
@@ -148,19 +158,21 @@ static int put(struct request *request, const kith_value *item, int64_t until)
 {
     struct queue *queue = request->object->state;
     struct cell *cell;
-    if (is_full(queue) && until == DEADLINE_PASSED)
+    if (until == DEADLINE_PASSED && is_full(queue))
         return raise_full(request);
     int code = cell_new(request->server, &cell, item);
     if (code < 0)
         return code;
-    if (is_full(queue))
-        return waiter_park(request, &queue->putters, until, try_to_put, cell, 0);
     code = put_cell(request, cell);
-    if (code < 0) {
-        cell_drop(request->server, cell);
-        return code;
+    if (code == KITH_EFULL && until != DEADLINE_PASSED) {
+        if (expect(queue, NOTE_PUTTERS))
+            code = put_cell(request, cell);
+        if (code == KITH_EFULL)
+            return waiter_park(request, &queue->putters, until, try_to_put, cell, 0);
     }
-    return request_answer_none(request);
+    if (code < 0)
+        cell_drop(request->server, cell);
+    return code == 0 ? request_answer_none(request) : code == KITH_EFULL ? raise_full(request) : code;
 }
 
 static int run_put(struct request *request)
@@ -213,11 +225,15 @@ static int give(struct request *request, struct cell *cell)
     return code;
 }
 
+/* @return KITH_EEMPTY; else as a method */
 static int get_cell(struct request *request)
 {
     struct queue *queue = request->object->state;
-    struct cell *cell = store_get(request->server, &queue->store);
-    int code = queue->redeliver ? give(request, cell) : request_answer_taken(request, cell);
+    struct cell *cell;
+    int code = store_get(request->server, &queue->store, &cell);
+    if (code < 0)
+        return code;
+    code = queue->redeliver ? give(request, cell) : request_answer_taken(request, cell);
     if (code < 0)
         (void)store_put_back(request->server, &queue->store, cell); /* there is room: it was got just now */
     else
@@ -225,19 +241,38 @@ static int get_cell(struct request *request)
     return code;
 }
 
+/* Nothing is there to be got, and nobody is to wait. */
+static int raise_none(struct request *request)
+{
+    const struct queue *queue = request->object->state;
+    return queue->shut ? raise_shut(request) : raise_empty(request);
+}
+
 static int try_to_get(struct waiter *waiter, struct request *request, bool late)
 {
     const struct queue *queue = waiter->object->state;
-    if (!is_empty(queue))
-        return get_cell(request);
-    if (queue->shut)
-        return raise_shut(request);
-    return late ? raise_empty(request) : REQUEST_PARKED;
+    int code = get_cell(request);
+    if (code != KITH_EEMPTY)
+        return code;
+    return late || queue->shut ? raise_none(request) : REQUEST_PARKED;
+}
+
+static int get(struct request *request, int64_t until)
+{
+    struct queue *queue = request->object->state;
+    int code = get_cell(request);
+    if (code != KITH_EEMPTY)
+        return code;
+    if (queue->shut || until == DEADLINE_PASSED)
+        return raise_none(request);
+    if (expect(queue, NOTE_GETTERS))
+        code = get_cell(request);
+    return code != KITH_EEMPTY ? code : waiter_park(request, &queue->getters, until, try_to_get, NULL, 0);
 }
 
 static int run_get(struct request *request)
 {
-    struct queue *queue = request->object->state;
+    const struct queue *queue = request->object->state;
     const kith_value *block, *timeout;
     int64_t until;
     int code = request_arguments(request, "block? timeout?", &block, &timeout);
@@ -246,23 +281,13 @@ static int run_get(struct request *request)
     if (queue->shut && is_empty(queue))
         return raise_shut(request);
     code = wait_until(block, timeout, &until);
-    if (code < 0)
-        return code;
-    if (!is_empty(queue))
-        return get_cell(request);
-    return until == DEADLINE_PASSED ? raise_empty(request)
-                                    : waiter_park(request, &queue->getters, until, try_to_get, NULL, 0);
+    return code < 0 ? code : get(request, until);
 }
 
 static int run_get_nowait(struct request *request)
 {
-    const struct queue *queue = request->object->state;
     int code = request_arguments(request, "");
-    if (code < 0)
-        return code;
-    if (!is_empty(queue))
-        return get_cell(request);
-    return queue->shut ? raise_shut(request) : raise_empty(request);
+    return code < 0 ? code : get(request, DEADLINE_PASSED);
 }
 
 /* ---- being done ---- */
@@ -292,30 +317,24 @@ static void done_with_one(struct request *request)
     }
 }
 
-static void finish(struct server *server, struct queue *queue, uint64_t count)
-{
-    queue->unfinished -= count;
-    if (queue->unfinished == 0)
-        waiters_wake_all(server, &queue->joiners);
-}
-
 static int run_task_done(struct request *request)
 {
     struct queue *queue = request->object->state;
     int code = request_arguments(request, "");
     if (code < 0)
         return code;
-    if (queue->unfinished == 0)
+    if (store_done(&queue->store) < 0)
         return error_fail(-EINVAL, "task_done() called too many times");
     done_with_one(request);
-    finish(request->server, queue, 1);
+    waiters_wake_all(request->server, &queue->joiners);
     return request_answer_none(request);
 }
 
+/* A joiner's number is the mark of its coming. */
 static int try_to_join(struct waiter *waiter, struct request *request, bool late)
 {
     const struct queue *queue = waiter->object->state;
-    if (queue->unfinished == 0)
+    if (store_was_done(&queue->store, (uint64_t)waiter->number))
         return request_answer_none(request);
     return late ? request_raise(request, "TimeoutError", "not all messages are done with") : REQUEST_PARKED;
 }
@@ -331,8 +350,12 @@ static int run_join(struct request *request)
         code = request_deadline(timeout, &until);
     if (code < 0)
         return code;
-    return queue->unfinished == 0 ? request_answer_none(request)
-                                  : waiter_park(request, &queue->joiners, until, try_to_join, NULL, 0);
+    uint64_t mark = store_mark(&queue->store);
+    bool done = store_was_done(&queue->store, mark);
+    if (!done && expect(queue, NOTE_JOINERS))
+        done = store_was_done(&queue->store, mark);
+    return done ? request_answer_none(request)
+                : waiter_park(request, &queue->joiners, until, try_to_join, NULL, (int64_t)mark);
 }
 
 /* ---- coming back ---- */
@@ -387,13 +410,6 @@ static int run_full(struct request *request)
     return code < 0 ? code : request_answer_bool(request, is_full(request->object->state));
 }
 
-static void drop_all(struct server *server, struct queue *queue)
-{
-    uint64_t count = store_count(&queue->store);
-    store_end(server, &queue->store);
-    finish(server, queue, count < queue->unfinished ? count : queue->unfinished);
-}
-
 static int run_shutdown(struct request *request)
 {
     struct queue *queue = request->object->state;
@@ -402,11 +418,57 @@ static int run_shutdown(struct request *request)
     if (code < 0)
         return code;
     queue->shut = true;
+    if (queue->store.shared && (code = shared_queue_shut(queue->store.shared)) < 0)
+        return code;
     if (request_truth(immediate, false))
-        drop_all(request->server, queue);
+        store_clear(request->server, &queue->store);
+    waiters_wake_all(request->server, &queue->joiners);
     waiters_wake_all(request->server, &queue->getters);
     waiters_wake_all(request->server, &queue->putters);
     return request_answer_none(request);
+}
+
+/* ---- sharing ---- */
+
+void shared_queue_changed(struct server *server, struct object *object)
+{
+    if (object->kind != &kind_queue || !((struct queue *)object->state)->store.shared)
+        return;
+    struct queue *queue = object_hold(object)->state;
+    waiters_wake(server, &queue->getters);
+    waiters_wake(server, &queue->putters);
+    waiters_wake_all(server, &queue->joiners);
+    shared_queue_expect(queue->store.shared, NOTE_GETTERS, queue->getters.first);
+    shared_queue_expect(queue->store.shared, NOTE_PUTTERS, queue->putters.first);
+    shared_queue_expect(queue->store.shared, NOTE_JOINERS, queue->joiners.first);
+    object_drop(server, object);
+}
+
+/* Who waits here already does so for what clients are going to do, too. */
+static void begin_sharing(struct server *server, struct object *object)
+{
+    struct queue *queue = object->state;
+    for (struct waiter *joiner = queue->joiners.first; joiner; joiner = joiner->next)
+        joiner->number = (int64_t)store_mark(&queue->store);
+    shared_queue_changed(server, object);
+}
+
+/* Not where clients must not do all that they could do then, nor where what they put must be counted. */
+static bool may_share(const struct server *server, const struct object *object)
+{
+    const struct queue *queue = object->state;
+    return !queue->redeliver && !queue->shut && !object->read_only && !object->allowed &&
+           server->options.max_memory == 0 && (uint64_t)queue->store.max_count <= KITH_QUEUE_ITEMS_MAX;
+}
+
+struct shared_queue *shared_queue_of(struct server *server, struct object *object)
+{
+    if (object->kind != &kind_queue)
+        return NULL;
+    struct queue *queue = object->state;
+    if (!queue->store.shared && may_share(server, object) && store_share(server, &queue->store, object) == 0)
+        begin_sharing(server, object);
+    return queue->store.shared;
 }
 
 static const struct kind_method methods[] = {
@@ -467,7 +529,6 @@ static int load_items(struct server *server, struct queue *queue, const kith_val
             cell_drop(server, cell);
             return code;
         }
-        queue->unfinished++;
     }
     return 0;
 }
@@ -483,6 +544,7 @@ static int load(struct server *server, const kith_value *value, void **state)
     found.redeliver = redeliver;
     found.shut = shut;
     code = load_items(server, &found, items);
+    found.store.max_count = found.max_size > 0 ? (uint64_t)found.max_size : 0; /* what came back may exceed it */
     if (code == 0)
         code = make_queue(state, &found);
     if (code < 0)
