@@ -5,6 +5,7 @@
 #include "manager/line.h"
 #include "manager/page.h"
 #include "manager/server.h"
+#include "manager/taken.h"
 #include "os/memory.h"
 #include "os/socket.h"
 #include "os/thread.h"
@@ -117,6 +118,7 @@ static bool serve(struct server *server, struct page_server *own)
         return false;
     }
     own->calls++;
+    taken_end(server, line, false); /* who asks anew has all that was answered before */
     count_up(server->counters.page_calls, 1);
     line_serve(line, server->room, size);
     return true;

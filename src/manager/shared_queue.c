@@ -102,9 +102,12 @@ static void note_own(struct note *note)
     robust_pending(self, NULL);
 }
 
+/* Only by the thread that owns it: not in a child that was forked, nor twice. */
 static void note_disown(struct note *note)
 {
     struct os_thread *self = os_thread_self();
+    if ((atomic_load_explicit(&note->server.value, memory_order_relaxed) & ROBUST_OWNER) != self->id)
+        return;
     robust_pending(self, &note->server);
     robust_unlink(self, &note->server);
     atomic_store_explicit(&note->server.value, 0, memory_order_release);
@@ -169,8 +172,7 @@ int shared_queue_new(struct server *server, struct shared_queue **shared, struct
 void shared_queue_free(struct shared_queue *shared)
 {
     struct server *server = shared->server;
-    if (note_has_server(shared->note))
-        note_disown(shared->note);
+    note_disown(shared->note);
     timer_clear(server, &shared->referring_timer);
     referring_let_go(shared, true);
     while (shared->returned) {
