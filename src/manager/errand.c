@@ -16,6 +16,7 @@
 struct pool_plan {
     kith_arena *arena; /* of what options points to */
     kith_pool_options options;
+    sigset_t mask; /* what is begun has the maker's, and not the steward's */
 };
 
 /* ---- a detail that outlives its thread's next call ---- */
@@ -231,7 +232,10 @@ static void on_bell(struct server *server, struct watch *watch)
 static void steward_open(struct managed_pool *pool)
 {
     kith_pool *made = NULL;
+    sigset_t all;
+    pthread_sigmask(SIG_SETMASK, &pool->plan->mask, &all);
     int code = kith_pool_new(&made, &pool->plan->options);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
     kith_arena_free(pool->plan->arena);
     free(pool->plan);
     pool->plan = NULL;
@@ -288,9 +292,10 @@ static void *steward_main(void *argument)
 
 static int steward_start(struct managed_pool *pool)
 {
-    sigset_t all, before;
+    sigset_t all;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* the program's handlers are not for this thread */
+    pthread_sigmask(SIG_SETMASK, &all, &pool->plan->mask); /* the program's handlers are not for this thread */
+    sigset_t before = pool->plan->mask;
     int code = -pthread_create(&pool->steward, NULL, steward_main, pool);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return code < 0 ? error_fail(-EAGAIN, "no thread for a pool: %s", kith_strerror(code)) : 0;

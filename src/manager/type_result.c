@@ -67,7 +67,7 @@ static int try_to_get(struct waiter *waiter, struct request *request, bool late)
 {
     const struct errand *errand = errand_of(waiter);
     if (!errand->over && late)
-        return request_raise(request, "multiprocessing.context.TimeoutError", NULL);
+        return request_raise_value(request, "multiprocessing.context.TimeoutError", NULL);
     return errand_answer(errand, request);
 }
 
@@ -159,10 +159,10 @@ static int try_next(struct waiter *waiter, struct request *request, bool late)
 {
     struct iterator *iterator = (struct iterator *)((char *)waiter->list - offsetof(struct iterator, waiters));
     if (iterator->next == iterator->count)
-        return request_raise(request, "StopIteration", NULL);
+        return request_raise_value(request, "StopIteration", NULL);
     struct errand *errand = iterator->errands[iterator->next];
     if (!errand->over)
-        return late ? request_raise(request, "multiprocessing.context.TimeoutError", NULL) : REQUEST_PARKED;
+        return late ? request_raise_value(request, "multiprocessing.context.TimeoutError", NULL) : REQUEST_PARKED;
     int code = errand_answer(errand, request);
     if (code == -ENOMEM && errand_value(errand, NULL, NULL) == 0)
         return code; /* it may be asked for again */

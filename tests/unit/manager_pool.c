@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -33,7 +34,7 @@ KITH_ENTRY(add)
 }
 
 /* Its argument is the code that it fails with. */
-KITH_ENTRY(fail)
+KITH_ENTRY(fail_with)
 {
     int code;
     int unpacked = kith_value_unpack(kith_call_args(call), "(i)", &code);
@@ -164,7 +165,8 @@ static void test_apply_global(void **state)
 static void test_unknown_task(void **state)
 {
     (void)state;
-    assert_raises(kith_proxy_apply(pool, "cube", KITH_NO_ARGS, arena, NULL), KITH_EREMOTE, "AttributeError",
+    kith_value *value;
+    assert_raises(kith_proxy_apply(pool, "cube", KITH_NO_ARGS, arena, &value), KITH_EREMOTE, "AttributeError",
                   "KITH_ENTRY(cube)");
     assert_raises(call(pool, "apply", kith_value_pack(arena, "(i)", 1), NULL), KITH_ETYPE, "TypeError", "entry point");
 }
@@ -172,13 +174,14 @@ static void test_unknown_task(void **state)
 static void test_failures(void **state)
 {
     (void)state;
-    assert_raises(kith_proxy_apply(pool, "fail", kith_value_pack(arena, "(i)", -ENOENT), arena, NULL), -ENOENT,
+    kith_value *value;
+    assert_raises(kith_proxy_apply(pool, "fail_with", kith_value_pack(arena, "(i)", -ENOENT), arena, &value), -ENOENT,
                   "KeyError", "this is why");
-    assert_raises(kith_proxy_apply(pool, "fail", kith_value_pack(arena, "(i)", -EINVAL), arena, NULL), -EINVAL,
+    assert_raises(kith_proxy_apply(pool, "fail_with", kith_value_pack(arena, "(i)", -EINVAL), arena, &value), -EINVAL,
                   "ValueError", "this is why");
-    assert_raises(kith_proxy_apply(pool, "fail", kith_value_pack(arena, "(i)", 3), arena, NULL), KITH_EREMOTE,
+    assert_raises(kith_proxy_apply(pool, "fail_with", kith_value_pack(arena, "(i)", 3), arena, &value), KITH_EREMOTE,
                   "RuntimeError", "");
-    assert_raises(kith_proxy_apply(pool, "die", KITH_NO_ARGS, arena, NULL), KITH_EREMOTE, "RuntimeError", "worker");
+    assert_raises(kith_proxy_apply(pool, "die", KITH_NO_ARGS, arena, &value), KITH_EREMOTE, "RuntimeError", "worker");
 }
 
 static void test_refusals(void **state)
@@ -253,7 +256,7 @@ static void test_async_failure(void **state)
     kith_proxy *result;
     kith_value *value;
     int truth = 1;
-    assert_code(kith_proxy_apply_async(pool, &result, "fail", kith_value_pack(arena, "(i)", -ERANGE)), 0);
+    assert_code(kith_proxy_apply_async(pool, &result, "fail_with", kith_value_pack(arena, "(i)", -ERANGE)), 0);
     assert_raises(kith_proxy_result(result, arena, &value, KITH_FOREVER), -ERANGE, "IndexError", "this is why");
     assert_code(call(result, "successful", KITH_NO_ARGS, &value), 0);
     assert_code(kith_value_as_bool(value, &truth), 0);
