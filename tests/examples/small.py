@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 from multiprocessing.connection import Client, Listener
+from multiprocessing.managers import BaseManager
 
 from tap import Skip, equal, run, run_all, test
 
@@ -376,6 +377,44 @@ def bad_arguments():
             status, out, err = run(os.path.join(folder, name), *arguments)
             equal((status, out), (2, b""))
             assert err.startswith(b"usage: "), err
+
+
+@test
+def manager():
+    """manager: four children count in one dict, under one lock."""
+    equal(output_of("manager"), ["{'kith': 336, 'kin': 332, 'kindred': 332}"])
+
+
+class Shop(BaseManager):
+    pass
+
+
+Shop.register("get_orders")
+Shop.register("Counter")
+
+
+@test
+def manager_server():
+    """manager_server: its objects are used by manager_client and by Python."""
+    with tempfile.TemporaryDirectory() as place:
+        address = os.path.join(place, "shop")
+        with subprocess.Popen([os.path.join(folder, "manager_server"), "unix:" + address, "a key"],
+                              stdout=subprocess.PIPE) as server:
+            try:
+                equal(server.stdout.readline().decode(), "unix:%s\n" % address)
+                equal(output_of("manager_client", "unix:" + address, "a key"), ["a pound of nails", "7"])
+                shop = Shop(address, b"a key")
+                shop.connect()
+                counter = shop.Counter(40)
+                counter.add(2)
+                equal(counter.total(), 42)
+                shop.get_orders().put("a bag of screws")
+                equal(shop.get_orders().get(), "a bag of screws")
+                server.terminate()
+                equal(server.wait(timeout=60), 0)
+                assert not os.path.exists(address), "its socket is still there"
+            finally:
+                server.kill()
 
 
 run_all()
