@@ -141,3 +141,29 @@ void object_drop(struct server *server, struct object *object)
     free((void *)object->allowed);
     free(object);
 }
+
+/* Those that nobody gave back, or that hold each other. */
+void objects_end(struct server *server)
+{
+    struct objects *objects = &server->objects;
+    for (size_t i = 0; i < objects->slot_count; i++) {
+        for (struct object *object = objects->slots[i]; object; object = object->next)
+            object_hold(object); /* none goes while another one ends */
+    }
+    for (size_t i = 0; i < objects->slot_count; i++) {
+        for (struct object *object = objects->slots[i]; object; object = object->next) {
+            if (object->kind->end && object->state)
+                object->kind->end(server, object->state);
+            object->state = NULL;
+        }
+    }
+    for (size_t i = 0; i < objects->slot_count; i++) {
+        for (struct object *object = objects->slots[i], *next; object; object = next) {
+            next = object->next;
+            object->held = 1;
+            object_drop(server, object);
+        }
+    }
+    free(objects->slots);
+    *objects = (struct objects){ 0 };
+}

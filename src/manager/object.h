@@ -48,4 +48,7 @@ struct object *object_hold(struct object *object);
 /** The last one ends the object. NULL is fine. */
 void object_drop(struct server *server, struct object *object);
 
+/** Ends all objects. */
+void objects_end(struct server *server);
+
 #endif

@@ -107,8 +107,6 @@ static void free_names(struct name *name)
 
 void registry_end(struct server *server)
 {
-    for (struct name *name = server->published; name; name = name->next)
-        object_drop(server, name->object);
     free_names(server->published);
     free_names(server->types);
 }

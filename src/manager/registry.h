@@ -7,7 +7,7 @@
 /** Adds the built-in types. @return 0; -ENOMEM */
 int registry_begin(struct server *server);
 
-/** Frees all names, and drops the published objects. */
+/** Frees all names. There are no objects any more. */
 void registry_end(struct server *server);
 
 /** Makes an object of a type by its constructor, held once. The request has the constructor's arguments; when nothing was

@@ -204,6 +204,9 @@ void kith_server_free(kith_server *server)
     if (inner->heirloom.owner) {
         lines_end(inner);
         pages_free(inner);
+        holders_end(inner);
+        lent_end(inner);
+        objects_end(inner);
         registry_end(inner);
         forks_block();
         inherit_remove(&inner->heirloom);
@@ -213,7 +216,6 @@ void kith_server_free(kith_server *server)
     kith_listener_free(inner->listener);
     kith_arena_free(inner->arena);
     free((void *)inner->options.snapshot);
-    free(inner->objects.slots);
     free(inner->timers.heap);
     free(inner->room);
     free(server);

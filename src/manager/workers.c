@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "manager/server.h"
 #include "os/flag.h"
+#include "process/forks.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -165,11 +166,8 @@ static void give_up(struct server *server, struct workers *workers)
     finish(server, job);
 }
 
-void workers_end(struct server *server)
+static void finish_all(struct server *server, struct workers *workers)
 {
-    struct workers *workers = server->workers;
-    if (!workers)
-        return;
     pthread_mutex_lock(&workers->mutex);
     workers->ending = true;
     pthread_cond_broadcast(&workers->more);
@@ -183,6 +181,15 @@ void workers_end(struct server *server)
     }
     pthread_mutex_destroy(&workers->mutex);
     pthread_cond_destroy(&workers->more);
+}
+
+void workers_end(struct server *server)
+{
+    struct workers *workers = server->workers;
+    if (!workers)
+        return;
+    if (server->generation == forks_generation()) /* a forked child has no such threads, and can't tell what they did */
+        finish_all(server, workers);
     free(workers);
     server->workers = NULL;
 }

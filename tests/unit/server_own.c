@@ -1,6 +1,8 @@
 /* kith/manager.h: types of a program's own. */
 #include "served.h"
 
+#include "apart.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -399,6 +401,26 @@ static void test_stop_waits(void **state)
     kith_connection_free(line);
 }
 
+static int free_in_child(void)
+{
+    kith_server_free(server);
+    _exit(0); /* what the server's threads had at hand is lost in this process */
+}
+
+/** A forked child has a copy of the server, and none of its threads. */
+static void test_child(void **state)
+{
+    (void)state;
+    kith_connection *line = dial_line();
+    const char *one = create_tally(5);
+    send_request(line, one, "wait", NULL, NULL);
+    wait_until(at_work == 1);
+    assert_int_equal(apart(free_in_child), 0);
+    may_go = true;
+    assert_int_equal(as_int(receive_reply(line).value), 77);
+    kith_connection_free(line);
+}
+
 static void test_publish(void **state)
 {
     (void)state;
@@ -438,6 +460,7 @@ int main(void)
         cmocka_unit_test_teardown(test_few_workers, finish),
         cmocka_unit_test_setup_teardown(test_client_goes, begin, finish),
         cmocka_unit_test_setup_teardown(test_stop_waits, begin, finish),
+        cmocka_unit_test_setup_teardown(test_child, begin, finish),
         cmocka_unit_test_teardown(test_publish, finish),
         cmocka_unit_test(test_outside_of_calls),
     };
