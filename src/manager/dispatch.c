@@ -159,7 +159,8 @@ static int carry_out(struct request *request, const void *data, size_t size)
 {
     struct order order;
     kith_value *value;
-    int code = kith_pickle_read(request->arena, &value, data, size, &(kith_pickle_read_options){ .borrow = 1, .max_depth = DEPTH_MAX });
+    int code = kith_pickle_read(request->arena, &value, data, size,
+                                &(kith_pickle_read_options){ .borrow = 1, .max_depth = DEPTH_MAX });
     if (code == 0)
         code = take_apart(value, &order);
     if (code < 0)

@@ -16,8 +16,8 @@ enum {
  *  @return one of DISPATCH_...; -ENOMEM when there is not even memory for a reply: the line is to end */
 int dispatch(struct server *server, struct line *line, const void *request, size_t size, struct message *reply);
 
-/** Ends a frame with the failure of a method: ('#ERROR', exception); or what a method has answered. For those who call a
- *  method or a waiter's attempt. @param code  what it returned. @return 0; -ENOMEM */
+/** Completes the reply to what a method or a waiter's attempt has returned: a code becomes
+ *  ('#ERROR', exception). @return 0; -ENOMEM */
 int dispatch_finish(struct request *request, int code);
 
 /* ---- calls to the server itself ---- */

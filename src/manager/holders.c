@@ -1,6 +1,6 @@
 /* References of clients. Whose they are decides what becomes of them when somebody dies: those of a process on a Unix
- * socket end with the process; those of a kith client over TCP with its line; what stock Python has over TCP is nobody's,
- * and only decref ends it. */
+ * socket end with the process; those of a kith client over TCP with its line; what stock Python has over TCP is
+ * nobody's, and only decref ends it. */
 #include "manager/holders.h"
 
 #include "base/error.h"

@@ -51,8 +51,8 @@ void timer_clear(struct server *server, struct timer *timer);
 /** Runs until the server is to stop. @return 0; a negative code when it can't wait */
 int loop_run(struct server *server);
 
-/** Ends the lines: those in the middle of a call when they have its answer, for which there are some seconds; those that
- *  wait at once. @return as loop_run */
+/** Ends the lines: those in the middle of a call when they have its answer, for which there are some seconds; those
+ *  that wait at once. @return as loop_run */
 int loop_drain(struct server *server);
 
 #endif

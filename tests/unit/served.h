@@ -1,5 +1,5 @@
-/* What the tests of servers are made of: a server that is a thread of the test, and clients that speak CPython's protocol
- * themselves, frame by frame. */
+/* What the tests of servers are made of: a server that is a thread of the test, and clients that speak CPython's
+ * protocol themselves, frame by frame. */
 #ifndef KITH_TESTS_UNIT_SERVED_H
 #define KITH_TESTS_UNIT_SERVED_H
 

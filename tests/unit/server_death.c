@@ -221,7 +221,7 @@ static void test_unread_is_put_back(void **state)
     kith_connection_free(line);
 }
 
-/** TCP does not tell what was read: a client who has sent another request is thought to have read the replies before. */
+/** TCP does not tell what was read: who has sent another request is thought to have read the replies before. */
 static void test_unread_over_tcp(void **state)
 {
     (void)state;
