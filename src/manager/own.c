@@ -9,6 +9,7 @@
 #include "manager/exception.h"
 #include "manager/holders.h"
 #include "manager/server.h"
+#include "manager/snapshot.h"
 #include "manager/workers.h"
 #include "process/call.h"
 
@@ -21,6 +22,7 @@ struct own {
     const kith_type *type;
     void *object;                  /* the program's */
     struct own_call *first, **end; /* the call that is at work, and those behind it */
+    kith_bytes saved;              /* the state that was saved last, a pickle; for while a call is at work */
 };
 
 struct own_kind {
@@ -188,10 +190,72 @@ static int call_new(const struct request *request, struct own_call **call, kith_
     return 0;
 }
 
+/* ---- their states, for snapshots ---- */
+
+struct saving {
+    kith_arena *arena;
+    kith_value *value;
+};
+
+static int take_state(void *context, const kith_value *value, const void *data, size_t size)
+{
+    struct saving *saving = context;
+    saving->value = value ? kith_value_copy(saving->arena, value) : kith_value_bytes(saving->arena, data, size);
+    return saving->value ? 0 : error_fail(-ENOMEM, "no memory for an object's state");
+}
+
+/* Has the program tell the state of an object that no call is at work on. */
+static int save_now(struct own *own, kith_arena *arena, kith_value **value)
+{
+    struct saving saving = { .arena = arena };
+    struct kith_call call = {
+        .args = kith_value_tuple(arena, NULL, 0),
+        .arena = arena,
+        .attempt = 1,
+        .take = take_state,
+        .context = &saving,
+    };
+    int code = own->type->save(own->object, &call);
+    kith_bytes pickle;
+    if (code >= 0 && !saving.value)
+        saving.value = kith_value_none(arena);
+    if (code >= 0)
+        code = kith_pickle_write(saving.value, &pickle, NULL);
+    if (code < 0)
+        return code;
+    kith_bytes_free(&own->saved);
+    own->saved = pickle;
+    *value = saving.value;
+    return 0;
+}
+
+/* While a call is at work, the state is the one of the last time; and it is not the last one. */
+static int save(struct server *server, void *state, kith_arena *arena, kith_value **value)
+{
+    struct own *own = state;
+    if (!own->first)
+        return save_now(own, arena, value);
+    if (!own->saved.data)
+        return error_fail(-EAGAIN, "a method of the object is at work");
+    snapshot_changed(server);
+    return kith_pickle_read(arena, value, own->saved.data, own->saved.size, NULL);
+}
+
+/* What is new has a state to begin with. Where it can't be told, snapshots will say so. */
+static void save_first(struct server *server, struct own *own)
+{
+    kith_arena *arena;
+    kith_value *value;
+    if (!server->options.snapshot || !own->type->save || kith_arena_new(&arena) < 0)
+        return;
+    (void)save_now(own, arena, &value);
+    kith_arena_free(arena);
+}
+
 /* ---- objects ---- */
 
 /* Makes a state of what a call has returned, which is the state's from then on. */
-static int own_new(struct own_call *call, struct own **own)
+static int own_new(struct server *server, struct own_call *call, struct own **own)
 {
     struct own *made = calloc(1, sizeof *made);
     if (!made)
@@ -199,6 +263,7 @@ static int own_new(struct own_call *call, struct own **own)
     *made = (struct own){ .type = call->type->type, .object = call->returned };
     made->end = &made->first;
     call->returned = NULL;
+    save_first(server, made);
     *own = made;
     return 0;
 }
@@ -208,6 +273,7 @@ static void end(struct server *server, void *state)
     (void)server;
     struct own *own = state;
     end_object(own->type, own->object);
+    kith_bytes_free(&own->saved);
     free(own);
 }
 
@@ -216,7 +282,7 @@ static void end(struct server *server, void *state)
 static int make_object(struct server *server, struct own_call *call, struct object **object)
 {
     struct own *own = NULL;
-    int code = own_new(call, &own);
+    int code = own_new(server, call, &own);
     if (code < 0)
         return code;
     code = object_add(server, object, call->type->kind, call->type->text, own);
@@ -376,7 +442,7 @@ static int run_here(struct request *request, const struct name *type, kith_metho
     if (code < 0)
         return code;
     call_function(call);
-    code = call->code < 0 ? call->code : own_new(call, (struct own **)state);
+    code = call->code < 0 ? call->code : own_new(request->server, call, (struct own **)state);
     call_free(request->server, call);
     return code;
 }
@@ -386,42 +452,6 @@ int own_make(struct request *request, const struct name *type, void **state)
     if (!type->type->make)
         return error_fail(KITH_ETYPE, "objects of type %s are only made by methods", type->text);
     return run_here(request, type, type->type->make, state);
-}
-
-/* ---- snapshots ---- */
-
-struct saving {
-    kith_arena *arena;
-    kith_value *value;
-};
-
-static int take_state(void *context, const kith_value *value, const void *data, size_t size)
-{
-    struct saving *saving = context;
-    saving->value = value ? kith_value_copy(saving->arena, value) : kith_value_bytes(saving->arena, data, size);
-    return saving->value ? 0 : error_fail(-ENOMEM, "no memory for an object's state");
-}
-
-static int save(struct server *server, void *state, kith_arena *arena, kith_value **value)
-{
-    (void)server;
-    const struct own *own = state;
-    struct saving saving = { .arena = arena };
-    struct kith_call call = {
-        .args = kith_value_tuple(arena, NULL, 0),
-        .arena = arena,
-        .attempt = 1,
-        .take = take_state,
-        .context = &saving,
-    };
-    if (own->first)
-        return error_fail(-EAGAIN, "a method of the object is at work");
-    int code = own->type->save(own->object, &call);
-    if (code >= 0 && !saving.value)
-        saving.value = kith_value_none(arena);
-    if (code >= 0)
-        *value = saving.value;
-    return code < 0 ? code : *value ? 0 : -ENOMEM;
 }
 
 static int load(struct server *server, const struct name *type, const kith_value *value, void **state)

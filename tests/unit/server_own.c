@@ -164,7 +164,21 @@ static const kith_method methods[] = {
     { .name = NULL },
 };
 
-static const kith_type tally = { .name = "tally", .methods = methods, .make = make, .end = end };
+static int save(void *object, kith_call *call)
+{
+    return get(object, call);
+}
+
+static int load(void *nothing, kith_call *call)
+{
+    int64_t number;
+    int code = nothing ? -EINVAL : kith_value_unpack(kith_call_args(call), "(I)", &number);
+    return code < 0 ? code : give_tally(call, number);
+}
+
+static const kith_type tally = {
+    .name = "tally", .methods = methods, .make = make, .end = end, .save = save, .load = load
+};
 static const kith_type part = { .name = "part", .methods = methods };
 
 /* ---- the tests ---- */
@@ -437,6 +451,66 @@ static void test_publish(void **state)
     kith_connection_free(line);
 }
 
+static char snapshot[60];
+
+static void begin_with_snapshot(void)
+{
+    snprintf(snapshot, sizeof snapshot, "/tmp/kith-server-own-%d", (int)getpid());
+    begin_with((kith_server_options){ .snapshot = snapshot });
+    assert_code(kith_server_publish(server, "votes", "tally", kith_value_pack(arena, "(i)", 5), NULL, NULL), 0);
+    serve();
+}
+
+static int finish_with_snapshot(void **state)
+{
+    int code = finish(state);
+    unlink(snapshot);
+    return code;
+}
+
+static void test_snapshot(void **state)
+{
+    (void)state;
+    begin_with_snapshot();
+    kith_connection *line = dial_line();
+    char votes[20];
+    snprintf(votes, sizeof votes, "%s", create("votes", NULL));
+    ask(line, votes, "add", NULL);
+    kith_connection_free(line);
+    assert_int_equal(finish(NULL), 0);
+    begin_with_snapshot();
+    line = dial_line();
+    assert_int_equal(as_int(ask(line, votes, "get", NULL)), 6);
+    kith_connection_free(line);
+}
+
+/** A method that is at work when the server ends does not keep it from a snapshot: the state is one of before. */
+static void test_snapshot_while_at_work(void **state)
+{
+    (void)state;
+    kith_bytes bytes;
+    begin_with_snapshot();
+    kith_connection *line = dial_line();
+    const char *votes = create("votes", NULL);
+    send_request(line, votes, "wait", NULL, NULL);
+    wait_until(at_work == 1);
+    kith_connection_free(line); /* so nobody waits for it */
+    wait_until(stats().clients == 0);
+    assert_code(kith_server_stop(server), 0);
+    assert_code(await_end(), 0);
+    FILE *file = fopen(snapshot, "rb");
+    assert_non_null(file);
+    bytes.data = malloc(4096);
+    bytes.size = fread(bytes.data, 1, 4096, file);
+    fclose(file);
+    kith_value *all, *id, *type;
+    int state_of_votes;
+    assert_code(kith_pickle_read(arena, &all, bytes.data, bytes.size, NULL), 0);
+    kith_bytes_free(&bytes);
+    assert_code(kith_value_unpack(all, "(_ _ _ _ [(vvi)])", &id, &type, &state_of_votes), 0);
+    assert_int_equal(state_of_votes, 5);
+}
+
 static void test_outside_of_calls(void **state)
 {
     (void)state;
@@ -462,6 +536,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stop_waits, begin, finish),
         cmocka_unit_test_setup_teardown(test_child, begin, finish),
         cmocka_unit_test_teardown(test_publish, finish),
+        cmocka_unit_test_teardown(test_snapshot, finish_with_snapshot),
+        cmocka_unit_test_teardown(test_snapshot_while_at_work, finish_with_snapshot),
         cmocka_unit_test(test_outside_of_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
