@@ -87,7 +87,7 @@ KITH_API KITH_MUST_USE int kith_proxy_contains(kith_proxy *container, const kith
 /** Removes everything, of list, dict and set. @return 0 */
 KITH_API KITH_MUST_USE int kith_proxy_clear(kith_proxy *container);
 
-/* ---- list: made by (), or (items,); Array: by (typecode, items or length) ----
+/* ---- list: made by (), or (items,); Array: by (typecode, items) ----
  *
  * An index below 0 counts from the end: -1 is the last. */
 
