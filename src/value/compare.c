@@ -90,8 +90,9 @@ static int compare_plain(const kith_value *one, const kith_value *other, uint64_
         return compare_bytes(one, other, steps, order);
     if (is_set(one) && is_set(other))
         return compare_sets(one, other, steps, order);
-    return error_fail(KITH_ETYPE, "'<' not supported between instances of '%s' and '%s'", value_type_name(one),
-                      value_type_name(other));
+    bool is_object = one->kind == KITH_OBJECT || other->kind == KITH_OBJECT;
+    return error_fail(KITH_ETYPE, "'<' not supported between instances of '%s' and '%s'%s", value_type_name(one),
+                      value_type_name(other), is_object ? ": only Python knows the order of objects" : "");
 }
 
 int kith_value_compare(const kith_value *one, const kith_value *other, int *order)

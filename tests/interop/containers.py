@@ -17,7 +17,7 @@ import array
 import datetime
 import pickle
 import random
-from multiprocessing import managers
+from multiprocessing import current_process, managers
 from multiprocessing.connection import Client
 from multiprocessing.reduction import ForkingPickler
 
@@ -528,6 +528,7 @@ def nested_proxies():
     """proxies in containers hold what they stand for, look as Python's do, and are iterated over."""
     with c_server(program, "unix:" + new_path()) as server:
         address = for_python(server.address)[0]
+        current_process().authkey = KEY  # of proxies that come
         manager = managers.SyncManager(address, KEY)
         manager.connect()
         numbers, outer = manager.list([1, 2]), manager.dict()
