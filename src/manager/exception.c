@@ -29,6 +29,7 @@ static const struct {
     { -EOVERFLOW, "OverflowError" },
     { KITH_EBROKEN, "threading.BrokenBarrierError" },
     { -EEXIST, "FileExistsError" },
+    { -ETIMEDOUT, "multiprocessing.context.TimeoutError" },
     { -ENOENT, "FileNotFoundError" },
     { -EINTR, "InterruptedError" },
     { -ECONNRESET, "ConnectionResetError" },

@@ -29,6 +29,16 @@ static int no_answer(const char *why)
     return error_fail(KITH_EMALFORMED, "what came is no answer of a manager's server: %s", why);
 }
 
+/* How much of a traceback counts. Of a method that it does not have, CPython's server says so, and then fails to find
+ * another way to call it, which is what the last line tells (managers.py, serve_client). */
+static size_t size_that_counts(const char *text, size_t size)
+{
+    static const char refusal[] = " is not in exposed=";
+    const char *found = memmem(text, size, refusal, strlen(refusal));
+    const char *end = found ? memchr(found, '\n', size - (size_t)(found - text)) : NULL;
+    return end ? (size_t)(end - text) : size;
+}
+
 /* A text that tells of an exception by its traceback. */
 static int fail_by_text(const kith_value *text)
 {
@@ -36,7 +46,7 @@ static int fail_by_text(const kith_value *text)
     size_t size;
     if (kith_value_as_str(text, &bytes, &size) < 0)
         return no_answer("a traceback that is no text");
-    return exception_fail_traceback(bytes, size);
+    return exception_fail_traceback(bytes, size_that_counts(bytes, size));
 }
 
 int answer_judge(const kith_value *pair, kith_value **result)

@@ -5,6 +5,7 @@
  */
 #include <kith/kith.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
