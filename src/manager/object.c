@@ -126,6 +126,21 @@ struct object *object_hold(struct object *object)
     return object;
 }
 
+/** Frees the objects that nobody holds any more, and those that only they have held. */
+static void free_ended(struct server *server)
+{
+    server->objects.ending = true;
+    while (server->objects.ended) {
+        struct object *object = server->objects.ended;
+        server->objects.ended = object->next;
+        if (object->kind->end && object->state)
+            object->kind->end(server, object->state);
+        free((void *)object->allowed);
+        free(object);
+    }
+    server->objects.ending = false;
+}
+
 void object_drop(struct server *server, struct object *object)
 {
     if (!object || --object->held > 0)
@@ -136,10 +151,10 @@ void object_drop(struct server *server, struct object *object)
     *link = object->next;
     server->objects.count--;
     count_up(server->counters.objects, -1U);
-    if (object->kind->end && object->state)
-        object->kind->end(server, object->state);
-    free((void *)object->allowed);
-    free(object);
+    object->next = server->objects.ended;
+    server->objects.ended = object;
+    if (!server->objects.ending)
+        free_ended(server);
 }
 
 /* Those that nobody gave back, or that hold each other. */

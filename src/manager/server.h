@@ -29,8 +29,10 @@ struct objects {
     struct object **slots; /* by number; a power of two of them */
     size_t slot_count;     /* 0 until there is one */
     size_t count;
-    size_t claimed; /* those that a client has a reference to */
-    uint64_t next;  /* the number of the next one */
+    size_t claimed;       /* those that a client has a reference to */
+    uint64_t next;        /* the number of the next one */
+    struct object *ended; /* those that nobody holds any more, while one is being freed */
+    bool ending;          /* one is: it may hold the last of many others, one in the other, which no stack would take */
 };
 
 /** Any thread reads them; the loop counts, and so does not need to count at once. */
