@@ -65,7 +65,7 @@ static int64_t bound(int64_t index, int64_t length, bool upwards)
 {
     int64_t lowest = upwards ? 0 : -1, highest = upwards ? length : length - 1;
     if (index < 0)
-        index = index < -length ? -1 : index + length;
+        index += length;
     return index < lowest ? lowest : index > highest ? highest : index;
 }
 
