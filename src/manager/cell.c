@@ -232,7 +232,8 @@ int cell_to_pickle(const struct cell *cell, kith_bytes *pickle)
     if (!data)
         return error_fail(-ENOMEM, "no memory for a pickle of %zu bytes", size);
     memcpy(data, cell->head, size);
-    *pickle = (kith_bytes){ data, size };
+    pickle->data = data;
+    pickle->size = size;
     return 0;
 }
 

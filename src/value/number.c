@@ -288,9 +288,10 @@ static int order_big_and_float(const kith_value *big, double real)
 
 static int order_small_and_float(int64_t number, double real)
 {
+    const double beyond = 9223372036854775808.0; /* two to the 63rd */
     if (isnan(real))
         return 0;
-    if (real >= 0x1p63 || real < -0x1p63)
+    if (real >= beyond || real < -beyond)
         return real > 0 ? -1 : 1;
     int64_t whole = (int64_t)real;
     double rest = real - (double)whole;

@@ -2,6 +2,9 @@
  * methods do is compared with Python's own by tests/interop/containers.py. */
 #include "kinds.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 static kith_connection *client;
 
 static int begin(void **state)
@@ -221,6 +224,85 @@ static void an_iterator_holds_what_it_goes_through(void **state)
     assert_int_equal(stats().objects, 0);
 }
 
+/* ---- snapshots ---- */
+
+static char folder[] = "/tmp/kith-containers-XXXXXX";
+static char snapshot[sizeof folder + 16];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(snapshot, sizeof snapshot, "%s/snapshot", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    int code = server ? tear_down(state) : 0;
+    unlink(snapshot);
+    rmdir(folder);
+    return code;
+}
+
+/** Serves objects of each type, which are those of the snapshot when there is one. */
+static void serve_published(void)
+{
+    static const char *const types[] = { "list", "dict", "set", "Namespace", "Value", "Array" };
+    char address[40];
+    snprintf(address, sizeof address, "unix:@kith-test-%d", (int)getpid());
+    assert_code(start_server(address, &(kith_server_options){ .snapshot = snapshot }), 0);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "my_%s", types[i]);
+        bool is_value = strcmp(types[i], "Value") == 0, is_array = strcmp(types[i], "Array") == 0;
+        const kith_value *args = is_value   ? kith_value_pack(arena, "(s,i)", "i", 3)
+                                 : is_array ? kith_value_pack(arena, "(s,[i])", "h", 1)
+                                            : kith_value_pack(arena, "()");
+        assert_code(kith_server_publish(server, name, types[i], args, NULL, NULL), 0);
+    }
+    assert_code(run_server(), 0);
+    client = join();
+}
+
+static void end_serving(void)
+{
+    leave_all();
+    stop_server();
+    kith_arena_free(arena);
+}
+
+/** What is published under a name. @return its id */
+static const char *find(const char *name)
+{
+    return create(client, name, "()");
+}
+
+static void all_of_it_comes_back_from_a_snapshot(void **state)
+{
+    (void)state;
+    serve_published();
+    assert_call("None", find("my_list"), "extend", "([s,[i],n])", "a", 1);
+    assert_call("None", find("my_dict"), "update", "({s:i,(i,s):[]})", "a", 1, 2, "b");
+    assert_call("None", find("my_set"), "update", "([s,i])", "a", 1);
+    assert_call("None", find("my_Namespace"), "__setattr__", "(s,i)", "x", 1);
+    assert_call("None", find("my_Value"), "set", "(s)", "other");
+    assert_call("None", find("my_Array"), "__setitem__", "(i,i)", 0, -7);
+    end_serving();
+    serve_published();
+    assert_call("['a', [1], None]", find("my_list"), "copy", "()");
+    assert_call("{'a': 1, (2, 'b'): []}", find("my_dict"), "copy", "()");
+    assert_call("[]", find("my_dict"), "__getitem__", "((i,s))", 2, "b");
+    assert_call("True", find("my_set"), "__ge__", "(<s,i>)", "a", 1);
+    assert_call("1", find("my_Namespace"), "__getattribute__", "(s)", "x");
+    assert_call("'other'", find("my_Value"), "get", "()");
+    assert_call("-7", find("my_Array"), "__getitem__", "(i)", 0);
+    assert_call("\"array('h', [-7])\"", find("my_Array"), "__repr__", "()");
+    end_serving();
+}
+
 /* ---- what is not Python's ---- */
 
 static void what_needs_python_is_refused(void **state)
@@ -250,6 +332,7 @@ int main(void)
         CONTAINER_TEST(proxies_stand_for_what_they_have),
         cmocka_unit_test_setup_teardown(a_long_chain_of_objects_ends, begin_narrow, tear_down),
         CONTAINER_TEST(an_iterator_holds_what_it_goes_through),
+        cmocka_unit_test_setup_teardown(all_of_it_comes_back_from_a_snapshot, make_folder, remove_folder),
         CONTAINER_TEST(what_needs_python_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
