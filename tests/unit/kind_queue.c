@@ -36,7 +36,9 @@ static void expect_size(kith_connection *client, const char *queue, int size)
 /** A queue that is to bring back what is not done with. */
 static const char *create_redelivering(kith_connection *client)
 {
-    return create(client, "JoinableQueue", "(i,b)", 0, 1);
+    send_call(client, "", "create", kith_value_pack(arena, "(s)", "JoinableQueue"),
+              kith_value_pack(arena, "{s:b}", "redeliver", 1));
+    return created(client);
 }
 
 /* ---- order, room, waiting ---- */
@@ -141,6 +143,7 @@ static void its_calls_are_as_pythons(void **state)
     assert_string_equal(call(client, small, "put", "(i,b,i)", 1, 1, -1), negative);
     assert_memory_equal(call(client, small, "put", "()"), "TypeError(", 10);
     assert_memory_equal(call(client, "", "create", "(s,s)", "Queue", "large"), "TypeError: ", 11);
+    assert_memory_equal(call(client, "", "create", "(s,i,b)", "Queue", 0, 1), "TypeError: ", 11);
     const char *unbounded = create(client, "Queue", "(i)", -1);
     put(client, unbounded, 1);
     assert_string_equal(call(client, unbounded, "full", "()"), "False");

@@ -88,17 +88,23 @@ static inline int tear_down(void **state)
 
 /* ---- clients ---- */
 
-/** Sends a call, and does not wait for its answer. @param object  its id; "" is the server
- *  @param ...  the arguments, as kith_value_pack has them: "(i,b)", 1, 0; "()" */
+/** Sends a call, and does not wait for its answer. @param object  its id; "" is the server */
+static inline void send_call(kith_connection *client, const char *object, const char *method, kith_value *args,
+                             kith_value *kwargs)
+{
+    kith_value *request = kith_value_pack(arena, "(s,s,v,v)", object, method, args, kwargs);
+    assert_non_null(request);
+    assert_code(kith_connection_send_value(client, request, KITH_FOREVER), 0);
+}
+
+/** The same. @param ...  the arguments, as kith_value_pack has them: "(i,b)", 1, 0; "()" */
 static inline void ask(kith_connection *client, const char *object, const char *method, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     kith_value *args = kith_value_vpack(arena, format, arguments);
     va_end(arguments);
-    kith_value *request = kith_value_pack(arena, "(s,s,v,{})", object, method, args);
-    assert_non_null(request);
-    assert_code(kith_connection_send_value(client, request, KITH_FOREVER), 0);
+    send_call(client, object, method, args, kith_value_dict(arena));
 }
 
 /** What came back: "#RETURN" or what else, and the rest. */
@@ -161,7 +167,15 @@ static inline void leave(kith_connection *client)
     kith_connection_free(client);
 }
 
-/** Makes an object. @return its id */
+/** @return the id of an object that a client has asked to be created */
+static inline const char *created(kith_connection *client)
+{
+    const char *kind, *id;
+    assert_code(kith_value_unpack(receive(client, &kind), "(s,_)", &id), 0);
+    return id;
+}
+
+/** Makes an object. @param ...  the arguments for its constructor. @return its id */
 static inline const char *create(kith_connection *client, const char *type, const char *format, ...)
 {
     va_list arguments;
@@ -172,10 +186,8 @@ static inline const char *create(kith_connection *client, const char *type, cons
     size_t count = kith_value_length(args);
     for (size_t i = 0; i < count; i++)
         all[1 + i] = kith_value_at(args, i);
-    ask(client, "", "create", "v", kith_value_tuple(arena, all, 1 + count));
-    const char *kind, *id;
-    assert_code(kith_value_unpack(receive(client, &kind), "(s,_)", &id), 0);
-    return id;
+    send_call(client, "", "create", kith_value_tuple(arena, all, 1 + count), kith_value_dict(arena));
+    return created(client);
 }
 
 /** A proxy of an object, as CPython's are pickled. */
