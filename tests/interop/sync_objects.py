@@ -449,14 +449,17 @@ if hasattr(queue, "ShutDown"):
         A s.task_done()
     """)
 
+ACQUIRING = "acquire()", "acquire()", "acquire(False)", "release()"
+BARRIER = *["wait()"] * 6, "reset()", "abort()", "reset()", "__getattribute__('broken')"
+QUEUE = "put(1)", "put('x')", "get()", "get()", "get(False)", "put(2, False)", "qsize()"
+JOINABLE = "put(1)", "put(2)", "get()", "task_done()", "task_done()", "join()"
 for seed in range(3):
-    chance("Semaphore", "Semaphore(1)", ("acquire()", "acquire()", "acquire(False)", "release()"), seed)
-    chance("BoundedSemaphore", "BoundedSemaphore(2)", ("acquire()", "acquire()", "acquire(False)", "release()"), seed)
+    chance("Semaphore", "Semaphore(1)", ACQUIRING, seed)
+    chance("BoundedSemaphore", "BoundedSemaphore(2)", ACQUIRING, seed)
     chance("Event", "Event()", ("wait()", "wait()", "set()", "clear()", "is_set()"), seed)
-    chance("Barrier", "Barrier(3)", (*["wait()"] * 6, "reset()", "abort()", "reset()", "__getattribute__('broken')"), seed)
-    chance("Queue", "Queue(2)", ("put(%d)" % seed, "put('x')", "get()", "get()", "get(False)", "put(1, False)", "qsize()"),
-           seed)
-    chance("JoinableQueue", "JoinableQueue(3)", ("put(1)", "put(2)", "get()", "task_done()", "task_done()", "join()"), seed)
+    chance("Barrier", "Barrier(3)", BARRIER, seed)
+    chance("Queue", "Queue(2)", QUEUE, seed)
+    chance("JoinableQueue", "JoinableQueue(3)", JOINABLE, seed)
 
 
 def script_test(of, objects, lines, servers):
