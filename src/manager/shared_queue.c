@@ -32,6 +32,7 @@ struct shared_queue {
     kith_queue *queue;
     struct note *note;
     uint32_t expects; /* what the note says */
+    uint64_t moves;   /* puts and gets, as seen for the last snapshot */
     int note_file;
     struct kept *returned; /* the one that was returned last is the next */
     size_t returned_count;
@@ -349,6 +350,17 @@ void shared_queues_changed(struct server *server)
         if (shared->expects)
             shared_queue_changed(server, shared->object);
     }
+}
+
+bool shared_queues_have_changed(struct server *server)
+{
+    bool changed = false;
+    for (struct shared_queue *shared = server->shared_queues; shared; shared = shared->next) {
+        uint64_t moves = queue_count_puts(shared->queue) + queue_count_gets(shared->queue);
+        changed |= moves != shared->moves;
+        shared->moves = moves;
+    }
+    return changed;
 }
 
 /* ---- calls of the server ---- */

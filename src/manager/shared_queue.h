@@ -61,6 +61,9 @@ void shared_queue_changed(struct server *server, struct object *object);
 /** The same, of all: a client is gone that may have changed one and not said so. */
 void shared_queues_changed(struct server *server);
 
+/** Whether clients have put or got anything since it was asked last. */
+bool shared_queues_have_changed(struct server *server);
+
 /** Moves a queue's messages to shared memory, if they are not there and may be. type_queue.c has it.
  *  @return it; NULL when it stays at the server */
 struct shared_queue *shared_queue_of(struct server *server, struct object *object);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "manager/server.h"
+#include "manager/shared_queue.h"
 #include "manager/token.h"
 #include "os/disk.h"
 #include "value/objects.h"
@@ -231,8 +232,11 @@ void snapshot_changed(struct server *server)
         snapshot->changes++;
 }
 
-static bool is_behind(const struct snapshot *snapshot)
+static bool is_behind(struct server *server)
 {
+    if (shared_queues_have_changed(server))
+        snapshot_changed(server);
+    const struct snapshot *snapshot = snapshot_of(server);
     return snapshot->written != snapshot->changes;
 }
 
@@ -242,7 +246,7 @@ static void on_time(struct server *server, struct timer *timer)
     struct writing *writing = &snapshot->writing;
     if (writing->runs && atomic_load_explicit(&writing->done, memory_order_acquire))
         finish_writing(server);
-    if (!writing->runs && is_behind(snapshot)) {
+    if (!writing->runs && is_behind(server)) {
         int code = start_writing(server);
         if (code < 0)
             settle(server, 0, code);
@@ -274,7 +278,7 @@ int snapshot_end(struct server *server)
     timer_clear(server, &snapshot->timer);
     if (snapshot->writing.runs)
         finish_writing(server);
-    if (is_behind(snapshot))
+    if (is_behind(server))
         write_now(server);
     int code = snapshot->code;
     free(snapshot->found);

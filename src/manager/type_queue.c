@@ -490,6 +490,7 @@ struct saving {
     struct server *server;
     kith_arena *arena;
     kith_value *items;
+    bool passing; /* the cells are made for the walk: what is read of them has to be copied */
 };
 
 static int save_cell(void *context, const struct cell *cell)
@@ -497,6 +498,8 @@ static int save_cell(void *context, const struct cell *cell)
     const struct saving *saving = context;
     kith_value *item;
     int code = cell_save(saving->server, cell, saving->arena, &item);
+    if (code == 0 && saving->passing)
+        item = kith_value_copy(saving->arena, item);
     if (code == 0 && kith_value_append(saving->items, item) < 0)
         code = kith_arena_error(saving->arena);
     return code;
@@ -505,7 +508,7 @@ static int save_cell(void *context, const struct cell *cell)
 static int save(struct server *server, void *state, kith_arena *arena, kith_value **value)
 {
     const struct queue *queue = state;
-    struct saving saving = { server, arena, kith_value_list(arena) };
+    struct saving saving = { server, arena, kith_value_list(arena), queue->store.shared };
     int code = 0;
     for (const struct given *given = queue->first_given; code == 0 && given; given = given->next)
         code = save_cell(&saving, given->cell);
