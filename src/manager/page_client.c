@@ -17,8 +17,8 @@
 /* So many calls within so many nanoseconds: a client that a page is worth it for. */
 enum { BUSY_CALLS = 32, BUSY_TIME = 50000000 };
 
-/* How long to spin for an answer, in nanoseconds: about what it takes to sleep and to be woken instead. The clock is
- * looked at every few looks at the page. */
+/* How long to spin for an answer, in nanoseconds: about what it takes to sleep and to be woken instead. Every few looks
+ * at the page comes one at the clock, and others may have the CPU: the server may be waiting for this very one. */
 enum { PATIENCE = 50000, LOOKS = 32 };
 
 enum { REST_MAX = 4096 };
@@ -103,6 +103,7 @@ static enum page_state spin(struct page *page)
                 end = now + PATIENCE;
             else if (now >= end)
                 break;
+            os_thread_yield();
         }
         os_cpu_relax();
     }

@@ -165,13 +165,18 @@ static bool poll(struct server *server)
         return false;
     int64_t begun = os_clock_now(), now = begun;
     do {
+        bool found = false;
         for (int i = 0; i < LOOKS; i++) {
             if (look(server, pages))
-                pages->last = now;
+                found = true;
             else
                 os_cpu_relax();
         }
+        if (!found)
+            os_thread_yield(); /* a client may be waiting for this very CPU */
         now = os_clock_now();
+        if (found)
+            pages->last = now;
     } while (now - begun < TURN && now - pages->last < AWAKE && !server->due && pages->attended);
     bool over = now - pages->last >= AWAKE;
     if (over || now - pages->swept > IDLE) {
