@@ -55,10 +55,11 @@ void holdings_give_back(struct server *server, struct line *line)
         struct object *object = object_hold(tie->object);
         int64_t count = tie->count;
         end(server, tie);
-        if (object->kind->give_back && !server->options.keep_locks) {
+        const struct kind *kind = object->kind;
+        if (kind->give_back && (kind->holds_messages || !server->options.keep_locks)) {
             count_up(server->counters.given_back, 1);
             snapshot_changed(server);
-            object->kind->give_back(server, object, line, count);
+            kind->give_back(server, object, line, count);
         }
         object_drop(server, object);
     }

@@ -39,7 +39,8 @@ struct kind {
     const kith_type *own; /* of a type that the program has, whose constructor and load own.c calls; else NULL */
     /** A client is gone that held so much of it (holding_change). Gives that back. NULL: the kind uses no holdings */
     void (*give_back)(struct server *server, struct object *object, struct line *line, int64_t count);
-    /** A cell that was taken for a client has not reached it (request_answer_taken). Puts it back; the hold is its own. */
+    bool holds_messages; /* what is held are no locks: it is given back also where these are kept (keep_locks) */
+    /** A cell that was taken for a client has not reached it (request_answer_taken). Puts it back, and gets the hold. */
     void (*put_back)(struct server *server, struct object *object, struct cell *cell);
 };
 

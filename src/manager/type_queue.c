@@ -292,29 +292,27 @@ static int run_get_nowait(struct request *request)
 
 /* ---- being done ---- */
 
-/* @return the oldest message that a line has got; NULL when there is none */
+/* @return the oldest message that a line has got, which has some */
 static struct given *find_given(const struct queue *queue, const struct line *line)
 {
     struct given *given = queue->first_given;
-    while (given && given->line != line->number)
+    while (given->line != line->number)
         given = given->next;
     return given;
 }
 
-/* Nobody holds what a client got that has ended, and whose end gave nothing back (keep_locks). */
 static void done_with_one(struct request *request)
 {
     struct queue *queue = request->object->state;
     struct line *line = request->line;
     if (holding_of(line, request->object) == 0)
         line = holding_oldest(request->server, request->object);
-    struct given *given = line ? find_given(queue, line) : queue->first_given;
-    if (line)
-        holding_change(request->server, line, request->object, -1);
-    if (given) {
-        cell_drop(request->server, given->cell);
-        forget_given(queue, given);
-    }
+    if (!line)
+        return;
+    struct given *given = find_given(queue, line);
+    holding_change(request->server, line, request->object, -1);
+    cell_drop(request->server, given->cell);
+    forget_given(queue, given);
 }
 
 static int run_task_done(struct request *request)
@@ -564,5 +562,6 @@ const struct kind kind_queue = {
     .save = save,
     .load = load,
     .give_back = give_back,
+    .holds_messages = true,
     .put_back = put_back,
 };

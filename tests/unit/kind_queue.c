@@ -287,6 +287,24 @@ static void one_that_waits_gets_what_comes_back(void **state)
     expect_size(one, queue, 0);
 }
 
+static int set_up_keeping(void **state)
+{
+    (void)state;
+    return set_up_with((kith_server_options){ .keep_locks = 1 });
+}
+
+static void messages_are_no_locks_to_be_kept(void **state)
+{
+    (void)state;
+    kith_connection *one = join(), *dying = join();
+    const char *queue = create_redelivering(one);
+    put(one, queue, 1);
+    get(dying, queue, 1);
+    leave(dying);
+    until_clients(1);
+    get(one, queue, 1);
+}
+
 static void one_client_may_be_done_for_another(void **state)
 {
     (void)state;
@@ -322,6 +340,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_never_reached_its_client_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(redelivered_messages_come_first_and_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_waits_gets_what_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(messages_are_no_locks_to_be_kept, set_up_keeping, tear_down),
         cmocka_unit_test_setup_teardown(one_client_may_be_done_for_another, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
