@@ -8,6 +8,7 @@
 #include "manager/exception.h"
 #include "manager/server_call.h"
 #include "os/process.h"
+#include "os/socket.h"
 #include "os/stream.h"
 #include "os/thread.h"
 #include "process/forks.h"
@@ -314,7 +315,11 @@ int thread_line_receive(struct thread_line *line, kith_bytes *answer, deadline u
         code = kith_connection_recv(line->connection, answer, client_timeout(until));
     while (code == -EINTR);
     line->busy = false;
-    return code < 0 ? thread_line_fail(line, code) : 0;
+    if (code < 0)
+        return thread_line_fail(line, code);
+    if (!line->manager->is_kith && !line->connection->is_unix)
+        os_socket_acknowledge(line->connection->channel.socket); /* CPython's next answer may wait for that */
+    return 0;
 }
 
 int thread_line_exchange(struct thread_line *line, kith_bytes *answer, deadline until)
