@@ -36,20 +36,24 @@ void ledger_free(int fd)
 
 /* ---- the server ---- */
 
-/** Writes down again and again what the server has. */
+/** Writes down what the server has. */
+static void note(const kith_server *server)
+{
+    kith_server_stats stats;
+    must(kith_server_get_stats(server, &stats), "stats");
+    atomic_store(&ledger->waiting, stats.waiting);
+    atomic_store(&ledger->objects, stats.objects);
+    atomic_store(&ledger->snapshots, stats.snapshots);
+    atomic_store(&ledger->given_back, stats.given_back);
+    atomic_store(&ledger->page_calls, stats.page_calls);
+    if (stats.shared_queues > atomic_load(&ledger->queues))
+        atomic_store(&ledger->queues, stats.shared_queues);
+}
+
 static void *observe(void *argument)
 {
-    const kith_server *server = argument;
-    kith_server_stats stats;
     for (;;) {
-        must(kith_server_get_stats(server, &stats), "stats");
-        atomic_store(&ledger->waiting, stats.waiting);
-        atomic_store(&ledger->connected, stats.clients);
-        atomic_store(&ledger->objects, stats.objects);
-        atomic_store(&ledger->snapshots, stats.snapshots);
-        atomic_store(&ledger->given_back, stats.given_back);
-        atomic_store(&ledger->page_calls, stats.page_calls);
-        atomic_store(&ledger->queues, stats.shared_queues);
+        note(argument);
         pause_for(1000000);
     }
     return NULL;
@@ -96,6 +100,7 @@ static int serve(void *argument)
     publish_all(server);
     snprintf(ledger->address, sizeof ledger->address, "%s", kith_server_address(server));
     must(-pthread_create(&observer, NULL, observe, server), "thread");
+    note(server);
     atomic_store(&ledger->ready, 1);
     must(kith_server_run(server), "run");
     return 0;

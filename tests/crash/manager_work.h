@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SLOTS = 16, LIVES = 4096, MESSAGES = 1 << 18, BATCH = 5, PUTTERS = 4, ADDRESS_MAX = 120 };
+enum { SLOTS = 16, WORK_QUEUE_SLOTS = 8, LIVES = 4096, MESSAGES = 1 << 18, BATCH = 5, PUTTERS = 4, ADDRESS_MAX = 120 };
 
 /** What a client does. The order is manager_work.py's, too. */
 enum role { PUT_PLAIN, GET_PLAIN, PUT_AGAIN, GET_AGAIN, LOCKS, CONDITION, OBJECTS, ROLES };
@@ -35,12 +35,11 @@ struct ledger {
     _Atomic uint32_t ready;       /* the server: it serves */
     _Atomic uint32_t stop;        /* the parent: end when you can */
     _Atomic uint32_t waiting;     /* the server: calls that wait */
-    _Atomic uint32_t connected;   /* the server: connections */
     _Atomic uint32_t objects;     /* the server */
     _Atomic uint64_t snapshots;   /* the server */
     _Atomic uint64_t given_back;  /* the server */
     _Atomic uint64_t page_calls;  /* the server */
-    _Atomic uint32_t queues;      /* the server: those in shared memory */
+    _Atomic uint32_t queues;      /* the server: those in shared memory, the most that there were */
     _Atomic uint32_t supply;      /* guarded by the condition */
     _Atomic uint32_t life[SLOTS]; /* which one has the slot, from 1 */
     _Atomic uint64_t progress[SLOTS];
@@ -58,8 +57,9 @@ extern struct ledger *ledger;
 struct setting {
     const char *name;
     const char *address;
-    int sockets; /* nothing goes through shared memory */
-    bool python; /* every second client is stock Python's */
+    int sockets;      /* nothing goes through shared memory */
+    bool python;      /* every second client is stock Python's */
+    bool only_queues; /* nobody uses anything else */
     const char *snapshot;
 };
 

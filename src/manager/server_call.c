@@ -1,0 +1,93 @@
+#include "manager/server_call.h"
+
+#include "base/error.h"
+#include "value/value.h"
+
+#include <string.h>
+
+int server_call_on(struct thread_line *line, const struct question *question, const char *id, kith_arena *arena,
+               kith_value **result, deadline until)
+{
+    struct question whole = *question;
+    kith_bytes answer;
+    whole.id = id;
+    int code = question_write(&line->request, &whole);
+    if (code == 0)
+        code = thread_line_exchange(line, &answer, until);
+    if (code < 0)
+        return code;
+    code = answer_read(&answer, arena, result);
+    kith_bytes_free(&answer);
+    return code;
+}
+
+/* Asks on a connection that is for this alone, and is closed. */
+static int ask_apart(kith_manager *manager, kith_connection *connection, const struct question *question,
+                     kith_arena *arena, kith_value **result, deadline until)
+{
+    struct thread_line line = { .manager = manager, .connection = connection };
+    int code = server_call_on(&line, question, NULL, arena, result, until);
+    thread_line_drop(&line);
+    pickle_out_free(&line.request);
+    return code;
+}
+
+static int ask_stock(kith_manager *manager, const struct question *question, kith_arena *arena, kith_value **result,
+                     deadline until)
+{
+    kith_connection *connection;
+    int code = client_connect(manager, &connection, client_patience(manager, until));
+    return code < 0 ? code : ask_apart(manager, connection, question, arena, result, until);
+}
+
+int server_call(kith_manager *manager, const struct question *question, kith_arena *arena, kith_value **result,
+                deadline until)
+{
+    struct thread_line *line;
+    if (!manager->is_kith)
+        return ask_stock(manager, question, arena, result, until);
+    int code = manager->is_tcp ? thread_line_keeper(manager, &line, until) : thread_line_open(manager, &line, until);
+    if (code < 0)
+        return code;
+    code = server_call_on(line, question, "", arena, result, until);
+    if (manager->is_tcp)
+        pthread_mutex_unlock(&manager->keeping);
+    return code;
+}
+
+int server_call_for(kith_manager *manager, const char *method, const char *id, deadline until)
+{
+    kith_arena *arena;
+    kith_value *result;
+    int code = kith_arena_new(&arena);
+    if (code < 0)
+        return code;
+    code = server_call(manager, &(struct question){ .method = method, .text = id }, arena, &result, until);
+    kith_arena_free(arena);
+    return code;
+}
+
+int server_call_hello(kith_manager *manager, kith_connection *connection, deadline until)
+{
+    kith_arena *arena;
+    kith_value *result;
+    int code = kith_arena_new(&arena);
+    if (code < 0) {
+        kith_connection_free(connection);
+        return code;
+    }
+    code = ask_apart(manager, connection, &(struct question){ .method = "kith_hello" }, arena, &result, until);
+    kith_arena_free(arena);
+    return code == KITH_EREMOTE ? 0 : code < 0 ? code : 1;
+}
+
+int server_call_accept(struct thread_line *line, const char *name, deadline until)
+{
+    kith_value *result;
+    struct question question = { .method = "accept_connection", .text = name };
+    if (line->manager->is_kith) /* the same, and it learns whose references are given back with the line */
+        question = (struct question){ .method = "kith_hello" };
+    int code = server_call_on(line, &question, NULL, line->arena, &result, until);
+    kith_arena_reset(line->arena);
+    return code;
+}
