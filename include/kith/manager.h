@@ -214,7 +214,7 @@ typedef struct kith_manager_options {
     size_t authkey_size; /**< in bytes */
     int refuse_md5;      /**< see kith_client_options, as for the next two */
     const kith_tls_options *tls;
-    int retry;
+    int retry;            /**< counts for kith_manager_connect only: who calls later is told at once */
     uint64_t max_message; /**< the longest reply, in bytes; 0: no bound but memory */
     int no_shared_memory; /**< stay on sockets, also on the server's host */
 } kith_manager_options;
@@ -272,7 +272,8 @@ typedef struct kith_proxy kith_proxy;
 KITH_API KITH_MUST_USE int kith_manager_create(kith_manager *manager, kith_proxy **proxy, const char *type,
                                                const kith_value *args, const kith_value *kwargs);
 
-/** Calls a method, and waits for its result.
+/** Calls a method, and waits for its result. After KITH_ECLOSED the next call connects anew: to a server that came back
+ *  with the same objects.
  *
  *  Every method can be called so, also those of types that only the server knows. A signal does not interrupt it.
  *
@@ -286,8 +287,9 @@ KITH_API KITH_MUST_USE int kith_manager_create(kith_manager *manager, kith_proxy
  *  @return 0; KITH_ECLOSED when the server is gone; -ETIMEDOUT; when the method raised an exception, the code that
  *          suits it, KITH_EREMOTE for those that have none, and kith_error_detail has its text (see kith_method_function for
  *          the codes; threading.BrokenBarrierError: KITH_EBROKEN); KITH_ETYPE also when it returns an object: use
- *          kith_proxy_call_object; as kith_connect, when this thread's connection is to be made; as kith_pickle_write
- *          and kith_pickle_read; -EINVAL for NULL; -ENOMEM */
+ *          kith_proxy_call_object; as kith_connect, when this thread's connection is to be made, but for those that say
+ *          that nobody listens any more, which are KITH_ECLOSED; as kith_pickle_write and kith_pickle_read; -EINVAL
+ *          for NULL; -ENOMEM */
 KITH_API KITH_MUST_USE int kith_proxy_call(kith_proxy *proxy, const char *method, const kith_value *args,
                                            const kith_value *kwargs, kith_arena *arena, kith_value **result,
                                            kith_timeout timeout);

@@ -40,10 +40,13 @@ KITH_API KITH_MUST_USE int kith_proxy_repr(kith_proxy *proxy, kith_bytes *text);
  *  @return 0; KITH_EFULL when there was no room in time */
 KITH_API KITH_MUST_USE int kith_proxy_put(kith_proxy *queue, const kith_value *value, kith_timeout timeout);
 
-/** Puts the items of a list or tuple, in order; many travel at a time.
+/** Puts the items of a list or tuple, in order. With KITH_FOREVER many travel at a time; with another timeout each waits
+ *  for the answer to the one before, so that none is put behind one that found no room.
  *  @param timeout  how long to wait for room for each
  *  @return how many were put, all or, when there was no room for one in time or the call failed later, those before it;
- *          a negative code when none was */
+ *          a negative code when none was. When the server is gone in the middle, those whose answers had not come may
+ *          have been put all the same; and so may those that followed one that the server refused for another reason
+ *          than room */
 KITH_API KITH_MUST_USE int kith_proxy_put_many(kith_proxy *queue, const kith_value *items, kith_timeout timeout);
 
 /** Takes the value at the head, waiting while there is none.
@@ -57,13 +60,13 @@ KITH_API KITH_MUST_USE int kith_proxy_get(kith_proxy *queue, kith_arena *arena, 
 KITH_API KITH_MUST_USE int kith_proxy_get_many(kith_proxy *queue, kith_arena *arena, kith_value **values, unsigned max,
                                                kith_timeout timeout);
 
-/** Says that a value that was got is done with. It is sent, and its answer is looked at with this thread's next call on
- *  the server; so that one, or kith_proxy_flush, tells of a mistake.
- *  @return 0; -EINVAL (ValueError) when it was said once too often, now or by an earlier call */
+/** Says that a value that was got is done with. It is sent; its answer is read with this thread's next call on the
+ *  server, which does not suffer from it: a mistake is told by the next kith_proxy_task_done or kith_proxy_flush.
+ *  @return 0; -EINVAL (ValueError) when this thread had said it once too often before */
 KITH_API KITH_MUST_USE int kith_proxy_task_done(kith_proxy *queue);
 
-/** Waits until the server has answered all that this thread has sent. @return 0; what the first answer that was no
- *  success says */
+/** Waits until the server has answered all that this thread has sent.
+ *  @return 0; what the first answer that was no success says, once */
 KITH_API KITH_MUST_USE int kith_proxy_flush(kith_proxy *proxy);
 
 /** Waits until every value that was put is done with. Stock servers know no timeout of join: there, it is

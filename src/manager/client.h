@@ -27,9 +27,14 @@ struct kith_manager {
     uint64_t serial;             /* no other manager of this process has it, or had it */
     _Atomic unsigned life;       /* see above. Written by who finds the loss, or the fork */
 
-    /* Under forks_block. */
-    unsigned generation; /* of the process that the lines are of */
-    struct thread_line *lines;
+    _Atomic unsigned generation; /* of the process that the rest is of. Written last, release, by who makes it this
+                                    process's; who reads it with acquire may use the rest */
+    struct thread_line *lines;   /* of all threads; under forks_block */
+
+    /* At a kith server by TCP, references belong to the connection that took them. So all are taken on this one, which
+     * is no thread's. NULL: not made, or not needed */
+    pthread_mutex_t keeping;
+    struct thread_line *keeper;
 };
 
 struct kith_proxy {
@@ -37,8 +42,8 @@ struct kith_proxy {
     kith_arena *arena; /* owns the rest; nothing is made in it later, so any thread may read */
     const char *type;
     const char *id;
-    kith_value *value;      /* the proxy as Python pickles it */
-    _Atomic unsigned taken; /* the life in which the reference was taken; 0: there is none. Changed by exchange: who
+    kith_value *value;       /* the proxy as Python pickles it */
+    _Atomic unsigned taken;  /* the life in which the reference was taken; 0: there is none. Changed by exchange: who
                                takes it asks the server, once */
     struct near_client near; /* a queue that is in this process, too */
 };

@@ -28,11 +28,20 @@ static const char *class_of(const char *type, const kith_value *exposed)
     static const struct {
         const char *type, *class;
     } table[] = {
-        { "list", "ListProxy" },         { "dict", "DictProxy" },           { "Value", "ValueProxy" },
-        { "Array", "ArrayProxy" },       { "Namespace", "NamespaceProxy" }, { "Iterator", "IteratorProxy" },
-        { "Event", "EventProxy" },       { "Lock", "AcquirerProxy" },       { "RLock", "AcquirerProxy" },
-        { "Semaphore", "AcquirerProxy" }, { "BoundedSemaphore", "AcquirerProxy" },
-        { "Condition", "ConditionProxy" }, { "Barrier", "BarrierProxy" },   { "Pool", "PoolProxy" },
+        { "list", "ListProxy" },
+        { "dict", "DictProxy" },
+        { "Value", "ValueProxy" },
+        { "Array", "ArrayProxy" },
+        { "Namespace", "NamespaceProxy" },
+        { "Iterator", "IteratorProxy" },
+        { "Event", "EventProxy" },
+        { "Lock", "AcquirerProxy" },
+        { "RLock", "AcquirerProxy" },
+        { "Semaphore", "AcquirerProxy" },
+        { "BoundedSemaphore", "AcquirerProxy" },
+        { "Condition", "ConditionProxy" },
+        { "Barrier", "BarrierProxy" },
+        { "Pool", "PoolProxy" },
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strcmp(table[i].type, type) == 0)
@@ -100,8 +109,9 @@ static void give_back(kith_manager *manager, const char *id)
     (void)server_call_for(manager, "decref", id, until);
 }
 
-static unsigned life_of(const kith_manager *manager)
+static unsigned life_of(kith_manager *manager)
 {
+    thread_lines_adopt(manager);
     return atomic_load_explicit(&manager->life, memory_order_relaxed);
 }
 

@@ -6,7 +6,8 @@
 #include "value/pickle.h"
 
 struct question {
-    const char *id; /* of the object; "": the server itself, on a line that lasts; NULL: on a connection that does not */
+    const char
+        *id; /* of the object; "": the server itself, on a line that lasts; NULL: on a connection that does not */
     const char *method;
     const char *type;               /* the first of the arguments, where it is a text; NULL: there is none */
     const kith_value *const *items; /* the other arguments by place, count of them */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 int server_call_on(struct thread_line *line, const struct question *question, const char *id, kith_arena *arena,
-               kith_value **result, deadline until)
+                   kith_value **result, deadline until)
 {
     struct question whole = *question;
     kith_bytes answer;
@@ -69,15 +69,16 @@ int server_call_for(kith_manager *manager, const char *method, const char *id, d
 
 int server_call_hello(kith_manager *manager, kith_connection *connection, deadline until)
 {
-    kith_arena *arena;
+    struct thread_line line = { .manager = manager, .connection = connection };
     kith_value *result;
-    int code = kith_arena_new(&arena);
-    if (code < 0) {
-        kith_connection_free(connection);
-        return code;
-    }
-    code = ask_apart(manager, connection, &(struct question){ .method = "kith_hello" }, arena, &result, until);
-    kith_arena_free(arena);
+    int code = kith_arena_new(&line.arena);
+    if (code == 0)
+        code = server_call_on(&line, &(struct question){ .method = "kith_hello" }, NULL, line.arena, &result, until);
+    kith_arena_free(line.arena);
+    pickle_out_free(&line.request);
+    if (code == 0)
+        code = thread_line_begin(manager, &line.connection);
+    thread_line_drop(&line);
     return code == KITH_EREMOTE ? 0 : code < 0 ? code : 1;
 }
 

@@ -45,7 +45,7 @@ static void add(struct thread_line *line)
 {
     kith_manager *manager = line->manager;
     if (mine.generation != line->generation)
-        mine.first = NULL; /* lines of a parent, which adopt has */
+        mine.first = NULL; /* lines of a parent, which thread_lines_adopt has */
     mine.generation = line->generation;
     line->next_of_thread = mine.first;
     line->link_of_thread = &mine.first;
@@ -124,6 +124,25 @@ static void make_key(void)
     key_code = -pthread_key_create(&key, end_thread);
 }
 
+static struct thread_line *new_line(kith_manager *manager)
+{
+    struct thread_line *line = calloc(1, sizeof *line);
+    if (line && kith_arena_new(&line->arena) < 0) {
+        free(line);
+        line = NULL;
+    }
+    if (line) {
+        line->manager = manager;
+        line->generation = atomic_load_explicit(&manager->generation, memory_order_relaxed);
+    }
+    return line;
+}
+
+static int no_memory(int code)
+{
+    return error_fail(code, "no memory for a line to a server");
+}
+
 static int make(kith_manager *manager, struct thread_line **line)
 {
     pthread_once(&once, make_key);
@@ -173,33 +192,59 @@ static void leave(struct thread_line *line)
     forks_allow();
 }
 
-static bool was_mine(const struct thread_line *line)
+/* Takes a line of the parent's off this thread's list. @return whether it was this thread's */
+static bool take_off_mine(const struct thread_line *line)
 {
-    const struct thread_line *one = mine.generation == line->generation ? mine.first : NULL;
-    while (one && one != line)
-        one = one->next_of_thread;
-    return one != NULL;
+    struct thread_line **at = &mine.first;
+    while (mine.generation == line->generation && *at && *at != line)
+        at = &(*at)->next_of_thread;
+    bool found = mine.generation == line->generation && *at;
+    if (found)
+        *at = line->next_of_thread;
+    return found;
 }
 
-/* In a child that was forked: the lines of its parent are not its own. */
-static void adopt(kith_manager *manager)
+static void forget_lines(struct thread_line *lines)
 {
-    struct thread_line *line, *others = NULL;
-    forks_block();
-    if (manager->generation != forks_generation()) {
-        others = manager->lines;
-        manager->lines = NULL;
-        manager->generation = forks_generation();
-        atomic_fetch_add_explicit(&manager->life, 1, memory_order_relaxed);
-    }
-    forks_allow();
-    while ((line = others)) {
-        others = line->next_of_manager;
-        if (was_mine(line))
+    struct thread_line *line;
+    while ((line = lines)) {
+        lines = line->next_of_manager;
+        if (take_off_mine(line))
             free_line(line);
         else
             leave(line);
     }
+}
+
+static bool is_adopted(const kith_manager *manager)
+{
+    return atomic_load_explicit(&manager->generation, memory_order_acquire) == forks_generation();
+}
+
+void thread_lines_adopt(kith_manager *manager)
+{
+    struct thread_line *lines = NULL, *keeper = NULL;
+    bool was_idle = false;
+    if (is_adopted(manager))
+        return;
+    forks_block();
+    if (!is_adopted(manager)) {
+        lines = manager->lines;
+        keeper = manager->keeper;
+        manager->lines = NULL;
+        manager->keeper = NULL;
+        was_idle = pthread_mutex_trylock(&manager->keeping) == 0;
+        if (was_idle)
+            pthread_mutex_unlock(&manager->keeping);
+        else
+            pthread_mutex_init(&manager->keeping, NULL); /* a thread of the parent's has it for ever */
+        atomic_fetch_add_explicit(&manager->life, 1, memory_order_relaxed);
+        atomic_store_explicit(&manager->generation, forks_generation(), memory_order_release);
+    }
+    forks_allow();
+    forget_lines(lines);
+    if (keeper)
+        (was_idle ? free_line : leave)(keeper);
 }
 
 static struct thread_line *find(const kith_manager *manager)
@@ -215,8 +260,7 @@ static struct thread_line *find(const kith_manager *manager)
 
 static int find_or_make(kith_manager *manager, struct thread_line **line)
 {
-    if (manager->generation != forks_generation())
-        adopt(manager);
+    thread_lines_adopt(manager);
     struct thread_line *found = find(manager);
     int code = found ? 0 : make(manager, &found);
     if (code < 0)
@@ -269,6 +313,33 @@ int thread_line_open(kith_manager *manager, struct thread_line **line, deadline 
         code = connect_line(found, until);
     if (code == 0)
         *line = found;
+    return code;
+}
+
+int thread_line_begin(kith_manager *manager, kith_connection **connection)
+{
+    struct thread_line *line;
+    int code = find_or_make(manager, &line);
+    if (code < 0)
+        return code;
+    line->connection = *connection;
+    *connection = NULL;
+    return 0;
+}
+
+int thread_line_keeper(kith_manager *manager, struct thread_line **line, deadline until)
+{
+    thread_lines_adopt(manager);
+    pthread_mutex_lock(&manager->keeping);
+    if (!manager->keeper)
+        manager->keeper = new_line(manager);
+    int code = manager->keeper ? 0 : no_memory(-ENOMEM);
+    if (code == 0 && !manager->keeper->connection)
+        code = connect_line(manager->keeper, until);
+    if (code == 0)
+        *line = manager->keeper;
+    else
+        pthread_mutex_unlock(&manager->keeping);
     return code;
 }
 

@@ -31,6 +31,14 @@ struct thread_line {
 /** This thread's line, connected. @return 0; as client_connect; -ENOMEM */
 int thread_line_open(kith_manager *manager, struct thread_line **line, deadline until);
 
+/** Makes a connection that has just been made this thread's line. @param connection  NULL afterwards
+ *  @return 0; -ENOMEM, and then it is still the caller's */
+int thread_line_begin(kith_manager *manager, kith_connection **connection);
+
+/** The manager's own line, connected; in nobody else's hands until manager->keeping is given back, which this takes.
+ *  @return as thread_line_open, and then manager->keeping is not held */
+int thread_line_keeper(kith_manager *manager, struct thread_line **line, deadline until);
+
 /** Sends line->request. @return 0; or, as thread_line_receive, a failure after which the connection is closed:
  *  KITH_ECLOSED when the server is gone; -ETIMEDOUT; -ENOMEM; KITH_ELIMIT when the answer is longer than the manager
  *  wants it; KITH_ETLS, KITH_EMALFORMED */
@@ -64,6 +72,9 @@ int thread_line_fail(struct thread_line *line, int code);
 
 /** Closes the connection; the next call makes another. */
 void thread_line_drop(struct thread_line *line);
+
+/** In a child that was forked: the lines of its parent are not its own, nor are its parent's references. */
+void thread_lines_adopt(kith_manager *manager);
 
 /** Frees the lines of all threads: nobody uses the manager any more. */
 void thread_lines_free(kith_manager *manager);

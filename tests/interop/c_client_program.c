@@ -566,10 +566,11 @@ static void test_own_type(void)
         const char *exception;
         int code;
     } table[] = {
-        { "KeyError", -ENOENT },          { "IndexError", -ERANGE },      { "ValueError", -EINVAL },
-        { "TypeError", KITH_ETYPE },      { "TimeoutError", -ETIMEDOUT }, { "MemoryError", -ENOMEM },
-        { "PermissionError", -EACCES },   { "OverflowError", -EOVERFLOW }, { "LookupError", KITH_EREMOTE },
-        { "decimal.InvalidOperation", KITH_EREMOTE },
+        { "KeyError", -ENOENT },         { "IndexError", -ERANGE },
+        { "ValueError", -EINVAL },       { "TypeError", KITH_ETYPE },
+        { "TimeoutError", -ETIMEDOUT },  { "MemoryError", -ENOMEM },
+        { "PermissionError", -EACCES },  { "OverflowError", -EOVERFLOW },
+        { "LookupError", KITH_EREMOTE }, { "decimal.InvalidOperation", KITH_EREMOTE },
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         SAME(kith_proxy_call(counter, "fail", PACK("(s)", table[i].exception), NULL, NULL, NULL, ANSWER),
@@ -723,9 +724,9 @@ static void test_shutdown(void)
 static void test_wrong_key(void)
 {
     kith_manager *other;
-    SAME(kith_manager_connect(&other, address, &(kith_manager_options){ .authkey = "wrong", .authkey_size = 5 },
-                              ANSWER),
-         KITH_EAUTH);
+    SAME(
+        kith_manager_connect(&other, address, &(kith_manager_options){ .authkey = "wrong", .authkey_size = 5 }, ANSWER),
+        KITH_EAUTH);
     SAME(kith_manager_connect(&other, NULL, NULL, ANSWER), -EINVAL);
     SAME(kith_manager_connect(NULL, address, NULL, ANSWER), -EINVAL);
     SAME(kith_manager_connect(&other, "unix:/nonexistent/socket", NULL, ANSWER), -ENOENT);
@@ -768,27 +769,13 @@ static const struct {
     const char *name;
     void (*run)(void);
 } tests[] = {
-    { "queue", test_queue },
-    { "many", test_many },
-    { "list", test_list },
-    { "dict", test_dict },
-    { "set", test_set },
-    { "values", test_values },
-    { "locks", test_locks },
-    { "signals", test_signals },
-    { "pool", test_pool },
-    { "refusals", test_refusals },
-    { "nested", test_nested },
-    { "passing", test_passing },
-    { "own_type", test_own_type },
-    { "timeout", test_timeout },
-    { "interrupted", test_interrupted },
-    { "threads", test_threads },
-    { "fork", test_fork },
-    { "references", test_references },
-    { "killed", test_killed },
-    { "shutdown", test_shutdown },
-    { "wrong_key", test_wrong_key },
+    { "queue", test_queue },       { "many", test_many },         { "list", test_list },
+    { "dict", test_dict },         { "set", test_set },           { "values", test_values },
+    { "locks", test_locks },       { "signals", test_signals },   { "pool", test_pool },
+    { "refusals", test_refusals }, { "nested", test_nested },     { "passing", test_passing },
+    { "own_type", test_own_type }, { "timeout", test_timeout },   { "interrupted", test_interrupted },
+    { "threads", test_threads },   { "fork", test_fork },         { "references", test_references },
+    { "killed", test_killed },     { "shutdown", test_shutdown }, { "wrong_key", test_wrong_key },
     { "handle", test_handle },
 };
 

@@ -1,0 +1,458 @@
+/* The client's handle: servers that it starts, the lines of threads and of children that are forked, what a client's end
+ * gives back, and the end of its server. What each method does is tests/interop/c_clients.py's to try, at kith's server
+ * and Python's. */
+#include "apart.h"
+#include "served.h"
+
+#include <signal.h>
+
+static kith_manager *manager;
+
+static void connect_manager(void)
+{
+    kith_manager_options options = { .authkey = KEY, .authkey_size = strlen(KEY) };
+    assert_code(kith_manager_connect(&manager, kith_server_address(server), &options, PATIENCE), 0);
+}
+
+static kith_proxy *make(const char *type)
+{
+    kith_proxy *proxy;
+    assert_code(kith_manager_create(manager, &proxy, type, KITH_NO_ARGS, NULL), 0);
+    return proxy;
+}
+
+static int begin_unix(void **state)
+{
+    (void)state;
+    make_server(NULL, (kith_server_options){ 0 });
+    publish("jobs", "JoinableQueue", NULL);
+    serve();
+    connect_manager();
+    return 0;
+}
+
+static int begin_tcp(void **state)
+{
+    (void)state;
+    make_server("tcp:127.0.0.1:0", (kith_server_options){ 0 });
+    serve();
+    connect_manager();
+    return 0;
+}
+
+static int end(void **state)
+{
+    kith_manager_free(manager);
+    manager = NULL;
+    return end_server(state);
+}
+
+/* ---- lines ---- */
+
+static void *append(void *list)
+{
+    int number = 1;
+    kith_arena *own;
+    EXPECT_OR(kith_arena_new(&own) == 0, return NULL);
+    EXPECT_OR(kith_proxy_append(list, kith_value_int(own, number)) == 0, return NULL);
+    kith_arena_free(own);
+    return list;
+}
+
+static void in_thread(void *(*body)(void *), void *argument)
+{
+    pthread_t thread;
+    void *result;
+    assert_int_equal(pthread_create(&thread, NULL, body, argument), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, argument);
+}
+
+static void test_a_line_ends_with_its_thread(void **state)
+{
+    (void)state;
+    kith_proxy *list = make("list");
+    unsigned before = stats().clients;
+    in_thread(append, list);
+    wait_until(stats().clients == before);
+    assert_int_equal(kith_proxy_length(list), 1);
+    kith_proxy_free(list);
+}
+
+static void *make_in_thread(void *into)
+{
+    EXPECT_OR(kith_manager_create(manager, into, "list", KITH_NO_ARGS, NULL) == 0, return NULL);
+    return into;
+}
+
+/* At a kith server by TCP, references are kept for connections. */
+static void test_an_object_outlives_the_thread_that_made_it(void **state)
+{
+    (void)state;
+    kith_proxy *list;
+    in_thread(make_in_thread, &list);
+    in_thread(append, list);
+    assert_int_equal(kith_proxy_length(list), 1);
+    kith_proxy_free(list);
+    assert_int_equal(kith_manager_number_of_objects(manager), 0);
+}
+
+static void test_an_object_outlives_a_line_that_was_dropped(void **state)
+{
+    (void)state;
+    kith_proxy *event = make("Event"), *dict = make("dict"), *iterator;
+    assert_code(kith_proxy_call_object(dict, &iterator, "__iter__", KITH_NO_ARGS, NULL, PATIENCE), 0);
+    assert_explained(kith_proxy_call(event, "wait", KITH_NO_ARGS, NULL, NULL, NULL, KITH_MS(1)), -ETIMEDOUT);
+    assert_code(kith_proxy_event_is_set(event), 0);
+    kith_value *value;
+    assert_code(kith_proxy_next(iterator, arena, &value), 0);
+    kith_proxy_free(event);
+    kith_proxy_free(dict);
+    kith_proxy_free(iterator);
+    assert_int_equal(kith_manager_number_of_objects(manager), 0);
+}
+
+/* The thread that waited too long has lost its line, and with it the lock. */
+static void test_locks_go_with_a_line_that_was_dropped(void **state)
+{
+    (void)state;
+    kith_proxy *event = make("Event"), *lock = make("Lock");
+    assert_code(kith_proxy_acquire(lock, KITH_NOWAIT), 0);
+    assert_code(kith_proxy_call(event, "wait", KITH_NO_ARGS, NULL, NULL, NULL, KITH_MS(1)), -ETIMEDOUT);
+    assert_code(kith_proxy_acquire(lock, PATIENCE), 0);
+    kith_proxy_free(event);
+    kith_proxy_free(lock);
+}
+
+static void test_thousands_of_proxies_leave_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2000; i++)
+        kith_proxy_free(make("dict"));
+    assert_int_equal(kith_manager_number_of_objects(manager), 0);
+    assert_int_equal(stats().clients <= 2, 1);
+}
+
+/* ---- answers that nobody waited for ---- */
+
+static void *do_tasks(void *queue)
+{
+    kith_value *value;
+    kith_arena *own;
+    EXPECT_OR(kith_arena_new(&own) == 0, return NULL);
+    for (int i = 0; i < 3; i++) {
+        EXPECT_OR(kith_proxy_get(queue, own, &value, PATIENCE) == 0, return NULL);
+        EXPECT_OR(kith_proxy_task_done(queue) == 0, return NULL);
+    }
+    kith_arena_free(own);
+    return queue;
+}
+
+static void test_what_a_thread_has_said_counts_when_it_ends(void **state)
+{
+    (void)state;
+    kith_proxy *queue = make("jobs");
+    kith_value *three = kith_value_pack(arena, "[i i i]", 1, 2, 3);
+    assert_code(kith_proxy_put_many(queue, three, KITH_FOREVER), 3);
+    in_thread(do_tasks, queue);
+    assert_code(kith_proxy_join(queue, PATIENCE), 0);
+    assert_int_equal(kith_proxy_qsize(queue), 0);
+    kith_proxy_free(queue);
+}
+
+static void test_a_mistake_harms_no_other_call(void **state)
+{
+    (void)state;
+    kith_value *value;
+    kith_proxy *queue = make("JoinableQueue");
+    assert_code(kith_proxy_task_done(queue), 0);
+    assert_code(kith_proxy_put(queue, kith_value_int(arena, 1), PATIENCE), 0);
+    assert_code(kith_proxy_get(queue, arena, &value, PATIENCE), 0);
+    assert_string_equal(kith_proxy_exception(), "");
+    assert_explained(kith_proxy_task_done(queue), -EINVAL);
+    assert_string_equal(kith_proxy_exception(), "ValueError");
+    assert_code(kith_proxy_flush(queue), 0);
+    assert_code(kith_proxy_join(queue, PATIENCE), 0);
+    kith_proxy_free(queue);
+}
+
+/* ---- children ---- */
+
+static kith_proxy *shared;
+
+static int use_in_child(void)
+{
+    kith_value *value;
+    kith_proxy *own;
+    EXPECT(kith_proxy_append(shared, kith_value_int(arena, 2)) == 0);
+    EXPECT(kith_manager_create(manager, &own, "dict", KITH_NO_ARGS, NULL) == 0);
+    EXPECT(kith_proxy_at(shared, 0, arena, &value) == 0);
+    _exit(0); /* as if it had been killed: nothing is given back but by the server */
+}
+
+static void test_a_child_that_ends_takes_nothing_along(void **state)
+{
+    (void)state;
+    shared = make("list");
+    assert_code(kith_proxy_append(shared, kith_value_int(arena, 1)), 0);
+    assert_int_equal(apart(use_in_child), 0);
+    wait_until(kith_manager_number_of_objects(manager) == 1);
+    assert_int_equal(kith_proxy_length(shared), 2);
+    kith_proxy_free(shared);
+    assert_int_equal(kith_manager_number_of_objects(manager), 0);
+}
+
+static int free_in_child(void)
+{
+    kith_proxy_free(shared);
+    kith_manager_free(manager);
+    return 0;
+}
+
+static void test_a_child_that_frees_takes_nothing_along(void **state)
+{
+    (void)state;
+    shared = make("list");
+    assert_int_equal(apart(free_in_child), 0);
+    assert_int_equal(kith_proxy_length(shared), 0);
+    kith_proxy_free(shared);
+}
+
+/* ---- proxies as values ---- */
+
+static void test_a_proxy_goes_from_manager_to_manager(void **state)
+{
+    (void)state;
+    kith_manager *first = manager;
+    kith_proxy *list = make("list"), *again;
+    const kith_value *value = kith_proxy_value(list, arena);
+    connect_manager();
+    assert_int_equal(kith_value_is_proxy(value), 1);
+    assert_code(kith_proxy_from_value(manager, &again, value), 0);
+    assert_string_equal(kith_proxy_id(again), kith_proxy_id(list));
+    assert_string_equal(kith_proxy_type(again), "list");
+    kith_proxy_free(list);
+    kith_manager_free(first);
+    assert_code(kith_proxy_append(again, kith_value_int(arena, 1)), 0);
+    value = kith_proxy_value(again, arena);
+    kith_proxy_free(again);
+    assert_explained(kith_proxy_from_value(manager, &again, value), -ENOENT);
+    assert_null(kith_proxy_value(NULL, arena));
+    assert_string_equal(kith_proxy_id(NULL), "");
+    assert_string_equal(kith_proxy_type(NULL), "");
+}
+
+static void test_a_proxy_of_another_server_is_refused(void **state)
+{
+    (void)state;
+    kith_manager *other;
+    kith_proxy *list = make("list"), *again;
+    assert_code(kith_manager_start(&other, NULL, NULL, NULL), 0);
+    assert_explained(kith_proxy_from_value(other, &again, kith_proxy_value(list, arena)), -EXDEV);
+    assert_explained(kith_proxy_from_value(other, &again, kith_value_int(arena, 1)), KITH_ETYPE);
+    kith_manager_free(other);
+    kith_proxy_free(list);
+}
+
+/* ---- the server's end ---- */
+
+static void *get_for_ever(void *queue)
+{
+    kith_value *value;
+    kith_arena *own;
+    EXPECT_OR(kith_arena_new(&own) == 0, return NULL);
+    EXPECT_OR(kith_proxy_get(queue, own, &value, KITH_FOREVER) == KITH_ECLOSED, return NULL);
+    kith_arena_free(own);
+    return queue;
+}
+
+static void test_the_end_of_the_server_is_told_at_once(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    void *result;
+    kith_proxy *queue = make("jobs");
+    assert_int_equal(pthread_create(&thread, NULL, get_for_ever, queue), 0);
+    wait_until(stats().waiting == 1);
+    kith_server_stop(server);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, queue);
+    assert_code(await_end(), 0);
+    kith_server_free(server);
+    server = NULL;
+    assert_explained(kith_proxy_qsize(queue), KITH_ECLOSED);
+    assert_explained(kith_proxy_qsize(queue), KITH_ECLOSED);
+    kith_proxy_free(queue);
+}
+
+/* ---- servers that a manager starts ---- */
+
+static int publish_two(kith_server *started, void *context)
+{
+    (void)context;
+    int code = kith_server_publish(started, "one", "list", KITH_NO_ARGS, NULL, NULL);
+    return code < 0 ? code : kith_server_publish(started, "two", "dict", KITH_NO_ARGS, NULL, NULL);
+}
+
+static void test_start(void **state)
+{
+    (void)state;
+    size_t size;
+    kith_manager *other;
+    assert_code(kith_manager_start(&manager, publish_two, NULL, NULL), 0);
+    assert_int_equal(kith_manager_is_kith(manager), 1);
+    assert_non_null(kith_manager_authkey(manager, &size));
+    assert_int_equal(size, 32);
+    kith_proxy *one = make("one"), *list = make("list");
+    assert_code(kith_proxy_append(one, kith_proxy_value(list, arena)), 0);
+    kith_manager_options options = { .authkey = kith_manager_authkey(manager, NULL), .authkey_size = size };
+    assert_code(kith_manager_connect(&other, kith_manager_address(manager), &options, PATIENCE), 0);
+    kith_manager_free(other);
+    assert_int_equal(kith_process_active_children(NULL, 0), 1);
+    kith_proxy_free(one);
+    kith_proxy_free(list);
+    kith_manager_free(manager);
+    manager = NULL;
+    assert_int_equal(kith_process_active_children(NULL, 0), 0);
+}
+
+static int refuse(kith_server *started, void *context)
+{
+    (void)started;
+    return context ? kith_fail(-EDOM, "not today: %s", (const char *)context) : -EDOM;
+}
+
+static void test_a_start_that_is_refused(void **state)
+{
+    (void)state;
+    assert_code(kith_manager_start(&manager, refuse, (void *)(intptr_t) "a reason", NULL), -EDOM);
+    assert_string_equal(kith_error_detail(), "not today: a reason");
+    assert_explained(kith_manager_start(&manager, refuse, NULL, NULL), -EDOM);
+    assert_explained(kith_manager_start(NULL, NULL, NULL, NULL), -EINVAL);
+    assert_null(manager);
+    assert_int_equal(kith_process_active_children(NULL, 0), 0);
+}
+
+static void test_a_started_server_that_is_killed(void **state)
+{
+    (void)state;
+    kith_process *process;
+    assert_code(kith_manager_start(&manager, NULL, NULL, NULL), 0);
+    kith_proxy *lock = make("Lock");
+    assert_int_equal(kith_process_active_children(&process, 1), 1);
+    assert_code(kith_process_kill(process), 0);
+    assert_explained(kith_proxy_acquire(lock, KITH_FOREVER), KITH_ECLOSED);
+    assert_explained(kith_manager_shutdown(manager), KITH_ECLOSED);
+    kith_proxy_free(lock);
+    kith_manager_free(manager);
+    manager = NULL;
+    assert_int_equal(kith_process_active_children(NULL, 0), 0);
+}
+
+static void test_a_started_server_that_is_told_to_end(void **state)
+{
+    (void)state;
+    kith_server_options options = { .listener = { .authkey = "own", .authkey_size = 3 }, .no_shutdown = 1 };
+    assert_code(kith_manager_start(&manager, NULL, NULL, NULL), 0);
+    assert_code(kith_manager_shutdown(manager), 0);
+    kith_manager_free(manager);
+    assert_code(kith_manager_start(&manager, NULL, NULL, &options), 0);
+    assert_memory_equal(kith_manager_authkey(manager, NULL), "own", 3);
+    assert_explained(kith_manager_shutdown(manager), -EACCES);
+    kith_manager_free(manager);
+    manager = NULL;
+    assert_int_equal(kith_process_active_children(NULL, 0), 0);
+}
+
+/* A child's copy of the manager does not end what its parent has started. */
+static void test_only_who_has_started_a_server_ends_it(void **state)
+{
+    (void)state;
+    assert_code(kith_manager_start(&manager, NULL, NULL, NULL), 0);
+    shared = make("list");
+    assert_int_equal(apart(free_in_child), 0);
+    assert_code(kith_proxy_append(shared, kith_value_int(arena, 1)), 0);
+    kith_proxy_free(shared);
+    kith_manager_free(manager);
+    manager = NULL;
+}
+
+static int begin_alone(void **state)
+{
+    (void)state;
+    manager = NULL;
+    return kith_arena_new(&arena);
+}
+
+static int end_alone(void **state)
+{
+    (void)state;
+    kith_manager_free(manager);
+    manager = NULL;
+    kith_arena_free(arena);
+    arena = NULL;
+    return 0;
+}
+
+/* ---- handles ---- */
+
+static void test_no_handle(void **state)
+{
+    (void)state;
+    size_t size = 1;
+    kith_proxy *proxy;
+    assert_string_equal(kith_manager_address(NULL), "");
+    assert_null(kith_manager_authkey(NULL, &size));
+    assert_int_equal(size, 0);
+    assert_int_equal(kith_manager_is_kith(NULL), 0);
+    assert_explained(kith_manager_number_of_objects(NULL), -EINVAL);
+    assert_explained(kith_manager_shutdown(NULL), -EINVAL);
+    assert_explained(kith_manager_create(NULL, &proxy, "list", KITH_NO_ARGS, NULL), -EINVAL);
+    assert_explained(kith_proxy_flush(NULL), -EINVAL);
+    assert_explained(kith_proxy_task_done(NULL), -EINVAL);
+    assert_explained(kith_manager_connect(&manager, "nowhere", NULL, PATIENCE), -EINVAL);
+    assert_explained(kith_manager_connect(&manager, "unix:@kith-nobody-is-here", NULL, PATIENCE), -ECONNREFUSED);
+    assert_explained(kith_manager_connect(&manager, "unix:@kith-nobody-is-here", NULL, -5), -EINVAL);
+    kith_manager_free(NULL);
+    kith_proxy_free(NULL);
+}
+
+#define BY_UNIX(test) cmocka_unit_test_setup_teardown(test, begin_unix, end)
+#define BY_TCP(test)                                \
+    {                                               \
+#test " by TCP", test, begin_tcp, end, NULL \
+    }
+#define ALONE(test) cmocka_unit_test_setup_teardown(test, begin_alone, end_alone)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BY_UNIX(test_a_line_ends_with_its_thread),
+        BY_TCP(test_a_line_ends_with_its_thread),
+        BY_UNIX(test_an_object_outlives_the_thread_that_made_it),
+        BY_TCP(test_an_object_outlives_the_thread_that_made_it),
+        BY_UNIX(test_an_object_outlives_a_line_that_was_dropped),
+        BY_TCP(test_an_object_outlives_a_line_that_was_dropped),
+        BY_UNIX(test_locks_go_with_a_line_that_was_dropped),
+        BY_UNIX(test_thousands_of_proxies_leave_nothing),
+        BY_TCP(test_thousands_of_proxies_leave_nothing),
+        BY_UNIX(test_what_a_thread_has_said_counts_when_it_ends),
+        BY_UNIX(test_a_mistake_harms_no_other_call),
+        BY_TCP(test_a_mistake_harms_no_other_call),
+        BY_UNIX(test_a_child_that_ends_takes_nothing_along),
+        BY_TCP(test_a_child_that_ends_takes_nothing_along),
+        BY_UNIX(test_a_child_that_frees_takes_nothing_along),
+        BY_TCP(test_a_child_that_frees_takes_nothing_along),
+        BY_UNIX(test_a_proxy_goes_from_manager_to_manager),
+        BY_TCP(test_a_proxy_goes_from_manager_to_manager),
+        BY_UNIX(test_a_proxy_of_another_server_is_refused),
+        BY_UNIX(test_the_end_of_the_server_is_told_at_once),
+        ALONE(test_start),
+        ALONE(test_a_start_that_is_refused),
+        ALONE(test_a_started_server_that_is_killed),
+        ALONE(test_a_started_server_that_is_told_to_end),
+        ALONE(test_only_who_has_started_a_server_ends_it),
+        ALONE(test_no_handle),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
