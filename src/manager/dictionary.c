@@ -188,15 +188,40 @@ void dictionary_free(struct server *server, struct dictionary *dictionary)
     free(dictionary);
 }
 
-/** Puts a pair, or a key alone, that is given as values. */
-static int put_values(struct server *server, struct dictionary *dictionary, const kith_value *key,
+/* ---- snapshots ---- */
+
+static int save_entry(struct server *server, const struct entry *entry, kith_arena *arena, kith_value *list)
+{
+    kith_value *saved[2];
+    int code = cell_save(server, entry->key, arena, &saved[0]);
+    if (code == 0 && entry->item)
+        code = cell_save(server, entry->item, arena, &saved[1]);
+    if (code < 0)
+        return code;
+    kith_value *one = entry->item ? kith_value_tuple(arena, saved, 2) : saved[0];
+    return one ? kith_value_append(list, one) : kith_arena_error(arena);
+}
+
+int dictionary_save(struct server *server, const struct dictionary *dictionary, kith_arena *arena, kith_value **list)
+{
+    kith_value *made = kith_value_list(arena);
+    int code = made ? 0 : kith_arena_error(arena);
+    struct entry *entry;
+    for (size_t place = 0; code == 0 && (entry = dictionary_next(dictionary, &place));)
+        code = save_entry(server, entry, arena, made);
+    if (code == 0)
+        *list = made;
+    return code;
+}
+
+static int load_entry(struct server *server, struct dictionary *dictionary, const kith_value *key,
                       const kith_value *item)
 {
     struct cell *key_cell, *item_cell = NULL;
-    int code = cell_new_key(server, &key_cell, key);
+    int code = cell_load(server, &key_cell, key, true);
     if (code < 0)
         return code;
-    code = item ? cell_new(server, &item_cell, item) : 0;
+    code = item ? cell_load(server, &item_cell, item, false) : 0;
     if (code == 0)
         return dictionary_put(server, dictionary, key_cell, item_cell);
     cell_drop(server, key_cell);
@@ -206,14 +231,18 @@ static int put_values(struct server *server, struct dictionary *dictionary, cons
 int dictionary_load(struct server *server, const kith_value *list, bool pairs, struct dictionary **dictionary)
 {
     struct dictionary *made = NULL;
+    kith_value *key, *item = NULL;
+    if (kith_value_kind(list) != KITH_LIST)
+        return error_fail(KITH_EMALFORMED, "a dict or set is kept as a list");
     int code = dictionary_new(&made);
     if (code < 0)
         return code;
     for (size_t i = 0; code == 0 && i < kith_value_length(list); i++) {
-        const kith_value *at = kith_value_at(list, i);
-        const kith_value *key = pairs ? kith_value_at(at, 0) : at, *item = pairs ? kith_value_at(at, 1) : NULL;
-        code = !key || (pairs && !item) ? error_fail(KITH_EMALFORMED, "item %zu of a dict or set is none", i)
-                                        : put_values(server, made, key, item);
+        key = kith_value_at(list, i);
+        if (pairs)
+            code = kith_value_unpack(key, "(vv)", &key, &item);
+        if (code == 0)
+            code = load_entry(server, made, key, item);
     }
     if (code == 0)
         *dictionary = made;

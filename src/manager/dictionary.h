@@ -25,8 +25,10 @@ struct dictionary {
 int dictionary_new(struct dictionary **dictionary);
 void dictionary_free(struct server *server, struct dictionary *dictionary);
 
-/** One of a list, as contents_of_dictionary gives it: of pairs, or of keys.
- *  @return 0; KITH_EMALFORMED; as cell_new_key */
+/** For snapshots: a list of its pairs, or of its keys when it has no items. @return as cell_save */
+int dictionary_save(struct server *server, const struct dictionary *dictionary, kith_arena *arena, kith_value **list);
+
+/** Makes one of such a list. @return 0; KITH_ETYPE, KITH_EMALFORMED; as cell_load */
 int dictionary_load(struct server *server, const kith_value *list, bool pairs, struct dictionary **dictionary);
 
 /** Searches. @param entry  receives it, NULL when there is none; good until the next change

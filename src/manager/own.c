@@ -363,6 +363,7 @@ static void done(struct server *server, struct job *job)
 {
     struct own_call *call = (struct own_call *)job; /* its first member */
     struct own_call *failed = call->object ? leave_queue(server, call->object->state) : NULL;
+    snapshot_changed(server);
     finish(server, call);
     while (failed) {
         struct own_call *next = failed->next;

@@ -293,9 +293,13 @@ int kith_server_run(kith_server *server)
     code = snapshot_load(inner);
     if (code == 0)
         code = snapshot_begin(inner);
-    if (code == 0)
-        code = loop_run(inner);
-    lines_end(inner);
+    if (code == 0) {
+        shared_queues_begin(inner);
+        code = serve(inner);
+    }
+    shared_queues_cease(inner);
+    if (inner->snapshot)
+        workers_end(inner); /* an object can't be saved while a method of it is at work */
     int last = snapshot_end(inner);
     atomic_store_explicit(&inner->stopping, false, memory_order_relaxed);
     return code < 0 ? code : last;

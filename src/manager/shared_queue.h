@@ -55,23 +55,8 @@ int shared_queue_walk(struct shared_queue *shared, int (*visit)(void *context, c
 /** Sends the descriptors of the queue and of its note. @return 0; a code of os_socket_send_descriptor */
 int shared_queue_send(const struct shared_queue *shared, int socket);
 
-/** Has those try who wait at the server: clients have changed the queue, or may have. type_queue.c has it. */
-void shared_queue_changed(struct server *server, struct object *object);
-
-/** The same, of all: a client is gone that may have changed one and not said so. */
-void shared_queues_changed(struct server *server);
-
-/** Whether clients have put or got anything since it was asked last. */
-bool shared_queues_have_changed(struct server *server);
-
-/** Moves a queue's messages to shared memory, if they are not there and may be. type_queue.c has it.
- *  @return it; NULL when it stays at the server */
-struct shared_queue *shared_queue_of(struct server *server, struct object *object);
-
-/** "kith_share", with an object's id: True, and the two descriptors have been sent; or False.
- *  "kith_changed", with its id: shared_queue_changed. */
-int shared_queue_run_share(struct request *request);
-int shared_queue_run_changed(struct request *request);
+/** A number that is another one when something has been put, got or done in any of them, by whomever. */
+uint64_t shared_queues_changes(const struct server *server);
 
 /** The server's thread begins and ceases to serve: clients see by the notes whether it does. */
 void shared_queues_begin(struct server *server);

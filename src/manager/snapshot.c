@@ -17,6 +17,9 @@
 #include <signal.h>
 #include <stdlib.h>
 
+/* When it is tried again after an object could not be saved just then. */
+#define SOON KITH_MS(10)
+
 /* A pickle on its way to the file. */
 struct writing {
     pthread_t thread;
@@ -29,8 +32,8 @@ struct writing {
 
 struct snapshot {
     struct timer timer;
-    uint64_t changes; /* since the server was made */
-    uint64_t written; /* those that are in the file; UINT64_MAX: there is none */
+    uint64_t noted;   /* how often snapshot_changed was called */
+    uint64_t written; /* the changes that are in the file; UINT64_MAX: there is none */
     int code;         /* why the last one was not written; 0 */
     struct writing writing;
 
@@ -77,30 +80,30 @@ static int add_if_proxy(void *server, const kith_value *value)
     return object ? snapshot_add(server, object) : 0;
 }
 
-static int save_state(struct server *server, const struct object *object, kith_arena *arena, kith_value **state)
+/* @param entry  receives (id, type) or (id, type, state) */
+static int save_object(struct server *server, const struct object *object, kith_arena *arena, kith_value **entry)
 {
-    if (!has_state(object)) {
-        *state = kith_value_none(arena);
-        return 0;
-    }
-    int code = object->kind->save(server, object->state, arena, state);
-    return code < 0 ? code : value_each_object(*state, add_if_proxy, server);
+    kith_value *state = NULL;
+    int code = has_state(object) ? object->kind->save(server, object->state, arena, &state) : 0;
+    if (code == 0 && state)
+        code = value_each_object(state, add_if_proxy, server);
+    if (code < 0)
+        return code;
+    *entry = kith_value_pack(arena, state ? "(ssv)" : "(ss)", object->id, object->type, state);
+    return *entry ? 0 : kith_arena_error(arena);
 }
 
 /* One more entry. An object that nobody publishes and that can't be kept has none: nothing could be made of it. */
 static int save(struct server *server, const struct object *object, kith_arena *arena, kith_value *entries)
 {
-    kith_value *state = NULL;
+    kith_value *entry;
     if (!object->kind->save && !object->published) {
         kith_log(KITH_LOG_INFO, "server %s: the snapshot leaves out %s %s, a type that can't be kept", server->address,
                  object->type, object->id);
         return 0;
     }
-    int code = save_state(server, object, arena, &state);
-    if (code < 0)
-        return code;
-    kith_value *entry = kith_value_pack(arena, "(ssv)", object->id, object->type, state);
-    return entry ? kith_value_append(entries, entry) : kith_arena_error(arena);
+    int code = save_object(server, object, arena, &entry);
+    return code < 0 ? code : kith_value_append(entries, entry);
 }
 
 static int save_names(struct server *server, kith_arena *arena, kith_value *names)
@@ -144,6 +147,12 @@ static int take(struct server *server, kith_bytes *pickle)
     return code;
 }
 
+/* A number that is another one when something has changed. */
+static uint64_t changes_of(const struct server *server)
+{
+    return snapshot_of(server)->noted + shared_queues_changes(server);
+}
+
 /* ---- writing ---- */
 
 static int write_file(const struct server *server, const kith_bytes *pickle)
@@ -154,7 +163,8 @@ static int write_file(const struct server *server, const kith_bytes *pickle)
                : 0;
 }
 
-/* What has become of one: of these changes, that is in the file now, or not. */
+/* What has become of one: these changes are in the file now, or not. An object whose method is at work on another thread
+ * can't be saved just then, which is no failure unless it was the last chance. */
 static void settle(struct server *server, uint64_t changes, int code)
 {
     struct snapshot *snapshot = snapshot_of(server);
@@ -162,16 +172,15 @@ static void settle(struct server *server, uint64_t changes, int code)
     if (code == 0) {
         snapshot->written = changes;
         count_up(server->counters.snapshots, 1);
-    } else {
+    } else if (code != -EAGAIN) {
         kith_log(KITH_LOG_WARNING, "server %s: %s", server->address, kith_error_detail());
     }
 }
 
 static void write_now(struct server *server)
 {
-    struct snapshot *snapshot = snapshot_of(server);
     kith_bytes pickle = { NULL, 0 };
-    uint64_t changes = snapshot->changes;
+    uint64_t changes = changes_of(server);
     int code = take(server, &pickle);
     if (code == 0)
         code = write_file(server, &pickle);
@@ -194,7 +203,7 @@ static int start_writing(struct server *server)
     struct snapshot *snapshot = snapshot_of(server);
     struct writing *writing = &snapshot->writing;
     sigset_t all, before;
-    writing->changes = snapshot->changes;
+    writing->changes = changes_of(server);
     int code = take(server, &writing->pickle);
     if (code < 0)
         return code;
@@ -229,15 +238,12 @@ void snapshot_changed(struct server *server)
 {
     struct snapshot *snapshot = snapshot_of(server);
     if (snapshot)
-        snapshot->changes++;
+        snapshot->noted++;
 }
 
-static bool is_behind(struct server *server)
+static bool is_behind(const struct server *server)
 {
-    if (shared_queues_have_changed(server))
-        snapshot_changed(server);
-    const struct snapshot *snapshot = snapshot_of(server);
-    return snapshot->written != snapshot->changes;
+    return snapshot_of(server)->written != changes_of(server);
 }
 
 static void on_time(struct server *server, struct timer *timer)

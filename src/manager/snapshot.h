@@ -5,8 +5,8 @@
  *
  *     ('kith snapshot', 1, address, {name: id, ...}, [(id, type, state), ...])
  *
- * where state is what the type's kind has saved: cells are bytes, which are pickles, and None is kept of what begins
- * anew. */
+ * where state is what the type's kind has saved, and cells in it are bytes, which are pickles. What begins anew has
+ * none. */
 #ifndef KITH_SRC_MANAGER_SNAPSHOT_H
 #define KITH_SRC_MANAGER_SNAPSHOT_H
 

@@ -12,14 +12,14 @@
 struct reading {
     struct server *server;
     kith_value *names;   /* a dict: names, and ids */
-    kith_value *entries; /* a list of (id, type, state) */
+    kith_value *entries; /* a list of (id, type) and (id, type, state) */
     bool moved;          /* it was taken at another address */
     size_t made;         /* how many of the entries have their object now */
 };
 
 struct entry {
     const char *id, *type;
-    kith_value *state;
+    const kith_value *state; /* NULL: none was kept */
 };
 
 static int no_snapshot(const struct server *server, const char *why)
@@ -29,8 +29,10 @@ static int no_snapshot(const struct server *server, const char *why)
 
 static int read_entry(const struct reading *reading, size_t index, struct entry *entry)
 {
-    if (kith_value_unpack(kith_value_at(reading->entries, index), "(ssv)", &entry->id, &entry->type, &entry->state) < 0)
+    const kith_value *value = kith_value_at(reading->entries, index);
+    if (kith_value_unpack(value, "(ss*)", &entry->id, &entry->type) < 0)
         return no_snapshot(reading->server, kith_error_detail());
+    entry->state = kith_value_at(value, 2);
     return 0;
 }
 
@@ -113,8 +115,7 @@ static int load(struct server *server, const struct entry *entry)
 {
     struct object *object = object_find(server, entry->id);
     void *state = NULL;
-    if (kith_value_kind(entry->state) == KITH_NONE || !kind_can_load(object->kind) ||
-        (object->published && object->read_only))
+    if (!entry->state || !kind_can_load(object->kind) || (object->published && object->read_only))
         return object->state ? 0 : no_snapshot(server, "an object in it has no state");
     int code = kind_load(server, object->kind, entry->state, &state);
     if (code < 0)

@@ -417,8 +417,7 @@ static int make(struct request *request, void **state)
 
 static int save(struct server *server, void *state, kith_arena *arena, kith_value **saved)
 {
-    (void)server;
-    return contents_of_dictionary(arena, state, CONTENTS_PAIRS, saved);
+    return dictionary_save(server, state, arena, saved);
 }
 
 static int load(struct server *server, const kith_value *saved, void **state)

@@ -335,17 +335,28 @@ static void end(struct server *server, void *state)
 
 static int save(struct server *server, void *state, kith_arena *arena, kith_value **saved)
 {
-    (void)server;
-    return contents_list(arena, state, NULL, saved);
+    const struct cells *list = state;
+    kith_value *made = kith_value_list(arena), *item;
+    int code = made ? 0 : kith_arena_error(arena);
+    for (size_t i = 0; code == 0 && i < list->count; i++) {
+        code = cell_save(server, list->items[i], arena, &item);
+        if (code == 0)
+            code = kith_value_append(made, item);
+    }
+    if (code == 0)
+        *saved = made;
+    return code;
 }
 
 static int load(struct server *server, const kith_value *saved, void **state)
 {
+    if (kith_value_kind(saved) != KITH_LIST)
+        return error_fail(KITH_EMALFORMED, "a list is kept as a list");
     struct cells *list = calloc(1, sizeof *list);
     int code = list ? 0 : error_fail(-ENOMEM, "no memory for a list");
     for (size_t i = 0; code == 0 && i < kith_value_length(saved); i++) {
         struct cell *cell;
-        code = cell_new(server, &cell, kith_value_at(saved, i));
+        code = cell_load(server, &cell, kith_value_at(saved, i), false);
         if (code == 0)
             code = cells_append(server, list, cell);
     }
