@@ -121,7 +121,7 @@ def types_of_their_own():
         with serve("unix:" + path("socket"), "--authkey-file", path("key"), "--only-published") as server:
             manager = SyncManager(place(server.address), KEY)
             manager.connect()
-            assert "KeyError" in raises(RemoteError, manager.list)
+            assert "PermissionError" in raises(RemoteError, manager.list)
 
 
 # ---- restrictions ----
