@@ -488,7 +488,7 @@ struct saving {
     struct server *server;
     kith_arena *arena;
     kith_value *items;
-    bool passing; /* the cells are made for the walk: what is read of them has to be copied */
+    bool copies; /* cells are made of messages in shared memory, and gone when they were visited */
 };
 
 static int save_cell(void *context, const struct cell *cell)
@@ -496,9 +496,9 @@ static int save_cell(void *context, const struct cell *cell)
     const struct saving *saving = context;
     kith_value *item;
     int code = cell_save(saving->server, cell, saving->arena, &item);
-    if (code == 0 && saving->passing)
+    if (code == 0 && saving->copies)
         item = kith_value_copy(saving->arena, item);
-    if (code == 0 && kith_value_append(saving->items, item) < 0)
+    if (code == 0 && (!item || kith_value_append(saving->items, item) < 0))
         code = kith_arena_error(saving->arena);
     return code;
 }
