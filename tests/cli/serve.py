@@ -149,6 +149,35 @@ def read_only():
 
 
 @test
+def what_reads():
+    """Of each type, these methods change something, and are refused."""
+    changing = {
+        "Queue": "get get_nowait put put_nowait shutdown task_done",
+        "JoinableQueue": "get get_nowait put put_nowait shutdown task_done",
+        "list": "__delitem__ __imul__ __setitem__ append clear extend insert pop remove reverse sort",
+        "dict": "__delitem__ __ior__ __setitem__ clear pop popitem setdefault update",
+        "set": "__iand__ __ior__ __isub__ __ixor__ add clear difference_update discard intersection_update pop remove "
+               "symmetric_difference_update update",
+        "Namespace": "__delattr__ __setattr__", 'Value("i", 1)': "set", 'Array("i", [1])': "__setitem__",
+        "Event": "clear set", "Lock": "acquire release", "RLock": "acquire release", "Semaphore": "acquire release",
+        "BoundedSemaphore": "acquire release", "Condition": "acquire notify notify_all release wait",
+        "Barrier(2)": "abort reset wait"}
+    written = ["%s%d=%s%s" % (name, i, kind, more) for i, kind in enumerate(changing)
+               for name, more in (("all", ""), ("some", ",read-only"))]
+    with files(key=KEY) as path:
+        options = [word for each in written for word in ("--object", each)]
+        with serve("unix:" + path("socket"), "--authkey-file", path("key"), *options) as server:
+            for i, expected in enumerate(changing.values()):
+                exposed = []
+                for name in "all", "some":
+                    with Client(place(server.address), authkey=KEY) as client:
+                        client.send((None, "create", ("%s%d" % (name, i),), {}))
+                        kind, (_, methods) = client.recv()
+                        exposed.append(set(methods))
+                equal(sorted(exposed[0] - exposed[1]), expected.split())
+
+
+@test
 def methods():
     """Only those methods can be called that were named."""
     with served("jobs=Queue,methods=put:qsize", 'conf=dict({"a": 1}),methods=__getitem__',
