@@ -80,7 +80,7 @@ static int parse_named(struct address *address, const char *text, bool listens)
 static int parse_given(struct address *address, const char *text)
 {
     struct os_address own;
-    char found[OS_ADDRESS_TEXT_MAX];
+    char found[OS_ADDRESS_TEXT_MAX] = "";
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 9 || text[digits])
         return error_fail(-EINVAL, "\"fd:%.40s\" has no number: write fd:3 for a socket that listens already", text);
@@ -90,7 +90,7 @@ static int parse_given(struct address *address, const char *text)
         return error_fail(code, "descriptor %d is not open: who starts this program hands it over", given);
     if (code == 0)
         os_address_text(&own, found);
-    if (code < 0 || !*found)
+    if (!*found)
         return error_fail(-EINVAL, "descriptor %d is no socket that listens at an address of ours", given);
     code = parse_named(address, found, true);
     address->given = given;
