@@ -221,7 +221,8 @@ static int read_limited(struct reader *reader, kith_value **value)
     enum { STEPS_FOR_EACH_BYTE = 64, AND = 1000000 }; /* of comparing keys */
     size_t size = (size_t)(reader->end - reader->start);
     const struct kith_arena before = *reader->arena;
-    reader->arena->limit = sum_or_most(before.size, max_bytes_of(size, reader->options));
+    reader->names_left = max_bytes_of(size, reader->options);
+    reader->arena->limit = sum_or_most(before.size, reader->names_left);
     reader->arena->work = (uint64_t)size * STEPS_FOR_EACH_BYTE + AND;
     int code = run(reader, value);
     size_t max_depth = reader->options->max_depth ? reader->options->max_depth : MAX_DEPTH_DEFAULT;

@@ -72,14 +72,13 @@ int read_global(struct reader *reader)
     return name ? push_global(reader, module, module_size, name, name_size) : reader->arena->last;
 }
 
-/** Has names count against the limit of memory each time that they are used, though they are there but once: they are
- *  copied, and written, as often. */
+/** Counts names each time that they are used, though they are there but once: they are copied, and written, as often.
+ *  Not against the arena's limit: that counts blocks, one of which may have taken all that is allowed, and be empty. */
 static int count_names(struct reader *reader, size_t size)
 {
-    kith_arena *arena = reader->arena;
-    if (size > arena->limit - arena->size)
+    if (size > reader->names_left)
         return error_fail(KITH_ELIMIT, "the names of classes and functions take more than the values may");
-    arena->limit -= size;
+    reader->names_left -= size;
     return 0;
 }
 

@@ -18,6 +18,7 @@ struct reader {
     size_t memo_end, memo_capacity;
     size_t memo_count;
     size_t values, max_values;
+    size_t names_left; /* how many bytes of names of classes and functions there may be still */
     size_t containers; /* no value nests deeper than there are containers */
     const kith_pickle_read_options *options;
     size_t buffers_wanted;

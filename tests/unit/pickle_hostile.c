@@ -587,6 +587,23 @@ static void names_have_a_limit(void **state)
     }
 }
 
+/* An arena that holds much wants large blocks: one may take all that a small pickle is allowed, and names still fit. */
+static void names_fit_whatever_the_arena_holds(void **state)
+{
+    (void)state;
+    static const char pickle[] = "\x80\x04\x8c\x08"
+                                 "datetime"
+                                 "\x8c\x04"
+                                 "date"
+                                 "\x93.";
+    kith_value *value;
+    for (size_t i = 0; i < 5000; i++) {
+        assert_non_null(
+            kith_value_bytes(arena, pickle, i % sizeof pickle)); /* blocks end at every place of a reading */
+        assert_code(kith_pickle_read(arena, &value, pickle, sizeof pickle - 1, NULL), 0);
+    }
+}
+
 static void names_count_as_often_as_they_are_used(void **state)
 {
     (void)state;
@@ -802,6 +819,7 @@ int main(void)
         VALUE_TEST(much_is_not_made_of_little),
         VALUE_TEST(digits_have_a_limit),
         VALUE_TEST(names_have_a_limit),
+        VALUE_TEST(names_fit_whatever_the_arena_holds),
         VALUE_TEST(names_count_as_often_as_they_are_used),
         VALUE_TEST(names_have_so_many_dots),
         VALUE_TEST(names_may_be_all_dots),
