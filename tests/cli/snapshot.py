@@ -1,7 +1,7 @@
 """Tests the snapshots of kith serve: what they keep over a restart, over kill -9 at any instant, and when they can't be
 written or read. The clients are stock Python's.
 
-usage: snapshot.py KITH    KITH is the command
+usage: snapshot.py KITH [KILLS [SEED]]    KITH is the command; it is killed 12 times, or more often
 """
 
 import os
@@ -10,6 +10,7 @@ import random
 import resource
 import signal
 import stat
+import sys
 import threading
 import time
 
@@ -19,6 +20,7 @@ from servers import client_of, raises, serve
 from tap import equal, run_all, test, wait_until
 
 OFTEN = ["--snapshot-interval", "0.01"]
+KILLS, SEED = (int(word) for word in (sys.argv[2:] + ["12", "1"][len(sys.argv) - 2:]))
 
 
 def keeping(path, *objects, more=(), **how):
@@ -187,10 +189,10 @@ def content_of(path):
 @test
 def kill():
     """After kill -9, at random instants, there is the last whole snapshot, and nothing of a half one."""
-    rng = random.Random(1)
+    rng = random.Random(SEED)
     last = -1
     with files(key=KEY) as path:
-        for _ in range(12):
+        for _ in range(KILLS):
             with keeping(path, "d=dict", more=OFTEN, quiet=False) as server:
                 d = client_of(server, "d=dict").d()
                 seen = d.copy()
