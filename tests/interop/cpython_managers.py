@@ -5,7 +5,8 @@ usage: cpython_managers.py [--long] ROLES    ROLES is the program made of manage
 
 The tests are those of the interpreter that runs them, and are not changed. One thing is: a manager's start() does not
 fork a process that serves; it runs a program that does, and connects to it by its address, as connect() does. So
-Manager(), which all tests of class WithManager... use, is a client of kith's server.
+Manager(), which all tests of class WithManager... use, is a client of kith's server. And what the tests have as a
+parameter, SERIALIZER, is pickle.
 
 What can't pass, as it needs Python to run in the server, is told in REASONS, each with its reason; it is run, too, and
 must fail. What needs an option of the server to pass is told in OPTIONS. The newest Python runs them; with --long, or
@@ -36,7 +37,7 @@ TEST_SECONDS = 30  # none takes nearly so long
 
 # ---- what can't pass, and why ----
 
-XML_RPC = "it speaks XML-RPC, kith speaks pickle"
+XML_RPC = "it wants refused what XML-RPC can't carry: kith speaks pickle"
 ACTION = "a Python function runs in the server: the barrier's action"
 FUNCTIONS = "Python functions run in the server: the pool's tasks"
 
@@ -192,17 +193,20 @@ def tests_in(suite):
             yield each
 
 
-def make_module(folder, method):
-    """A module that installs CPython's tests. It is in a file, so that children that are spawned can import it."""
+def make_module(folder, method, serializer):
+    """A module that installs CPython's tests. It is in a file, so that children that are spawned can import it. Some
+    tests use another serializer than pickle, if they are not told otherwise."""
     name = "test_managers_" + method
+    lines = ["import %s as suite" % MODULE, "suite.install_tests_in_module_dict(globals(), %r)" % method]
+    lines += ["suite.SERIALIZER = %r" % serializer] if serializer else []
     with open(os.path.join(folder, name + ".py"), "w", encoding="ascii") as file:
-        file.write("import %s as suite\nsuite.install_tests_in_module_dict(globals(), %r)\n" % (MODULE, method))
+        file.write("\n".join([*lines, ""]))
     sys.path.insert(0, folder)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
     return importlib.import_module(name)
 
 
-def run_suite(method, patterns, result):
+def run_suite(method, serializer, patterns, result):
     """Returns {name: outcome}, in the order of the tests."""
 
     def give_up(*_):
@@ -210,7 +214,7 @@ def run_suite(method, patterns, result):
 
     signal.signal(signal.SIGALRM, give_up)
     with tempfile.TemporaryDirectory() as folder:
-        module = make_module(folder, method)
+        module = make_module(folder, method, serializer)
         tests = unittest.TestSuite(
             test for test in tests_in(unittest.defaultTestLoader.loadTestsFromModule(module))
             if is_of_managers(name_of(test))
@@ -270,7 +274,7 @@ def run_here(arguments):
 
     replace_start(stock_server if options.stock else kith_server)
     method, children = ("spawn", "spawned") if options.spawn else ("fork", "forked")
-    outcomes = run_suite(method, options.patterns, result)
+    outcomes = run_suite(method, None if options.stock else "pickle", options.patterns, result)
     if options.table:
         print_table(outcomes)
         return 0
