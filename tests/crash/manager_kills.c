@@ -18,7 +18,7 @@
 #include <signal.h>
 #include <string.h>
 
-enum { PATIENCE = 30, LENT_FOR = 60, LONG = 200 };
+enum { PATIENCE = 30, WARM_UP = 5, LENT_FOR = 60, LONG = 200 };
 
 static const char *script, *python;
 static int ledger_fd;
@@ -46,10 +46,21 @@ struct order {
     unsigned slot;
 };
 
+static bool is_tcp(const struct setting *setting)
+{
+    return strncmp(setting->address, "tcp:", 4) == 0;
+}
+
+/** Whether there is no shared memory. */
+static bool is_remote(const struct setting *setting)
+{
+    return setting->sockets || is_tcp(setting);
+}
+
 /** What stock Python refers to over TCP is nobody's, and is not given back when it is killed. */
 static bool refers_to_nobody(const struct setting *setting)
 {
-    return setting->python && strncmp(setting->address, "tcp:", 4) == 0;
+    return setting->python && is_tcp(setting);
 }
 
 static bool is_python(const struct setting *setting, unsigned slot)
@@ -114,6 +125,25 @@ static bool all_get_on(void)
 static uint64_t longest_pause(const struct setting *setting, unsigned slot)
 {
     return setting->only_queues ? 40000000 : is_python(setting, slot) ? 3000000 : 300000;
+}
+
+/** Whether calls go the ways that the setting is about. Shared memory is for clients that call quickly. */
+static bool goes_its_ways(const struct setting *setting)
+{
+    if (is_remote(setting))
+        return atomic_load(&ledger->page_calls) == 0 && atomic_load(&ledger->queues) == 0;
+    return atomic_load(&ledger->page_calls) > 0 && (!setting->only_queues || atomic_load(&ledger->queues) > 0);
+}
+
+/** On a machine that is busy with other things nobody calls quickly; then sockets are killed at, and it is told. */
+static void warm_up(const struct setting *setting)
+{
+    for (int i = 0; i < WARM_UP * 1000 && !goes_its_ways(setting); i++)
+        pause_for(1000000);
+    if (!goes_its_ways(setting))
+        printf("# no shared memory: %llu calls by pages, %u queues\n", (unsigned long long)ledger->page_calls,
+               atomic_load(&ledger->queues));
+    expect(goes_its_ways(setting) || (!is_long && !is_remote(setting)), "calls do not go the ways that they should");
 }
 
 /** Those that have begun meet live traffic: of its role, some get on. */
@@ -281,17 +311,6 @@ static void judge(const struct setting *setting, kith_process *clients[], int ob
     kith_arena_free(arena);
 }
 
-/** Whether calls have gone the ways that the setting is about. Shared memory is for clients that call quickly: where
- *  others keep the server busy, nobody may. */
-static void judge_ways(const struct setting *setting)
-{
-    bool page = atomic_load(&ledger->page_calls) > 0, queues = atomic_load(&ledger->queues) > 0;
-    bool local = !setting->sockets && strncmp(setting->address, "unix:", 5) == 0;
-    expect(page || !local || setting->python, "no call went through shared memory");
-    expect(queues || !setting->only_queues, "no queue is in shared memory");
-    expect(local || (!page && !queues), "calls went through shared memory");
-}
-
 static bool torture(const struct setting *setting, int kills, uint64_t *random)
 {
     tally = (struct tally){ 0 };
@@ -301,8 +320,8 @@ static bool torture(const struct setting *setting, int kills, uint64_t *random)
     int objects = count_objects(NULL);
     for (unsigned slot = 0; slot < slots; slot++)
         clients[slot] = start(setting, slot);
+    warm_up(setting);
     expect(kill_some(setting, clients, kills, random), "somebody hangs");
-    judge_ways(setting);
     if (!tally.wrong)
         judge(setting, clients, objects);
     expect(kith_process_is_alive(server), "the server has ended");

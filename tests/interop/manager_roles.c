@@ -51,6 +51,55 @@ static void read_key(const char *digits)
         must(-EINVAL, "the key");
 }
 
+/* ---- tasks for its pools ---- */
+
+KITH_ENTRY(square)
+{
+    int64_t number;
+    int code = kith_value_unpack(kith_call_args(call), "(I)", &number);
+    return code < 0 ? code : kith_call_return(call, kith_value_int(kith_call_arena(call), number * number));
+}
+
+/* Of two numbers, or two texts. */
+KITH_ENTRY(add)
+{
+    int64_t one, other;
+    const char *head, *tail;
+    char text[100];
+    if (kith_value_unpack(kith_call_args(call), "(II)", &one, &other) == 0)
+        return kith_call_return(call, kith_value_int(kith_call_arena(call), one + other));
+    int code = kith_value_unpack(kith_call_args(call), "(ss)", &head, &tail);
+    if (code < 0)
+        return code;
+    snprintf(text, sizeof text, "%s%s", head, tail);
+    return kith_call_return(call, kith_value_str(kith_call_arena(call), text));
+}
+
+KITH_ENTRY(fail_with_key)
+{
+    const char *name;
+    int code = kith_value_unpack(kith_call_args(call), "(s)", &name);
+    return code < 0 ? code : kith_fail(-ENOENT, "%s", name);
+}
+
+KITH_ENTRY(wait_for_end)
+{
+    for (;;)
+        pause();
+}
+
+static int initialized;
+
+KITH_ENTRY(initialize)
+{
+    return kith_value_unpack(kith_call_args(call), "(i)", &initialized);
+}
+
+KITH_ENTRY(tell_initialized)
+{
+    return kith_call_return(call, kith_value_int(kith_call_arena(call), initialized));
+}
+
 /* ---- types of a program's own: those of class FooBar and of baz() in CPython's tests ---- */
 
 static int say_f(void *object, kith_call *call)
@@ -223,6 +272,7 @@ static const struct {
 
 int main(int count, char **arguments)
 {
+    MUST(kith_begin(count, arguments));
     for (size_t i = 0; count > 2 && i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(arguments[1], commands[i].name) == 0 && count - 3 >= commands[i].arguments) {
             read_key(arguments[2]);
