@@ -34,6 +34,7 @@ bench:
 	@bench/codec.py build-bench/bench/kith-codec $(filter --quick,$(BENCH))
 	@bench/starts.py build-bench/bench $(filter --quick,$(BENCH))
 	@bench/pool.py build-bench/bench $(filter --quick,$(BENCH))
+	@bench/manager.py build-bench/bench $(filter --quick,$(BENCH))
 
 install: build
 	@meson install -C build --no-rebuild
