@@ -29,8 +29,8 @@ NAMED = "3.11"  # a reference that is told besides the quickest one
 SOCKETS = "kith, sockets"
 SHARED = "kith, shared memory"
 PARTS = {  # name: its title, the way of kith-managed and managed.py, the scheme, how many are counted for each
-    "queue": ("thousands of items a second through a queue, Unix socket: one puts, one gets and says task_done", "queue",
-              "unix", 1),
+    "queue": ("thousands of items a second through a queue, Unix socket: one puts, one gets and says task_done",
+              "queue", "unix", 1),
     "queue-tcp": ("the same over TCP", "queue", "tcp", 1),
     "dict": ("thousands of calls a second to a dict, Unix socket: one client, set and get", "dict", "unix", 2),
     "dict-tcp": ("the same over TCP", "dict", "tcp", 2),

@@ -2,8 +2,8 @@
  * or call as fast as they can: each must be told at once, by KITH_ECLOSED, EOFError or ConnectionResetError. And what a
  * server has kept by a snapshot is there when the next one begins, under the same ids.
  *
- * usage: manager_deaths SCRIPT PYTHON   SCRIPT is manager_work.py; where PYTHON does not run, all clients are in C. Output
- * is TAP. */
+ * usage: manager_deaths SCRIPT PYTHON   SCRIPT is manager_work.py; where PYTHON does not run, all clients are in C.
+ * Output is TAP. */
 #include "manager_work.h"
 
 #include "killing.h"

@@ -280,8 +280,8 @@ static int count_objects(kith_manager *manager)
     return (int)atomic_load(&ledger->objects);
 }
 
-/** When what is in the dict is given up, nothing may be left. The server keeps what it has handed out for a minute: only
- *  the long form waits for that. */
+/** When what is in the dict is given up, nothing may be left. The server keeps what it has handed out for a minute:
+ *  only the long form waits for that. */
 static void judge_objects(kith_manager *manager, const struct setting *setting, int objects)
 {
     kith_proxy *dict = work_find(manager, "the_dict");

@@ -1,8 +1,8 @@
 /* What the tests have in common that kill clients and servers of managers: the server, the ledger in shared memory, and
  * what clients do, in C here and in Python in manager_work.py, which reads and writes the same ledger.
  *
- * A client has a slot, which tells its role, and its successor has the same one. All that is checked lies in the ledger,
- * which outlives the killed:
+ * A client has a slot, which tells its role, and its successor has the same one. All that is checked lies in the
+ * ledger, which outlives the killed:
  *   - A putter notes which message it is about to put ("begun") and which put has returned ("confirmed").
  *   - A getter notes how many messages it may be getting, marks what it has got, then says task_done.
  *   - Who has a lock, or a unit of a semaphore, has a stamp there. More stamps than units at one instant are wrong,
