@@ -107,12 +107,20 @@ int errand_begin(struct managed_pool *pool, struct errand **errand, const struct
     return code;
 }
 
+void errand_keep(struct errand *errand)
+{
+    errand->kept = true;
+    errand->pool->holds++;
+}
+
 void errand_let_go(struct errand *errand)
 {
+    struct managed_pool *pool = errand->pool;
     errand->kept = false;
     errand->ended = NULL;
     if (errand->over && !errand->told_of)
         errand_free(errand);
+    managed_pool_drop(pool);
 }
 
 int errand_value(const struct errand *errand, kith_arena *arena, kith_value **value)
@@ -211,7 +219,7 @@ static void on_bell(struct server *server, struct watch *watch)
     bool ends = pool->workers_ended && !pool->ended;
     pool->over = NULL;
     pthread_mutex_unlock(&pool->mutex);
-    struct object *object = pool->object ? object_hold(pool->object) : NULL; /* whoever is answered may have the last */
+    pool->holds++; /* whoever is answered may have the last one else */
     if (begins)
         begin(pool);
     if (ends)
@@ -223,7 +231,7 @@ static void on_bell(struct server *server, struct watch *watch)
     }
     if (ends)
         waiters_wake_all(server, &pool->joiners);
-    object_drop(server, object);
+    managed_pool_drop(pool);
 }
 
 /* ---- the steward ---- */
@@ -337,6 +345,7 @@ int managed_pool_new(struct server *server, struct managed_pool **pool, const st
     if (!made)
         return error_fail(-ENOMEM, "no memory for a pool");
     made->server = server;
+    made->holds = 1;
     made->generation = forks_generation();
     pthread_mutex_init(&made->mutex, NULL);
     pthread_cond_init(&made->orders, NULL);
@@ -367,9 +376,11 @@ static void order(struct managed_pool *pool, bool *what)
 }
 
 /* A child made by fork has no steward. And a server that ends waits for it: the program may be about to end, too. */
-void managed_pool_end(struct managed_pool *pool)
+void managed_pool_drop(struct managed_pool *pool)
 {
     pthread_t steward = pool->steward;
+    if (--pool->holds > 0)
+        return;
     bool waits = atomic_load(&pool->server->stopping);
     if (pool->generation != forks_generation()) {
         pool_free(pool);

@@ -17,7 +17,7 @@
 /** A pool, and what its calls have in common. */
 struct managed_pool {
     struct server *server;
-    struct object *object;  /* whose state it is, not held; NULL until it is first called */
+    size_t holds;           /* of its object, of errands that are kept, and while the bell is answered */
     struct watch bell;      /* a flag */
     struct errand *errands; /* all that are there, the youngest first */
     struct waiters joiners;
@@ -37,30 +37,32 @@ struct managed_pool {
     int failure;
     kith_bytes why; /* the detail of that */
     bool told, workers_ended;
-    struct errand *over; /* those whose end the loop has not looked at */
+    struct errand *over; /* those whose end the loop has not looked at, the last one first */
 };
 
+/** What one call has asked for. */
 struct errand {
     struct managed_pool *pool;
     struct errand *next, **link; /* in pool->errands */
-    struct errand *next_over;
-    kith_result *result; /* NULL: not handed in, or failure tells why not */
-    bool over;
-    bool told_of; /* just now: it is freed behind that */
-    bool kept;    /* somebody's handle is on it: it stays when it is over */
-    bool is_map;  /* its value is a list */
+    struct errand *next_over;    /* in pool->over */
+    kith_result *result;         /* NULL: not handed in, or failure tells why not */
     int failure;
-    kith_bytes why;
-    struct waiters waiters;                              /* calls that wait for its end */
+    kith_bytes why;         /* the detail of that */
+    bool over;              /* the loop has looked at its end */
+    bool told_of;           /* just now: it is freed behind that */
+    bool kept;              /* errand_keep */
+    struct waiters waiters; /* calls that wait for its end */
+
+    /* ---- what errand_begin is told ---- */
+    kith_entry *entry;
+    const kith_value *args; /* a list: of tuples when is_star, else of the one argument of each */
+    bool is_star;
+    bool is_map;                                         /* its value is a list, and not the one that it would have */
+    unsigned chunk;                                      /* 0: the pool chooses */
     void (*ended)(struct errand *errand, void *context); /* called in the loop when it is over; NULL: nobody is */
     void *context;
-    size_t place; /* the context's own */
-    /* until it is handed in: */
-    kith_arena *arena;
-    kith_entry *entry;
-    const kith_value *args; /* a list of tuples; of a plain map, a list */
-    bool is_star;
-    unsigned chunk;
+    size_t place;      /* the context's own */
+    kith_arena *arena; /* of args until they are handed in; errand_begin's own */
 };
 
 /** What a pool is to be. */
@@ -74,8 +76,8 @@ struct pool_wish {
  *  @return 0; -EPERM when a fresh image of this program would not get to its entry point; -EAGAIN; -EMFILE; -ENOMEM */
 int managed_pool_new(struct server *server, struct managed_pool **pool, const struct pool_wish *wish);
 
-/** Ends its workers, and frees it by and by. It has no errands that are kept, and nobody waits for it. */
-void managed_pool_end(struct managed_pool *pool);
+/** Drops a hold: the one that managed_pool_new gave. The last one ends the workers, and frees the pool by and by. */
+void managed_pool_drop(struct managed_pool *pool);
 
 void managed_pool_close(struct managed_pool *pool);
 void managed_pool_terminate(struct managed_pool *pool);
@@ -84,12 +86,15 @@ void managed_pool_terminate(struct managed_pool *pool);
 void managed_pool_join(struct managed_pool *pool);
 
 /** Asks a pool for something. What it is given is copied, or handed in at once.
- *  @param what     entry, args, is_star, is_map, chunk, and what is called
+ *  @param what     see struct errand
  *  @param errand   receives it, not kept: it is freed when it is over and its waiters were tried
  *  @return 0; a code with its detail */
 int errand_begin(struct managed_pool *pool, struct errand **errand, const struct errand *what);
 
-/** Nobody's handle is on it any more. */
+/** Keeps it when it is over, and its pool until then. */
+void errand_keep(struct errand *errand);
+
+/** Ends that. */
 void errand_let_go(struct errand *errand);
 
 /** The one in whose list a waiter is. */

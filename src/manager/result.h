@@ -1,10 +1,11 @@
-/* What a managed pool's calls give that do not wait: AsyncResult, and the iterators of imap. Either keeps the pool. */
+/* What a managed pool's calls give that do not wait: AsyncResult, and the iterators of imap. Either keeps the pool, also
+ * when its object is gone. */
 #ifndef KITH_SRC_MANAGER_RESULT_H
 #define KITH_SRC_MANAGER_RESULT_H
 
 #include "manager/errand.h"
 
-/** Answers with an AsyncResult of an errand, which is kept from then on. request->object is the pool.
+/** Answers with an AsyncResult of an errand, which is kept from then on.
  *  @return as request_answer_object */
 int result_answer(struct request *request, struct errand *errand);
 

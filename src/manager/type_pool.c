@@ -149,7 +149,7 @@ static int make(struct request *request, void **state)
 static void end(struct server *server, void *state)
 {
     (void)server;
-    managed_pool_end(state);
+    managed_pool_drop(state);
 }
 
 /* ---- tasks ---- */
@@ -158,7 +158,6 @@ static void end(struct server *server, void *state)
 static struct managed_pool *open_pool(struct request *request, int *code)
 {
     struct managed_pool *pool = request->object->state;
-    pool->object = request->object;
     if (!pool->closed)
         return pool;
     *code = request_raise(request, "ValueError", "Pool not running");
@@ -174,7 +173,7 @@ static int try_to_answer(struct waiter *waiter, struct request *request, bool la
 /** Begins an errand, and has the call wait for it, or hands out its handle. */
 static int begin(struct request *request, const struct errand *what, bool waits)
 {
-    int code;
+    int code = 0;
     struct errand *errand;
     struct managed_pool *pool = open_pool(request, &code);
     if (!pool)
@@ -329,7 +328,6 @@ static int run_join(struct request *request)
         return request_raise(request, "ValueError", "Pool is still running");
     if (pool->ended)
         return request_answer_none(request);
-    pool->object = request->object;
     code = waiter_park(request, &pool->joiners, OS_FOREVER, try_to_join, NULL, 0);
     if (code == REQUEST_PARKED)
         managed_pool_join(pool);

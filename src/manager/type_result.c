@@ -34,32 +34,21 @@ static int wait_on(struct request *request, struct waiters *waiters, waiter_try 
 
 /* ---- AsyncResult ---- */
 
-struct result {
-    struct object *pool; /* held */
-    struct errand *errand;
-};
-
 int result_answer(struct request *request, struct errand *errand)
 {
-    struct result *result = malloc(sizeof *result);
-    if (!result)
-        return error_fail(-ENOMEM, "no memory for a result"); /* the errand goes on, and nobody asks for it */
-    *result = (struct result){ object_hold(request->object), errand };
-    errand->kept = true;
-    return answer_with(request, &kind_result, result);
+    errand_keep(errand);
+    return answer_with(request, &kind_result, errand);
 }
 
 static void end_result(struct server *server, void *state)
 {
-    struct result *result = state;
-    errand_let_go(result->errand);
-    object_drop(server, result->pool);
-    free(result);
+    (void)server;
+    errand_let_go(state);
 }
 
 static struct errand *errand_asked(const struct request *request)
 {
-    return ((const struct result *)request->object->state)->errand;
+    return request->object->state;
 }
 
 /* What multiprocessing.TimeoutError is: no TimeoutError of Python's. */
@@ -120,7 +109,6 @@ const struct kind kind_result = {
 /* ---- the iterator ---- */
 
 struct iterator {
-    struct object *pool; /* held */
     struct waiters waiters;
     bool in_order;            /* of the items */
     size_t count, next;       /* errands; those that were given */
@@ -149,9 +137,9 @@ static void on_end(struct errand *errand, void *context)
 static void end_iterator(struct server *server, void *state)
 {
     struct iterator *iterator = state;
+    (void)server;
     for (size_t i = iterator->next; i < iterator->count; i++)
         errand_let_go(iterator->errands[i]);
-    object_drop(server, iterator->pool);
     free(iterator);
 }
 
@@ -193,13 +181,13 @@ static int add_errand(struct iterator *iterator, struct managed_pool *pool, stru
     kith_value *list = kith_value_list(arena);
     int code = kith_value_append(list, item);
     what.args = list;
-    what.kept = true;
     what.ended = on_end;
     what.context = iterator;
     what.place = iterator->count;
     if (code == 0)
         code = errand_begin(pool, &iterator->errands[iterator->count], &what);
-    iterator->count += code == 0;
+    if (code == 0)
+        errand_keep(iterator->errands[iterator->count++]);
     return code;
 }
 
@@ -211,7 +199,6 @@ int imap_answer(struct request *request, struct managed_pool *pool, const struct
     int code = iterator ? 0 : error_fail(-ENOMEM, "no memory for an iterator of %zu tasks", count);
     if (code < 0)
         return code;
-    iterator->pool = object_hold(request->object);
     iterator->in_order = in_order;
     for (size_t i = 0; i < count && code == 0; i++)
         code = add_errand(iterator, pool, *what, kith_value_at(items, i), request->arena);
