@@ -92,14 +92,22 @@ static int set_up(void **state)
     return 0;
 }
 
+static void end_server(void)
+{
+    if (!server)
+        return;
+    assert_code(kith_server_stop(server), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    kith_server_free(server);
+    server = NULL;
+}
+
 static int tear_down(void **state)
 {
     (void)state;
     kith_proxy_free(pool);
     kith_manager_free(manager);
-    kith_server_stop(server);
-    pthread_join(thread, NULL);
-    kith_server_free(server);
+    end_server();
     kith_arena_free(arena);
     return kith_forkserver_stop();
 }
@@ -420,6 +428,34 @@ static void test_terminate(void **state)
     kith_proxy_free(result);
 }
 
+/** The server ends while there are a pool, a result, and a walk, and a call that waits. */
+static void *wait_for_end(void *result)
+{
+    kith_arena *own;
+    kith_value *value;
+    assert_code(kith_arena_new(&own), 0);
+    assert_code(kith_proxy_result(result, own, &value, KITH_FOREVER), KITH_ECLOSED);
+    kith_arena_free(own);
+    return NULL;
+}
+
+static void test_server_ends(void **state)
+{
+    (void)state;
+    const char *path = new_path();
+    kith_proxy *result, *iterator = walk("imap", 30);
+    pthread_t waiter;
+    kith_server_stats stats = { 0 };
+    assert_code(kith_proxy_apply_async(pool, &result, "wait_for_file", kith_value_pack(arena, "(s)", path)), 0);
+    assert_int_equal(pthread_create(&waiter, NULL, wait_for_end, result), 0);
+    while (stats.waiting < 1)
+        assert_code(kith_server_get_stats(server, &stats), 0);
+    end_server();
+    assert_int_equal(pthread_join(waiter, NULL), 0);
+    kith_proxy_free(result);
+    kith_proxy_free(iterator);
+}
+
 static void test_initializer(void **state)
 {
     (void)state;
@@ -457,8 +493,8 @@ int main(int argc, char **argv)
         TEST(apply),        TEST(apply_global),   TEST(unknown_task),  TEST(failures),
         TEST(refusals),     TEST(async),          TEST(async_failure), TEST(forgotten),
         TEST(map),          TEST(starmap),        TEST(imap),          TEST(imap_unordered),
-        TEST(imap_failure), TEST(close_and_join), TEST(terminate),     TEST(initializer),
-        TEST(wrong_pools),
+        TEST(imap_failure), TEST(close_and_join), TEST(terminate),     TEST(server_ends),
+        TEST(initializer),  TEST(wrong_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
