@@ -43,12 +43,16 @@ static bool is_given(const kith_value *value)
     return value && kith_value_kind(value) != KITH_NONE;
 }
 
+enum { RANGE_MAX = 1 << 22 }; /* of what is as short in a message as it likes, and becomes a list here */
+
 /** What may be iterated over, as a list. */
 static int gather(struct request *request, const kith_value *value, kith_value **list)
 {
     struct items items;
     kith_value *item, *made = kith_value_list(request->arena);
     int code = items_begin(&items, request, value);
+    if (code == 0 && items.count > RANGE_MAX)
+        return error_fail(-ENOMEM, "a range of %zu tasks is too long: make several of %d", items.count, RANGE_MAX);
     while (code == 0 && (code = items_next(&items, &item)) > 0)
         code = kith_value_append(made, item);
     if (code == 0)

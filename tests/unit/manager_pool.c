@@ -306,6 +306,10 @@ static void test_map(void **state)
                                          kith_value_pack(arena, "(iii)", 0, 10, 1));
     assert_code(call(pool, "map", kith_value_pack(arena, "(svi)", "square", range, 3), &list), 0);
     assert_squares(list, 10);
+    range = kith_object_call(arena, kith_object_global(arena, "builtins", "range"),
+                             kith_value_pack(arena, "(iii)", 0, 1 << 26, 1));
+    assert_raises(call(pool, "map", kith_value_pack(arena, "(sv)", "square", range), &list), -ENOMEM, "MemoryError",
+                  "too long");
     assert_raises(kith_proxy_map(pool, "square", kith_value_pack(arena, "[isi]", 1, "two", 3), arena, &list),
                   KITH_ETYPE, "TypeError", "");
 }
