@@ -1,5 +1,5 @@
-/* What a managed pool's calls give that do not wait: AsyncResult, and the iterators of imap. Either keeps the pool, also
- * when its object is gone. */
+/* What a managed pool's calls give that do not wait: AsyncResult, and the iterators of imap. Either keeps the pool,
+ * also when its object is gone. */
 #ifndef KITH_SRC_MANAGER_RESULT_H
 #define KITH_SRC_MANAGER_RESULT_H
 

@@ -196,9 +196,9 @@ int imap_answer(struct request *request, struct managed_pool *pool, const struct
 {
     size_t count = kith_value_length(items);
     struct iterator *iterator = calloc(1, sizeof *iterator + count * sizeof(struct errand *));
-    int code = iterator ? 0 : error_fail(-ENOMEM, "no memory for an iterator of %zu tasks", count);
-    if (code < 0)
-        return code;
+    int code = 0;
+    if (!iterator)
+        return error_fail(-ENOMEM, "no memory for an iterator of %zu tasks", count);
     iterator->in_order = in_order;
     for (size_t i = 0; i < count && code == 0; i++)
         code = add_errand(iterator, pool, *what, kith_value_at(items, i), request->arena);

@@ -194,13 +194,14 @@ static void put_until_stop(struct client *client)
 
 bool work_mark(unsigned by, const kith_value *message)
 {
-    int64_t number;
-    must(kith_value_as_int(message, &number), "a message");
-    if (number == SENTINEL)
+    int64_t what;
+    must(kith_value_as_int(message, &what), "a message");
+    if (what == SENTINEL)
         return false;
-    if (number < 0 || number >> 24 >= PUTTERS || (number & 0xffffff) >= MESSAGES)
+    uint64_t putter = (uint64_t)what >> 24, number = (uint64_t)what & 0xffffff;
+    if (putter >= PUTTERS || number >= MESSAGES)
         wrong("a message that nobody has put");
-    atomic_fetch_add(&ledger->handled[by][number >> 24][number & 0xffffff], 1);
+    atomic_fetch_add(&ledger->handled[by][putter][number], 1);
     return true;
 }
 
