@@ -18,7 +18,7 @@
 
 /* ---- ('#RETURN', value) ---- */
 
-static struct message *begin(struct request *request)
+struct message *answer_begin(struct request *request)
 {
     static const unsigned char word[] = { OP_SHORT_BINUNICODE, 7, '#', 'R', 'E', 'T', 'U', 'R', 'N' };
     message_begin(request->reply);
@@ -26,7 +26,7 @@ static struct message *begin(struct request *request)
     return request->reply;
 }
 
-static int end(struct request *request)
+int answer_end(struct request *request)
 {
     message_put_tuple(request->reply, 2);
     int code = message_end(request->reply);
@@ -37,8 +37,8 @@ static int end(struct request *request)
 
 static int answer_byte(struct request *request, unsigned char opcode)
 {
-    message_put_byte(begin(request), opcode);
-    return end(request);
+    message_put_byte(answer_begin(request), opcode);
+    return answer_end(request);
 }
 
 int request_answer_none(struct request *request)
@@ -53,20 +53,20 @@ int request_answer_bool(struct request *request, bool truth)
 
 int request_answer_int(struct request *request, int64_t number)
 {
-    message_put_int(begin(request), number);
-    return end(request);
+    message_put_int(answer_begin(request), number);
+    return answer_end(request);
 }
 
 int request_answer_value(struct request *request, const kith_value *value)
 {
-    message_put_value(begin(request), value);
-    return end(request);
+    message_put_value(answer_begin(request), value);
+    return answer_end(request);
 }
 
 int request_answer_cell(struct request *request, const struct cell *cell)
 {
-    message_put(begin(request), cell->body, cell->size);
-    int code = end(request);
+    message_put(answer_begin(request), cell->body, cell->size);
+    int code = answer_end(request);
     if (code == REQUEST_ANSWERED)
         lend_all(request->server, cell);
     return code;
@@ -116,7 +116,7 @@ int request_answer_object(struct request *request, struct object *object)
         message_begin(request->reply);
         message_put_str(request->reply, "#PROXY");
         message_put_value(request->reply, kith_value_pack(arena, "(vv)", object_exposed(arena, object), token));
-        code = end(request);
+        code = answer_end(request);
     }
     object_drop(request->server, object);
     return code;
@@ -138,7 +138,7 @@ int answer_traceback(struct request *request, const char *exception, const char 
     } else {
         message_put_str(request->reply, "MemoryError\n");
     }
-    return end(request);
+    return answer_end(request);
 }
 
 /* Notes the code that suits it. */
@@ -181,7 +181,7 @@ int answer_raise(struct request *request, const char *exception, const kith_valu
     message_begin(request->reply);
     message_put_str(request->reply, "#ERROR");
     message_put_value(request->reply, value);
-    return end(request);
+    return answer_end(request);
 }
 
 int request_raise_value(struct request *request, const char *exception, const kith_value *argument)

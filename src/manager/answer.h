@@ -18,6 +18,10 @@ bool object_allows(const struct object *object, const char *name, bool reads);
 /** The names of the methods that clients may call: a tuple. @return NULL when there is no memory */
 kith_value *object_exposed(kith_arena *arena, const struct object *object);
 
+/** Begins and ends ('#RETURN', value): between them the opcodes of the value are put. @return as request_answer_... */
+struct message *answer_begin(struct request *request);
+int answer_end(struct request *request);
+
 /** ('#RETURN', (ident, exposed)): what create says. @return as request_answer_... */
 int answer_created(struct request *request, const struct object *object);
 

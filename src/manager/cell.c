@@ -30,12 +30,13 @@ static bool is_counted(const unsigned char *body, size_t size, size_t width)
     return count == size - 1 - width;
 }
 
-/** What it is, if it is so plain that each value has one body only. NUMBER: floats and bools, which an int may equal. */
+/** What it is, if it is so plain that each value has one body only. NUMBER: floats and bools, which an int may equal.
+ *  A tuple begins with its first item, and an object with the name of its module: so the size must be right, too. */
 static enum outlook outlook_of(const unsigned char *body, size_t size)
 {
     switch (body[0]) {
     case OP_SHORT_BINUNICODE:
-        return is_counted(body, size, 1) ? TEXT : OTHER; /* an object begins with the name of its module */
+        return is_counted(body, size, 1) ? TEXT : OTHER;
     case OP_BINUNICODE:
         return is_counted(body, size, 4) ? TEXT : OTHER;
     case OP_SHORT_BINBYTES:
@@ -43,16 +44,20 @@ static enum outlook outlook_of(const unsigned char *body, size_t size)
     case OP_BINBYTES:
         return is_counted(body, size, 4) ? BYTES : OTHER;
     case OP_BININT1:
+        return size == 2 ? INT : OTHER;
     case OP_BININT2:
+        return size == 3 ? INT : OTHER;
     case OP_BININT:
+        return size == 5 ? INT : OTHER;
     case OP_LONG1:
-        return INT;
+        return is_counted(body, size, 1) ? INT : OTHER;
     case OP_BINFLOAT:
+        return size == 9 ? NUMBER : OTHER;
     case OP_NEWTRUE:
     case OP_NEWFALSE:
-        return NUMBER;
+        return size == 1 ? NUMBER : OTHER;
     case OP_NONE:
-        return NONE;
+        return size == 1 ? NONE : OTHER;
     default:
         return OTHER;
     }
@@ -119,14 +124,14 @@ static void free_cell(struct server *server, struct cell *cell)
 }
 
 /** A cell of a pickle as pickle_write_to makes it. */
-static int cell_of_pickle(struct server *server, struct cell **cell, const unsigned char *pickle, size_t size)
+static int cell_of_pickle(struct server *server, struct cell **cell, const struct pickle_out *pickle)
 {
-    const unsigned char *body = pickle + HEAD;
-    size = without_place(body, size - HEAD - STOP);
+    const unsigned char *body = pickle->data + HEAD;
+    size_t size = without_place(body, pickle->size - HEAD - STOP);
     struct cell *made = malloc(sizeof *made + size + STOP);
     if (!made)
         return error_fail(-ENOMEM, "no memory to keep a value of %zu bytes", size);
-    *made = (struct cell){ .holders = 1, .size = size, .head = { OP_PROTO, PROTOCOL } };
+    *made = (struct cell){ .holders = 1, .size = size, .refers = pickle->fetched > 0, .head = { OP_PROTO, PROTOCOL } };
     memcpy(made->body, body, size);
     made->body[size] = OP_STOP;
     if (!server_take_memory(server, size_of(made))) {
@@ -144,7 +149,7 @@ int cell_new(struct server *server, struct cell **cell, const kith_value *value)
     struct cell *made = NULL;
     int code = pickle_write_to(&out, value, &(kith_pickle_write_options){ .protocol = PROTOCOL });
     if (code == 0)
-        code = cell_of_pickle(server, &made, out.data, out.size);
+        code = cell_of_pickle(server, &made, &out);
     if (code == 0)
         code = note_references(server, made, value);
     pickle_out_free(&out);

@@ -1,6 +1,6 @@
 /* Cells: how a server keeps what clients store: the opcodes of a pickle of protocol 4, without PROTO, FRAME and STOP,
  * so that they are spliced into a reply as they are. The opcodes count their memo from 0: so a cell is whole in
- * itself, and stands at most once in a reply that has no memo besides.
+ * itself, and one that refers to its memo stands at most once in a reply, and first of all that puts something there.
  *
  * Cells do not change, and may be held by several. They belong to the server's loop: no other thread counts them. */
 #ifndef KITH_SRC_MANAGER_CELL_H
@@ -16,6 +16,7 @@ struct cell {
     uint32_t hash;              /* of one made by cell_new_key; else 0 */
     size_t size;                /* of body, in bytes */
     struct object **references; /* the objects of this server whose proxies are in it, each held; NULL: none */
+    bool refers;                /* to its memo */
     unsigned char head[2];      /* and body, and a STOP behind it: a whole pickle */
     unsigned char body[];
 };

@@ -1,18 +1,16 @@
 #include "base/error.h"
-#include "manager/contents.h"
 #include "manager/items.h"
 #include "manager/list.h"
+#include "manager/slice.h"
+#include "manager/splice.h"
 
 #include <errno.h>
 
 static int answer_slice(struct request *request, const kith_value *index)
 {
     struct slice slice;
-    kith_value *list = NULL;
     int code = slice_read(&slice, index, list_of(request)->count);
-    if (code == 0)
-        code = contents_list(request->arena, list_of(request), &slice, &list);
-    return contents_answer(request, code, list);
+    return code < 0 ? code : splice_list(request, list_of(request), &slice);
 }
 
 int list_get_item(struct request *request)

@@ -134,8 +134,8 @@ int list_sort(struct request *request)
         return error_fail(KITH_ETYPE, "sort() takes no positional arguments");
     int code = request_arguments(request, "key? reverse?", &key, &reverse);
     if (code == 0 && key && kith_value_kind(key) != KITH_NONE)
-        code = error_fail(KITH_ETYPE, "sort(key=...) is not to be had of this server, which runs no functions: sort a "
-                                      "copy, and put it back");
+        code = error_fail(KITH_ETYPE, "sort(key=...) needs Python, and this server runs none: sort a copy, and put it "
+                                      "back");
     if (code == 0 && reverse)
         code = request_integer(reverse, &number);
     if (code == 0)

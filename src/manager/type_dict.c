@@ -4,6 +4,7 @@
 #include "manager/items.h"
 #include "manager/iterator.h"
 #include "manager/kind.h"
+#include "manager/splice.h"
 #include "manager/token.h"
 
 #include <errno.h>
@@ -168,28 +169,25 @@ static int length(struct request *request)
     return code < 0 ? code : request_answer_int(request, (int64_t)dict_of(request)->count);
 }
 
-static int answer_contents(struct request *request, enum contents which)
+static int answer_contents(struct request *request, enum splice form)
 {
-    kith_value *list = NULL;
     int code = request_arguments(request, "");
-    if (code == 0)
-        code = contents_of_dictionary(request->arena, dict_of(request), which, &list);
-    return contents_answer(request, code, list);
+    return code < 0 ? code : splice_dictionary(request, dict_of(request), form);
 }
 
 static int keys(struct request *request)
 {
-    return answer_contents(request, CONTENTS_KEYS);
+    return answer_contents(request, SPLICE_KEYS);
 }
 
 static int values(struct request *request)
 {
-    return answer_contents(request, CONTENTS_ITEMS);
+    return answer_contents(request, SPLICE_ITEMS);
 }
 
 static int items(struct request *request)
 {
-    return answer_contents(request, CONTENTS_PAIRS);
+    return answer_contents(request, SPLICE_PAIRS);
 }
 
 static int iterate(struct request *request)
@@ -216,9 +214,7 @@ static int reversed(struct request *request)
 
 static int value(struct request *request)
 {
-    kith_value *dict = NULL;
-    int code = contents_dict(request->arena, dict_of(request), &dict);
-    return contents_answer(request, code, dict);
+    return splice_dictionary(request, dict_of(request), SPLICE_DICT);
 }
 
 static int copy(struct request *request)
@@ -333,7 +329,6 @@ static bool is_dict(struct request *request, const kith_value *value)
 static int answer_union(struct request *request, bool turned)
 {
     const kith_value *other;
-    kith_value *dict = NULL;
     struct dictionary all = { 0 };
     int code = request_arguments(request, "value/", &other);
     if (code < 0)
@@ -348,9 +343,9 @@ static int answer_union(struct request *request, bool turned)
     if (code == 0 && !turned)
         code = put_all(request, &all, other);
     if (code == 0)
-        code = contents_dict(request->arena, &all, &dict);
+        code = splice_dictionary(request, &all, SPLICE_DICT);
     dictionary_clear(request->server, &all);
-    return contents_answer(request, code, dict);
+    return code;
 }
 
 static int or (struct request * request)

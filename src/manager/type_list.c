@@ -5,6 +5,7 @@
 #include "manager/items.h"
 #include "manager/kind.h"
 #include "manager/list.h"
+#include "manager/splice.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -181,9 +182,7 @@ static int length(struct request *request)
 
 static int value(struct request *request)
 {
-    kith_value *list = NULL;
-    int code = contents_list(request->arena, list_of(request), NULL, &list);
-    return contents_answer(request, code, list);
+    return splice_list(request, list_of(request), NULL);
 }
 
 static int copy(struct request *request)

@@ -4,6 +4,7 @@
 #include "manager/contents.h"
 #include "manager/dictionary.h"
 #include "manager/kind.h"
+#include "manager/splice.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -56,7 +57,6 @@ static int get_attribute(struct request *request)
 {
     const kith_value *name;
     struct entry *entry;
-    kith_value *dict = NULL;
     int code = request_arguments(request, "name/", &name);
     if (code == 0)
         code = find(request, name, &entry);
@@ -66,24 +66,28 @@ static int get_attribute(struct request *request)
         return request_answer_cell(request, entry->item);
     if (!is_dict_itself(name))
         return no_attribute(request, name);
-    code = contents_dict(request->arena, attributes_of(request), &dict);
-    return contents_answer(request, code, dict);
+    return splice_dictionary(request, attributes_of(request), SPLICE_DICT);
+}
+
+static int set(struct request *request, struct dictionary *attributes, const kith_value *name, const kith_value *value)
+{
+    struct cell *key, *cell;
+    int code = read_name(request, name, &key);
+    if (code < 0)
+        return code;
+    code = cell_new(request->server, &cell, value);
+    if (code == 0)
+        return dictionary_put(request->server, attributes, key, cell);
+    cell_drop(request->server, key);
+    return code;
 }
 
 static int set_attribute(struct request *request)
 {
     const kith_value *name, *value;
-    struct cell *key, *cell;
     int code = request_arguments(request, "name/ value/", &name, &value);
     if (code == 0)
-        code = read_name(request, name, &key);
-    if (code < 0)
-        return code;
-    code = cell_new(request->server, &cell, value);
-    if (code < 0)
-        cell_drop(request->server, key);
-    else
-        code = dictionary_put(request->server, attributes_of(request), key, cell);
+        code = set(request, attributes_of(request), name, value);
     return code < 0 ? code : request_answer_none(request);
 }
 
@@ -196,16 +200,18 @@ static void end(struct server *server, void *state)
 static int make(struct request *request, void **state)
 {
     struct dictionary *attributes;
-    kith_value *pair[2], *pairs = kith_value_list(request->arena);
+    kith_value *name, *value_of;
     int code = kith_value_length(request->args) == 0
-                   ? 0
+                   ? dictionary_new(&attributes)
                    : error_fail(KITH_ETYPE, "Namespace.__init__() takes 1 positional argument but %zu were given",
                                 kith_value_length(request->args) + 1);
-    for (size_t i = 0; code == 0 && kith_value_pair_at(request->kwargs, i, &pair[0], &pair[1]); i++)
-        code = kith_value_append(pairs, kith_value_tuple(request->arena, pair, 2));
-    if (code == 0)
-        code = dictionary_load(request->server, pairs, true, &attributes);
-    if (code == 0)
+    if (code < 0)
+        return code;
+    for (size_t i = 0; code == 0 && kith_value_pair_at(request->kwargs, i, &name, &value_of); i++)
+        code = set(request, attributes, name, value_of);
+    if (code < 0)
+        dictionary_free(request->server, attributes);
+    else
         *state = attributes;
     return code;
 }

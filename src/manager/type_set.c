@@ -5,6 +5,7 @@
 #include "manager/items.h"
 #include "manager/iterator.h"
 #include "manager/kind.h"
+#include "manager/splice.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -135,8 +136,10 @@ static int iterate(struct request *request)
 static int answer_set(struct request *request, const struct dictionary *set, bool frozen)
 {
     kith_value *made = NULL;
+    if (!frozen)
+        return splice_dictionary(request, set, SPLICE_SET);
     int code = contents_set(request->arena, set, &made);
-    if (code == 0 && frozen)
+    if (code == 0)
         code = freeze(request->arena, made, &made);
     return contents_answer(request, code, made);
 }

@@ -12,6 +12,7 @@ struct pickle_out {
     unsigned char *data; /* the pickle */
     size_t size;         /* its length in bytes */
     size_t capacity;     /* of the memory at data */
+    size_t fetched;      /* how often it refers to what is in its memo */
     bool lent;           /* the memory is the caller's, not from malloc: it is left when it gets too small */
 };
 

@@ -193,6 +193,7 @@ int pickle_write_pieces(struct pickle_out *out, const struct pickle_piece *piece
     memo_begin(&writer.memo);
     writer_set_room(&writer);
     out->size = 0;
+    out->fetched = 0;
 
     code = writer_put_number(&writer, OP_PROTO, (uint64_t)writer.protocol, 1);
     for (size_t i = 0; i < count && code == 0; i++)

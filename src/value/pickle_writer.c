@@ -61,6 +61,7 @@ const size_t *writer_place_of(const struct writer *writer, const kith_value *val
 
 int writer_fetch(struct writer *writer, size_t place)
 {
+    writer->out->fetched++;
     return place <= UINT8_MAX ? writer_put_number(writer, OP_BINGET, place, 1)
                               : writer_put_number(writer, OP_LONG_BINGET, place, 4);
 }

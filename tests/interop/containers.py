@@ -131,6 +131,7 @@ class Maker:
     def key(self):
         return self.any_of(self.number, self.text, self.text, self.number, lambda: None, lambda: b"bytes",
                            lambda: (1, "a"), lambda: (1.0, ("b",)), lambda: frozenset([1, 2]),
+                           lambda: self.random.choice([(None, 1), (True, "a"), ("a", "b"), (70000, b"c"), (1, 2, 3)]),
                            lambda: datetime.date(2024, 2, self.random.randint(1, 3)),
                            lambda: ("day", datetime.date(2024, 2, 1)))
 
@@ -152,7 +153,8 @@ class Maker:
 
     def iterable(self, of):
         items = self.some(of)
-        return self.any_of(lambda: items, lambda: items, lambda: tuple(items), lambda: "ab\u20ac", lambda: b"\0\xff",
+        return self.any_of(lambda: items, lambda: items + items, lambda: tuple(items), lambda: "ab\u20ac",
+                           lambda: b"\0\xff",
                            lambda: range(self.random.randint(-3, 4), 5, self.random.choice([1, 2, -1])),
                            lambda: {1: 2, "a": 3}, lambda: {1: 2}.keys(), lambda: bytearray(b"xy"),
                            lambda: array.array("h", [1, -2]))
@@ -452,7 +454,8 @@ def constructors():
         "dict": [(), ({"a": 1},), ([("a", 1), (2, [3])],), (["ab"],), (3,), ([3],), (["abc"],), ([([], 1)],), (1, 2)],
         "set": [(), ("aba",), ([1, 1.0, True],), ([[]],), (3,)],
         "Array": [("i", [1, 2]), ("i", (1, 2)), ("i", b"\1\0\0\0"), ("i", b"abc"), ("i", "abc"), ("i", 3),
-                  ("d", {1: 2}), ("u", "ab"), ("u", ["a", "b"]), ("u", [1]), ("x", [1]), ("ii", [1]), (3, [1]), ("i",), ("i", [None]),
+                  ("d", {1: 2}), ("u", "ab"), ("u", ["a", "b"]), ("u", [1]), ("x", [1]), ("ii", [1]), (3, [1]), ("i",),
+                  ("i", [None]),
                   ("h", array.array("i", [1, 2])), ("b", range(3)), ("b", [128])],
         "Value": [("i", 3), ("d", "anything"), ("i",)],
         "Namespace": [()],
