@@ -63,11 +63,12 @@ static enum outlook outlook_of(const unsigned char *body, size_t size)
     }
 }
 
-/** A text that was in a container is written with a place in the memo, which nothing in the cell refers to. */
+/** A text, or a big int, that was in a container is written with a place in the memo, which nothing in the cell refers
+ *  to. */
 static size_t without_place(const unsigned char *body, size_t size)
 {
     enum outlook outlook = size > 1 && body[size - 1] == OP_MEMOIZE ? outlook_of(body, size - 1) : OTHER;
-    return outlook == TEXT || outlook == BYTES ? size - 1 : size;
+    return outlook == TEXT || outlook == BYTES || outlook == INT ? size - 1 : size;
 }
 
 /* ---- objects of this server that a value refers to ---- */
@@ -215,6 +216,16 @@ static int equal_as_values(const struct cell *one, const struct cell *other)
     return code;
 }
 
+/** Whether what bodies look like, and whether they are the same, tells if they are equal. */
+static bool is_told(enum outlook left, enum outlook right)
+{
+    bool numbers = (left == INT || left == NUMBER) && (right == INT || right == NUMBER);
+    if (left == OTHER ||
+        right == OTHER) /* a bytearray is other, and may equal bytes; nothing else equals what is plain */
+        return left != right && left != BYTES && right != BYTES;
+    return !numbers || (left == INT && right == INT);
+}
+
 int cell_equal(const struct cell *one, const struct cell *other)
 {
     if (one->hash && other->hash && one->hash != other->hash)
@@ -222,10 +233,9 @@ int cell_equal(const struct cell *one, const struct cell *other)
     bool same = same_bytes(one, other);
     if (same && !memchr(one->body, OP_BINFLOAT, one->size)) /* a NaN is not equal to another one */
         return 1;
-    enum outlook left = outlook_of(one->body, one->size), right = outlook_of(other->body, other->size);
-    bool is_number[2] = { left == INT || left == NUMBER, right == INT || right == NUMBER };
-    bool is_told = left != OTHER && right != OTHER && !(is_number[0] && is_number[1] && (left != INT || right != INT));
-    return is_told ? same : equal_as_values(one, other);
+    return is_told(outlook_of(one->body, one->size), outlook_of(other->body, other->size))
+               ? same
+               : equal_as_values(one, other);
 }
 
 /* ---- whole pickles ---- */
