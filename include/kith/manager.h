@@ -111,7 +111,8 @@ KITH_API KITH_MUST_USE int kith_server_publish(kith_server *server, const char *
 KITH_API KITH_MUST_USE int kith_server_load(kith_server *server);
 
 /** Serves until kith_server_stop, or until a client says shutdown. Whoever is in the middle of a call then has its
- *  answer, and calls that wait are ended: their clients see the end of the connection.
+ *  answer, for which there are five seconds; calls that wait are ended: their clients see the end of the connection.
+ *  It can be called again.
  *  @return 0; as kith_server_load when the snapshot can't be read, and then nothing was served; the code of
  *          the last snapshot when that can't be written; -EMFILE, -ENOMEM, -EAGAIN when it can't begin; KITH_ECLOSED in
  *          another process than the one that made it; -EINVAL */
@@ -139,15 +140,17 @@ typedef struct kith_server_stats {
 /** From any thread. @return 0; -EINVAL when server or stats is NULL */
 KITH_API int kith_server_get_stats(const kith_server *server, kith_server_stats *stats);
 
-/** Ends all objects, and frees the server; not while kith_server_run is in progress. NULL is fine. */
+/** Ends all objects, and frees the server; not while kith_server_run is in progress. It waits for methods of the
+ *  program's own types that are still at work. NULL is fine. */
 KITH_API void kith_server_free(kith_server *server);
 
 /* ---- types of a program's own ---- */
 
 /** A method of a type, or its constructor.
  *
- *  It runs on a worker thread of the server; calls on one object come one after the other. It may wait: then others
- *  wait for a worker when all of them wait. It is left by return.
+ *  It runs on a worker thread of the server, or for kith_server_publish in the thread that calls that; calls on one
+ *  object come one after the other. It may wait: then others wait for a worker when all of them wait. It is left by
+ *  return.
  *
  *  @param object  what the constructor made; NULL for a constructor
  *  @param call    its arguments (kith_call_args, kith_call_kwargs), an arena, and its result (kith_call_return,
@@ -175,7 +178,8 @@ typedef struct kith_type {
     kith_method_function *make;
     void (*end)(void *object); /**< frees an object; NULL: nothing to do */
     /** For snapshots: returns the object's state as a value, and makes an object of such a state, its one argument.
-     *  Both NULL: objects of this type are not kept */
+     *  They run on the thread of kith_server_run, while no method is at work on the object; so they should be quick.
+     *  As long as one is, snapshots have the state of before. Both NULL: objects of this type are not kept */
     kith_method_function *save;
     kith_method_function *load;
 } kith_type;
@@ -268,7 +272,8 @@ typedef struct kith_proxy kith_proxy;
  *  @param type    "dict", "Queue", ..., or the name of a published object
  *  @param args    a tuple for the constructor; KITH_NO_ARGS for none
  *  @param kwargs  a dict of keyword arguments; NULL for none
- *  @return 0; -ENOENT when the server knows no such type; -EINVAL when one of the others is NULL; as kith_proxy_call */
+ *  @return 0; -ENOENT when the server knows no such type; -EACCES when its clients may use but what is published;
+ *          -EINVAL when one of the others is NULL; as kith_proxy_call */
 KITH_API KITH_MUST_USE int kith_manager_create(kith_manager *manager, kith_proxy **proxy, const char *type,
                                                const kith_value *args, const kith_value *kwargs);
 
