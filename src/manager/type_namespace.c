@@ -82,6 +82,19 @@ static int set(struct request *request, struct dictionary *attributes, const kit
     return code;
 }
 
+static int set(struct request *request, struct dictionary *attributes, const kith_value *name, const kith_value *value)
+{
+    struct cell *key, *cell;
+    int code = read_name(request, name, &key);
+    if (code < 0)
+        return code;
+    code = cell_new(request->server, &cell, value);
+    if (code == 0)
+        return dictionary_put(request->server, attributes, key, cell);
+    cell_drop(request->server, key);
+    return code;
+}
+
 static int set_attribute(struct request *request)
 {
     const kith_value *name, *value;
@@ -200,19 +213,19 @@ static void end(struct server *server, void *state)
 static int make(struct request *request, void **state)
 {
     struct dictionary *attributes;
-    kith_value *name, *value_of;
-    int code = kith_value_length(request->args) == 0
-                   ? dictionary_new(&attributes)
-                   : error_fail(KITH_ETYPE, "Namespace.__init__() takes 1 positional argument but %zu were given",
-                                kith_value_length(request->args) + 1);
+    kith_value *name, *value;
+    size_t count = kith_value_length(request->args);
+    if (count > 0)
+        return error_fail(KITH_ETYPE, "Namespace.__init__() takes 1 positional argument but %zu were given", count + 1);
+    int code = dictionary_new(&attributes);
     if (code < 0)
         return code;
-    for (size_t i = 0; code == 0 && kith_value_pair_at(request->kwargs, i, &name, &value_of); i++)
-        code = set(request, attributes, name, value_of);
-    if (code < 0)
-        dictionary_free(request->server, attributes);
-    else
+    for (size_t i = 0; code == 0 && kith_value_pair_at(request->kwargs, i, &name, &value); i++)
+        code = set(request, attributes, name, value);
+    if (code == 0)
         *state = attributes;
+    else
+        dictionary_free(request->server, attributes);
     return code;
 }
 
