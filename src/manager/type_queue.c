@@ -44,8 +44,8 @@ static bool is_full(const struct queue *queue)
     return queue->max_size > 0 && store_count(&queue->store) >= (uint64_t)queue->max_size;
 }
 
-/* Says to clients that use the queue themselves that somebody is about to wait here. @return whether there are any: then
- * one more look is to follow */
+/* Says to clients that use the queue themselves that somebody is about to wait here.
+ * @return whether there are any: then one more look is to follow */
 static bool expect(struct queue *queue, uint32_t whom)
 {
     if (queue->store.shared)
