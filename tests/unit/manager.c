@@ -206,6 +206,9 @@ static int free_in_child(void)
 {
     kith_proxy_free(shared);
     kith_manager_free(manager);
+    if (is_serving)
+        _exit(0); /* what the server's thread had is nobody's here, and leak checkers would say so */
+    kith_arena_free(arena);
     return 0;
 }
 
