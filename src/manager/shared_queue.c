@@ -43,15 +43,16 @@ struct shared_queue {
 
 /* ---- messages with references ---- */
 
-static void referring_let_go(struct shared_queue *shared, bool all)
+/* @param gets  how many messages have been got, or are taken to be */
+static void referring_let_go(struct shared_queue *shared, uint64_t gets)
 {
-    uint64_t gets = all ? UINT64_MAX : queue_count_gets(shared->queue);
     while (shared->referring && shared->referring->number <= gets) {
         struct kept *kept = shared->referring;
         shared->referring = kept->next;
         if (!shared->referring)
             shared->referring_end = &shared->referring;
-        lend_all(shared->server, kept->cell); /* whoever has got it is about to say that it has references */
+        if (gets < UINT64_MAX)
+            lend_all(shared->server, kept->cell); /* whoever has got it is about to say that it has references */
         cell_drop(shared->server, kept->cell);
         free(kept);
     }
@@ -61,9 +62,9 @@ static void on_referring_timer(struct server *server, struct timer *timer)
 {
     struct shared_queue *shared =
         (struct shared_queue *)((char *)timer - offsetof(struct shared_queue, referring_timer));
-    referring_let_go(shared, false);
-    if (shared->referring && timer_set(server, timer, os_clock_now() + LOOK) < 0)
-        referring_let_go(shared, true); /* there is room: it was set just now */
+    referring_let_go(shared, queue_count_gets(shared->queue));
+    if (shared->referring)
+        timer_set(server, timer, os_clock_now() + LOOK); /* there is room: it was set just now */
 }
 
 /* Makes ready to keep what a message refers to, before it is put. @return NULL when there is no memory */
@@ -175,7 +176,7 @@ void shared_queue_free(struct shared_queue *shared)
     struct server *server = shared->server;
     note_disown(shared->note);
     timer_clear(server, &shared->referring_timer);
-    referring_let_go(shared, true);
+    referring_let_go(shared, UINT64_MAX);
     while (shared->returned) {
         struct kept *kept = shared->returned;
         shared->returned = kept->next;

@@ -194,7 +194,7 @@ static void a_forked_child_has_its_own(void **state)
     skip_without_pages();
     begin_dict();
     call_until_by_page();
-    assert_int_equal(apart(call_in_child), 0);
+    assert_int_equal(in_child(call_in_child), 0);
     call_until_by_page();
     end_dict();
 }

@@ -94,6 +94,16 @@ static inline int teardown(void **state)
 
 #define with_server(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/** Runs it in a child, which has the memory of the server's thread, too, and nobody who frees it: so it does not exit.
+ *  @return as apart_wait */
+static inline int in_child(int (*body)(void))
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(body());
+    return apart_wait(pid);
+}
+
 static inline kith_server_stats stats_now(void)
 {
     kith_server_stats stats;
