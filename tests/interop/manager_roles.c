@@ -272,7 +272,7 @@ static const struct {
 
 int main(int count, char **arguments)
 {
-    MUST(kith_begin(count, arguments));
+    MUST(kith_begin(count, arguments)); /* for workers of managed pools */
     for (size_t i = 0; count > 2 && i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(arguments[1], commands[i].name) == 0 && count - 3 >= commands[i].arguments) {
             read_key(arguments[2]);
