@@ -1,5 +1,5 @@
-/* kith_manager_start: a server in a child of its own. The child tells by a pipe whether it could begin, and serves until
- * it is told to end, or its parent ends: it is a daemon. */
+/* kith_manager_start: a server in a child of its own. The child tells by a pipe whether it could begin, and serves
+ * until it is told to end, or its parent ends: it is a daemon. */
 #include "manager/start.h"
 
 #include "base/error.h"

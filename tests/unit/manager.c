@@ -1,6 +1,6 @@
-/* The client's handle: servers that it starts, the lines of threads and of children that are forked, what a client's end
- * gives back, and the end of its server. What each method does is tests/interop/c_clients.py's to try, at kith's server
- * and Python's. */
+/* The client's handle: servers that it starts, the lines of threads and of children that are forked, what a client's
+ * end gives back, and the end of its server. What each method does is tests/interop/c_clients.py's to try, at kith's
+ * server and Python's. */
 #include "apart.h"
 #include "served.h"
 
