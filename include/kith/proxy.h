@@ -40,8 +40,8 @@ KITH_API KITH_MUST_USE int kith_proxy_repr(kith_proxy *proxy, kith_bytes *text);
  *  @return 0; KITH_EFULL when there was no room in time */
 KITH_API KITH_MUST_USE int kith_proxy_put(kith_proxy *queue, const kith_value *value, kith_timeout timeout);
 
-/** Puts the items of a list or tuple, in order. With KITH_FOREVER many travel at a time; with another timeout each waits
- *  for the answer to the one before, so that none is put behind one that found no room.
+/** Puts the items of a list or tuple, in order. With KITH_FOREVER many travel at a time; with another timeout each
+ *  waits for the answer to the one before, so that none is put behind one that found no room.
  *  @param timeout  how long to wait for room for each
  *  @return how many were put, all or, when there was no room for one in time or the call failed later, those before it;
  *          a negative code when none was. When the server is gone in the middle, those whose answers had not come may

@@ -33,7 +33,7 @@ int kith_proxy_get(kith_proxy *queue, kith_arena *arena, kith_value **value, kit
 
 int kith_proxy_task_done(kith_proxy *queue)
 {
-    struct thread_line *line;
+    struct thread_line *line = NULL;
     int code = near_queue_task_done(queue);
     if (code != NEAR_NOT)
         return code;
@@ -47,7 +47,7 @@ int kith_proxy_task_done(kith_proxy *queue)
 
 int kith_proxy_flush(kith_proxy *proxy)
 {
-    struct thread_line *line;
+    struct thread_line *line = NULL;
     int code = client_check(proxy, "proxy");
     if (code == 0)
         code = thread_line_open(proxy->manager, &line, OS_FOREVER);
