@@ -176,6 +176,91 @@ static void test_a_mistake_harms_no_other_call(void **state)
     kith_proxy_free(queue);
 }
 
+/* ---- many at a time ---- */
+
+enum { PUTTERS = 3, GETTERS = 3, EACH = 1000, ALL = PUTTERS * EACH };
+
+static _Atomic unsigned taken[ALL];
+static _Atomic unsigned taken_count;
+
+static void *put_many(void *queue)
+{
+    static _Atomic int putters;
+    int first = EACH * (putters++ % PUTTERS);
+    kith_arena *own;
+    EXPECT_OR(kith_arena_new(&own) == 0, return NULL);
+    kith_value *list = kith_value_list(own);
+    for (int i = 0; i < EACH; i++)
+        kith_value_append(list, kith_value_int(own, first + i));
+    EXPECT_OR(kith_proxy_put_many(queue, list, KITH_FOREVER) == EACH, return NULL);
+    kith_arena_free(own);
+    return queue;
+}
+
+/* Until all are taken: then each of the others finds a -1. */
+static void *get_many(void *queue)
+{
+    kith_arena *own;
+    kith_value *list;
+    int64_t number = 0, before[PUTTERS] = { -1, -1, -1 };
+    EXPECT_OR(kith_arena_new(&own) == 0, return NULL);
+    while (number >= 0) {
+        int got = kith_proxy_get_many(queue, own, &list, 100, PATIENCE);
+        EXPECT_OR(got > 0, return NULL);
+        for (int i = 0; i < got && number >= 0; i++) {
+            EXPECT_OR(kith_value_as_int(kith_value_at(list, (size_t)i), &number) == 0, return NULL);
+            if (number < 0)
+                continue;
+            EXPECT_OR(number > before[number / EACH], return NULL);
+            before[number / EACH] = number;
+            taken[number]++;
+            taken_count++;
+        }
+        if (taken_count == ALL && number >= 0)
+            number = -1;
+        if (number < 0) /* for the next one */
+            EXPECT_OR(kith_proxy_put(queue, kith_value_int(own, -1), PATIENCE) == 0, return NULL);
+        kith_arena_reset(own);
+    }
+    kith_arena_free(own);
+    return queue;
+}
+
+static void test_many_threads_lose_nothing(void **state)
+{
+    (void)state;
+    pthread_t threads[PUTTERS + GETTERS];
+    void *result;
+    kith_proxy *queue = make("Queue");
+    taken_count = 0;
+    for (int i = 0; i < ALL; i++)
+        taken[i] = 0;
+    for (int i = 0; i < PUTTERS + GETTERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, i < PUTTERS ? put_many : get_many, queue), 0);
+    for (int i = 0; i < PUTTERS + GETTERS; i++) {
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_ptr_equal(result, queue);
+    }
+    for (int i = 0; i < ALL; i++)
+        assert_int_equal(taken[i], 1);
+    kith_proxy_free(queue);
+}
+
+static void test_what_finds_no_room_has_nothing_behind_it(void **state)
+{
+    (void)state;
+    kith_proxy *queue;
+    kith_value *got;
+    assert_code(kith_manager_create(manager, &queue, "Queue", kith_value_pack(arena, "(i)", 2), NULL), 0);
+    kith_value *five = kith_value_pack(arena, "[i i i i i]", 1, 2, 3, 4, 5);
+    assert_code(kith_proxy_put_many(queue, five, KITH_MS(1)), 2);
+    assert_code(kith_proxy_put_many(queue, five, KITH_NOWAIT), KITH_EFULL);
+    assert_code(kith_proxy_get_many(queue, arena, &got, 10, KITH_NOWAIT), 2);
+    assert_int_equal(kith_value_equal(got, kith_value_pack(arena, "[i i]", 1, 2)), 1);
+    assert_code(kith_proxy_get_many(queue, arena, &got, 10, KITH_MS(1)), KITH_EEMPTY);
+    kith_proxy_free(queue);
+}
+
 /* ---- children ---- */
 
 static kith_proxy *shared;
@@ -243,6 +328,34 @@ static void test_a_proxy_goes_from_manager_to_manager(void **state)
     assert_null(kith_proxy_value(NULL, arena));
     assert_string_equal(kith_proxy_id(NULL), "");
     assert_string_equal(kith_proxy_type(NULL), "");
+}
+
+static kith_connection *theirs;
+
+static int use_what_comes(void)
+{
+    kith_value *value;
+    kith_proxy *list;
+    EXPECT(kith_connection_recv_value(theirs, arena, &value, PATIENCE) == 0);
+    EXPECT(kith_proxy_from_value(manager, &list, value) == 0);
+    EXPECT(kith_proxy_append(list, kith_value_int(arena, 1)) == 0);
+    kith_proxy_free(list);
+    _exit(0);
+}
+
+static void test_a_proxy_goes_through_a_pipe(void **state)
+{
+    (void)state;
+    kith_connection *mine;
+    assert_code(kith_pipe(&mine, &theirs, NULL), 0);
+    pid_t child = apart_start(use_what_comes);
+    kith_proxy *list = make("list");
+    assert_code(kith_connection_send_value(mine, kith_proxy_value(list, arena), PATIENCE), 0);
+    assert_int_equal(apart_wait(child), 0);
+    assert_int_equal(kith_proxy_length(list), 1);
+    kith_connection_free(mine);
+    kith_connection_free(theirs);
+    kith_proxy_free(list);
 }
 
 static void test_a_proxy_of_another_server_is_refused(void **state)
@@ -352,6 +465,30 @@ static void test_a_started_server_that_is_killed(void **state)
     assert_int_equal(kith_process_active_children(NULL, 0), 0);
 }
 
+static void test_a_server_that_is_killed_between_answers(void **state)
+{
+    (void)state;
+    kith_process *process;
+    kith_value *list = kith_value_list(arena);
+    assert_code(kith_manager_start(&manager, NULL, NULL, NULL), 0);
+    kith_proxy *queue;
+    assert_code(kith_manager_create(manager, &queue, "Queue", kith_value_pack(arena, "(i)", 5), NULL), 0);
+    for (int i = 0; i < 100; i++)
+        assert_code(kith_value_append(list, kith_value_int(arena, i)), 0);
+    assert_int_equal(kith_process_active_children(&process, 1), 1);
+    pid_t killer = fork();
+    if (killer == 0) { /* once the queue is full, and its putter waits */
+        while (kith_proxy_full(queue) == 0)
+            ;
+        kill(kith_process_pid(process), SIGKILL);
+        _exit(0);
+    }
+    assert_code(kith_proxy_put_many(queue, list, KITH_FOREVER), 5);
+    assert_int_equal(apart_wait(killer), 0);
+    assert_explained(kith_proxy_put_many(queue, list, KITH_FOREVER), KITH_ECLOSED);
+    kith_proxy_free(queue);
+}
+
 static void test_a_started_server_that_is_told_to_end(void **state)
 {
     (void)state;
@@ -395,6 +532,39 @@ static int end_alone(void **state)
     kith_arena_free(arena);
     arena = NULL;
     return 0;
+}
+
+/* ---- options ---- */
+
+static void test_tls(void **state)
+{
+    (void)state;
+    static const char key[] = "sixteen letters.";
+    const kith_tls_options by_key = { .from_authkey = 1 };
+    kith_server_options there = { .listener = { .authkey = key, .authkey_size = sizeof key - 1, .tls = &by_key } };
+    assert_code(kith_server_new(&server, "tcp:127.0.0.1:0", &there), 0);
+    serve();
+    kith_manager_options here = { .authkey = key, .authkey_size = sizeof key - 1, .tls = &by_key };
+    assert_code(kith_manager_connect(&manager, kith_server_address(server), &here, PATIENCE), 0);
+    kith_proxy *list = make("list");
+    in_thread(append, list);
+    assert_int_equal(kith_proxy_length(list), 1);
+    kith_proxy_free(list);
+}
+
+static void test_a_reply_that_is_too_long(void **state)
+{
+    (void)state;
+    kith_manager_options options = { .authkey = KEY, .authkey_size = strlen(KEY), .max_message = 1000 };
+    kith_value *value;
+    char text[2000] = "";
+    memset(text, 'x', sizeof text - 1);
+    kith_manager_free(manager);
+    assert_code(kith_manager_connect(&manager, kith_server_address(server), &options, PATIENCE), 0);
+    kith_proxy *list = make("jobs");
+    assert_code(kith_proxy_put(list, kith_value_str(arena, text), PATIENCE), 0);
+    assert_explained(kith_proxy_get(list, arena, &value, PATIENCE), KITH_ELIMIT);
+    kith_proxy_free(list);
 }
 
 /* ---- handles ---- */
@@ -442,19 +612,26 @@ int main(void)
         BY_UNIX(test_what_a_thread_has_said_counts_when_it_ends),
         BY_UNIX(test_a_mistake_harms_no_other_call),
         BY_TCP(test_a_mistake_harms_no_other_call),
+        BY_UNIX(test_many_threads_lose_nothing),
+        BY_TCP(test_many_threads_lose_nothing),
+        BY_UNIX(test_what_finds_no_room_has_nothing_behind_it),
         BY_UNIX(test_a_child_that_ends_takes_nothing_along),
         BY_TCP(test_a_child_that_ends_takes_nothing_along),
         BY_UNIX(test_a_child_that_frees_takes_nothing_along),
         BY_TCP(test_a_child_that_frees_takes_nothing_along),
         BY_UNIX(test_a_proxy_goes_from_manager_to_manager),
         BY_TCP(test_a_proxy_goes_from_manager_to_manager),
+        BY_UNIX(test_a_proxy_goes_through_a_pipe),
         BY_UNIX(test_a_proxy_of_another_server_is_refused),
         BY_UNIX(test_the_end_of_the_server_is_told_at_once),
         ALONE(test_start),
         ALONE(test_a_start_that_is_refused),
         ALONE(test_a_started_server_that_is_killed),
+        ALONE(test_a_server_that_is_killed_between_answers),
         ALONE(test_a_started_server_that_is_told_to_end),
         ALONE(test_only_who_has_started_a_server_ends_it),
+        cmocka_unit_test_setup_teardown(test_tls, begin_alone, end),
+        BY_UNIX(test_a_reply_that_is_too_long),
         ALONE(test_no_handle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
