@@ -23,7 +23,7 @@ extern "C" {
 
 /* ---- any object ---- */
 
-/** The object's value, copied: a list's items, a dict's pairs ('#GETVALUE').
+/** The object's value, copied: a list's items, a dict's pairs, an Array's items as a list ('#GETVALUE').
  *  @return 0; as kith_proxy_call */
 KITH_API KITH_MUST_USE int kith_proxy_get_value(kith_proxy *proxy, kith_arena *arena, kith_value **value);
 
@@ -92,7 +92,8 @@ KITH_API KITH_MUST_USE int kith_proxy_clear(kith_proxy *container);
 
 /* ---- list: made by (), or (items,); Array: by (typecode, items) ----
  *
- * An index below 0 counts from the end: -1 is the last. */
+ * An index below 0 counts from the end: -1 is the last. An Array has kith_proxy_at, kith_proxy_set_at and
+ * kith_proxy_slice of these. */
 
 /** @return 0; -ERANGE (IndexError) when there is no such item */
 KITH_API KITH_MUST_USE int kith_proxy_at(kith_proxy *list, int64_t index, kith_arena *arena, kith_value **item);

@@ -81,9 +81,12 @@ int call_in_time(kith_proxy *proxy, const char *method, const kith_value *const 
 int call_value(kith_proxy *proxy, const char *method, const kith_value *const *items, size_t count, kith_arena *arena,
                kith_value **value);
 
-/** The same where it is a list, which Python may say in other words: list(...), or a tuple. */
+/** The same where it is a list, which Python may say in other words: list(...), array.array(...). */
 int call_list(kith_proxy *proxy, const char *method, const kith_value *const *items, size_t count, kith_arena *arena,
               kith_value **list);
+
+/** Puts a list in the place of an array of Python's. @return 0; -ENOMEM and as array_read */
+int value_from_array(kith_arena *arena, kith_value **value);
 
 /** Whether the last call raised just this exception. */
 bool call_raised(int code, const char *exception);

@@ -5,7 +5,15 @@
 
 int kith_proxy_get_value(kith_proxy *proxy, kith_arena *arena, kith_value **value)
 {
-    return call_value(proxy, "#GETVALUE", GIVEN_NOTHING, arena, value);
+    kith_value *came;
+    int code = client_check(value, "value");
+    if (code == 0)
+        code = call_value(proxy, "#GETVALUE", GIVEN_NOTHING, arena, &came);
+    if (code == 0)
+        code = value_from_array(arena, &came);
+    if (code == 0)
+        *value = came;
+    return code;
 }
 
 static int copy_text(const kith_value *value, kith_bytes *text)

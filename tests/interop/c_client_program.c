@@ -318,6 +318,10 @@ static void test_values(void)
     OK(kith_proxy_set_at(array, -1, INT(30)));
     OK(kith_proxy_at(array, 2, arena, &value));
     SHOWS(value, "30");
+    OK(kith_proxy_slice(array, 1, KITH_OMITTED, KITH_OMITTED, arena, &value));
+    SHOWS(value, "[2, 30]");
+    OK(kith_proxy_get_value(array, arena, &value));
+    SHOWS(value, "[1, 2, 30]");
     SAME(kith_proxy_set_at(array, 0, STR("no")), KITH_ETYPE);
     SAME(kith_proxy_at(array, 3, arena, &value), -ERANGE);
     SAME(kith_proxy_append(array, INT(1)), KITH_EREMOTE);
