@@ -308,48 +308,6 @@ int kith_value_is_proxy(const kith_value *value)
     return proxy_token(value) != NULL;
 }
 
-/* Hosts that a server on this machine calls itself by, or its clients. */
-static bool is_here(const char *host)
-{
-    static const char *const names[] = { "", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost" };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(host, names[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Whether a Token's address is the server's. A server may call itself by another name than its clients do: those of
- * this machine are all the same, and abstract names may be bytes. */
-static bool is_same(const kith_value *one, const kith_value *other)
-{
-    const char *host, *other_host;
-    const void *name;
-    int port, other_port;
-    size_t size;
-    if (kith_value_as_bytes(other, &name, &size) == 0)
-        return one->kind == KITH_STR && one->bytes.size == size && memcmp(one->bytes.data, name, size) == 0;
-    if (one->kind == KITH_TUPLE && kith_value_unpack(one, "(si)", &host, &port) == 0 &&
-        kith_value_unpack(other, "(si*)", &other_host, &other_port) == 0)
-        return port == other_port && (strcmp(host, other_host) == 0 || (is_here(host) && is_here(other_host)));
-    return kith_value_equal(one, other) == 1;
-}
-
-static int check_address(const kith_manager *manager, const kith_value *address)
-{
-    kith_arena *arena;
-    int code = kith_arena_new(&arena);
-    if (code < 0)
-        return code;
-    const kith_value *ours = token_address(arena, manager->address);
-    if (!ours)
-        code = kith_arena_error(arena);
-    else if (!is_same(ours, address))
-        code = error_fail(-EXDEV, "the proxy is of another server than the one at %s", manager->address);
-    kith_arena_free(arena);
-    return code;
-}
-
 int kith_proxy_from_value(kith_manager *manager, kith_proxy **proxy, const kith_value *value)
 {
     const kith_value *address;
@@ -363,7 +321,9 @@ int kith_proxy_from_value(kith_manager *manager, kith_proxy **proxy, const kith_
     if (code == 0)
         code = token_read(proxy_token(value), &type, &address, &id);
     if (code == 0)
-        code = check_address(manager, address);
+        code = token_is_at(address, manager->address)
+                   ? 0
+                   : error_fail(-EXDEV, "the proxy is of another server than the one at %s", manager->address);
     if (code == 0)
         code = new_handle(&made, manager, type, id);
     if (code < 0)

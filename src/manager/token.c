@@ -69,39 +69,43 @@ const kith_value *proxy_token(const kith_value *value)
 
 /* ---- objects of this server ---- */
 
-/** Whether clients may reach a server that listens at one host by the name of another. */
-static bool may_be_host(const char *listens, const char *called)
+/** Whether a host is this machine, or all of its addresses. */
+static bool is_here(const char *host)
 {
     static const char *const many[] = { "", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1" };
     for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
-        if (strcmp(listens, many[i]) == 0)
+        if (strcmp(host, many[i]) == 0)
             return true;
     }
-    return strcmp(listens, called) == 0;
+    return false;
 }
 
-/** Whether an address, as Python has it, is the server's. */
-static bool is_own(const struct server *server, const kith_value *address)
+bool token_is_at(const kith_value *address, const char *where)
 {
     struct address own = { 0 };
-    const char *name;
+    const char *host, *text;
+    const void *name;
     size_t size;
     int port;
-    if (address_parse(&own, server->address, true) < 0)
+    if (address_parse(&own, where, true) < 0)
         return false;
     if (own.is_tcp)
-        return kith_value_unpack(address, "(si)", &name, &port) == 0 && port == strtol(own.port, NULL, 10) &&
-               may_be_host(own.host, name);
-    if (kith_value_as_str(address, &name, &size) < 0 || size != strlen(own.name) + own.is_abstract)
+        return kith_value_unpack(address, "(si)", &host, &port) == 0 && port == strtol(own.port, NULL, 10) &&
+               (strcmp(own.host, host) == 0 || is_here(own.host) || is_here(host));
+    if (kith_value_as_str(address, &text, &size) == 0)
+        name = text;
+    else if (kith_value_as_bytes(address, &name, &size) < 0)
         return false;
-    return own.is_abstract ? *name == '\0' && memcmp(name + 1, own.name, size - 1) == 0 : strcmp(name, own.name) == 0;
+    bool is_abstract = size > 0 && *(const char *)name == '\0';
+    return is_abstract == own.is_abstract && size == strlen(own.name) + own.is_abstract &&
+           memcmp((const char *)name + own.is_abstract, own.name, strlen(own.name)) == 0;
 }
 
 struct object *proxy_object(struct server *server, const kith_value *value)
 {
     const char *type, *id;
     const kith_value *address, *token = proxy_token(value);
-    if (!token || token_read(token, &type, &address, &id) < 0 || !is_own(server, address))
+    if (!token || token_read(token, &type, &address, &id) < 0 || !token_is_at(address, server->address))
         return NULL;
     return object_find(server, id);
 }

@@ -5,12 +5,19 @@
 
 #include <kith/value.h>
 
+#include <stdbool.h>
+
 struct object;
 struct server;
 
 /** An address as Python has it: a str for a Unix socket (one that begins with NUL for an abstract name), a tuple of
  *  host and port for TCP. @param address  "unix:...", "tcp:..." @return NULL when there is no memory */
 kith_value *token_address(kith_arena *arena, const char *address);
+
+/** Whether an address, as Python has it, is that of a server. A server may call itself by another host than its clients
+ *  do: those that mean this machine, or all of its addresses, are like any other. Abstract names may be bytes.
+ *  @param where  "unix:...", "tcp:..." */
+bool token_is_at(const kith_value *address, const char *where);
 
 /** A Token. @return NULL when there is no memory */
 kith_value *token_value(kith_arena *arena, const char *type, kith_value *address, const char *id);
