@@ -401,6 +401,48 @@ static void test_the_end_of_the_server_is_told_at_once(void **state)
     kith_proxy_free(queue);
 }
 
+static char snapshot[60];
+
+static void begin_with_snapshot(void)
+{
+    make_server(NULL, (kith_server_options){ .snapshot = snapshot });
+    publish("jobs", "JoinableQueue", NULL);
+    serve();
+}
+
+/* The first call tells of the loss; then the proxy is good again, and what it stands for is there. */
+static void test_a_proxy_lives_on_with_the_next_server(void **state)
+{
+    (void)state;
+    kith_value *value;
+    kith_proxy *queue = make("jobs");
+    assert_code(kith_proxy_put(queue, kith_value_int(arena, 7), PATIENCE), 0);
+    assert_int_equal(end_server(NULL), 0);
+    begin_with_snapshot();
+    assert_explained(kith_proxy_qsize(queue), KITH_ECLOSED);
+    assert_int_equal(kith_proxy_qsize(queue), 1);
+    assert_code(kith_proxy_get(queue, arena, &value, PATIENCE), 0);
+    assert_code(kith_proxy_task_done(queue), 0);
+    assert_code(kith_proxy_join(queue, PATIENCE), 0);
+    kith_proxy_free(queue);
+}
+
+static int begin_to_restart(void **state)
+{
+    (void)state;
+    snprintf(snapshot, sizeof snapshot, "/tmp/kith-test-manager-%d", (int)getpid());
+    begin_with_snapshot();
+    connect_manager();
+    return 0;
+}
+
+static int end_restarted(void **state)
+{
+    int code = end(state);
+    unlink(snapshot);
+    return code;
+}
+
 /* ---- servers that a manager starts ---- */
 
 static int publish_two(kith_server *started, void *context)
@@ -624,6 +666,7 @@ int main(void)
         BY_UNIX(test_a_proxy_goes_through_a_pipe),
         BY_UNIX(test_a_proxy_of_another_server_is_refused),
         BY_UNIX(test_the_end_of_the_server_is_told_at_once),
+        cmocka_unit_test_setup_teardown(test_a_proxy_lives_on_with_the_next_server, begin_to_restart, end_restarted),
         ALONE(test_start),
         ALONE(test_a_start_that_is_refused),
         ALONE(test_a_started_server_that_is_killed),
