@@ -64,8 +64,6 @@ static void take_off(struct thread_line *line)
     *line->link_of_manager = line->next_of_manager;
     if (line->next_of_manager)
         line->next_of_manager->link_of_manager = line->link_of_manager;
-    if (line->generation != forks_generation())
-        return; /* the thread that had it is of another process */
     *line->link_of_thread = line->next_of_thread;
     if (line->next_of_thread)
         line->next_of_thread->link_of_thread = line->link_of_thread;
@@ -170,6 +168,7 @@ static int make(kith_manager *manager, struct thread_line **line)
 void thread_lines_free(kith_manager *manager)
 {
     struct thread_line *line;
+    thread_lines_adopt(manager);
     while ((line = take_first(&manager->lines)))
         part(line);
 }

@@ -300,9 +300,12 @@ static int free_in_child(void)
 static void test_a_child_that_frees_takes_nothing_along(void **state)
 {
     (void)state;
-    shared = make("list");
+    shared = make("JoinableQueue");
+    assert_code(kith_proxy_put(shared, kith_value_int(arena, 1), PATIENCE), 0);
+    assert_code(kith_proxy_task_done(shared), 0); /* its answer is its parent's to read */
     assert_int_equal(apart(free_in_child), 0);
-    assert_int_equal(kith_proxy_length(shared), 0);
+    assert_int_equal(kith_proxy_qsize(shared), 1);
+    assert_code(kith_proxy_flush(shared), 0);
     kith_proxy_free(shared);
 }
 
