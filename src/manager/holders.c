@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 
+#include "manager/holding.h"
 #include "manager/line.h"
 #include "manager/server.h"
 #include "manager/tie.h"
@@ -20,6 +21,7 @@ struct holder {
     struct watch watch; /* its pidfd */
     pid_t pid;
     struct tie *claims;
+    struct line *lines;  /* that have ended, and hold something still */
     struct holder *next; /* in its slot of server->holders */
 };
 
@@ -51,6 +53,13 @@ static void claims_drop(struct server *server, struct tie **claims);
 static void on_death(struct server *server, struct watch *watch)
 {
     struct holder *holder = (struct holder *)watch; /* its first member */
+    while (holder->lines) {
+        struct line *line = holder->lines;
+        holder->lines = line->next;
+        line->keeper = NULL;
+        holdings_give_back(server, line);
+        free(line);
+    }
     claims_drop(server, &holder->claims);
     holder_free(server, holder);
 }
@@ -85,11 +94,17 @@ static struct holder *holder_find(struct server *server, pid_t pid)
     return holder;
 }
 
-/* A process that has no references is watched no more. */
+/* A process that has nothing is watched no more. */
 static void holder_leave(struct server *server, struct holder *holder)
 {
-    if (!holder->claims)
+    if (!holder->claims && !holder->lines)
         holder_free(server, holder);
+}
+
+static int holder_of(struct server *server, struct holder **holder, pid_t pid)
+{
+    *holder = holder_find(server, pid);
+    return *holder ? 0 : holder_new(server, holder, pid);
 }
 
 void holders_end(struct server *server)
@@ -98,6 +113,32 @@ void holders_end(struct server *server)
         while (server->holders[i])
             on_death(server, &server->holders[i]->watch);
     }
+}
+
+/* ---- what lines held ---- */
+
+bool holders_keep_line(struct server *server, struct line *line)
+{
+    struct holder *holder;
+    if (!line->holdings || line->is_kith || line->pid <= 0 || holder_of(server, &holder, line->pid) < 0)
+        return false;
+    line->keeper = holder;
+    line->next = holder->lines;
+    line->link = &holder->lines;
+    if (line->next)
+        line->next->link = &line->next;
+    holder->lines = line;
+    return true;
+}
+
+void holders_drop_line(struct server *server, struct line *line)
+{
+    struct holder *holder = line->keeper;
+    *line->link = line->next;
+    if (line->next)
+        line->next->link = line->link;
+    free(line);
+    holder_leave(server, holder);
 }
 
 /* ---- references ---- */
@@ -140,8 +181,8 @@ static int add_to(struct tie **claims, void *owner, struct object *object)
 
 static int claim_for_process(struct server *server, pid_t pid, struct object *object)
 {
-    struct holder *holder = holder_find(server, pid);
-    int code = holder ? 0 : holder_new(server, &holder, pid);
+    struct holder *holder;
+    int code = holder_of(server, &holder, pid);
     if (code == 0) {
         code = add_to(&holder->claims, holder, object);
         holder_leave(server, holder);

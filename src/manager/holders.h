@@ -14,7 +14,14 @@ void disclaim(struct server *server, struct line *line, struct object *object);
 /** Gives back the references that a line itself has: it is gone. */
 void claims_give_back(struct server *server, struct line *line);
 
-/** Gives back all references of processes. */
+/** Keeps what a line held that has ended, for as long as its process lives: it may be about to open another.
+ *  @return true: the line is the holders' now; false: its holdings are to be given back, and it is to be freed */
+bool holders_keep_line(struct server *server, struct line *line);
+
+/** A line that is kept so holds nothing any more. */
+void holders_drop_line(struct server *server, struct line *line);
+
+/** Gives back all that processes have. */
 void holders_end(struct server *server);
 
 /** Holds an object for a minute, on behalf of whoever gets a proxy of it in a reply: CPython's say incref as they are

@@ -1,6 +1,7 @@
 #include "manager/holding.h"
 
 #include "base/error.h"
+#include "manager/holders.h"
 #include "manager/server.h"
 #include "manager/snapshot.h"
 #include "manager/tie.h"
@@ -12,11 +13,15 @@ static struct tie_ends ends_of(struct object *object)
     return (struct tie_ends){ &object->holdings, &object->last_holding };
 }
 
+/* The line may be freed by it, if it has ended. */
 static void end(struct server *server, struct tie *tie)
 {
     struct object *object = tie->object;
+    struct line *line = tie->owner;
     tie_free(tie, ends_of(object));
     object_drop(server, object);
+    if (line->keeper && !line->holdings)
+        holders_drop_line(server, line);
 }
 
 int holding_change(struct server *server, struct line *line, struct object *object, int64_t change)

@@ -296,15 +296,9 @@ static void close_channel(struct line *line)
     forks_allow();
 }
 
-static void line_end(struct line *line)
+static void leave_lists(struct line *line)
 {
     struct server *server = line->server;
-    forget_waiters(line);
-    page_server_end(line);
-    holdings_give_back(server, line);
-    claims_give_back(server, line);
-    taken_end(server, line, line->lost || line->mute);
-    shared_queues_changed(server);
     strike_from_due(line);
     if (line->watched)
         loop_forget(server, &line->watch);
@@ -314,10 +308,25 @@ static void line_end(struct line *line)
     server->line_count--;
     if (line->lasting)
         count_up(server->counters.clients, -1U);
+}
+
+static void line_end(struct line *line)
+{
+    struct server *server = line->server;
+    forget_call(line);
+    page_server_end(line);
+    leave_lists(line);
+    bool kept = holders_keep_line(server, line);
+    if (!kept)
+        holdings_give_back(server, line);
+    claims_give_back(server, line);
+    taken_end(server, line, line->lost || line->mute);
+    shared_queues_changed(server);
     close_channel(line);
     buffer_free(&line->in);
     buffer_free(&line->out);
-    free(line);
+    if (!kept)
+        free(line);
 }
 
 void lines_end(struct server *server)

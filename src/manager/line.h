@@ -17,6 +17,7 @@
 struct waiter;
 struct job;
 struct tie;
+struct holder;
 struct taken;
 struct page_server;
 
@@ -54,6 +55,7 @@ struct line {
     struct waiter *waiters;           /* calls of this line that are parked */
     struct job *job;                  /* the one that a worker has */
     struct tie *holdings;             /* locks and the like */
+    struct holder *keeper;            /* has the line, which has ended: holders_keep_line */
     struct tie *claims;               /* references, of a kith client over TCP */
     struct taken *taken, *last_taken; /* messages in replies that may not have been read yet, the oldest first */
     unsigned taken_count;

@@ -128,16 +128,49 @@ static void test_held_by_a_list(void **state)
 
 /* ---- locks and calls ---- */
 
+static int acquire_and_die(void)
+{
+    begin_child();
+    ask(dial_line(), create("get_lock", NULL), "acquire", NULL);
+    return raise(SIGKILL);
+}
+
 static void test_lock_of_the_dead(void **state)
 {
     (void)state;
-    kith_connection *first = dial_line(), *second = dial_line();
+    kith_connection *line = dial_line();
+    const char *lock = create("get_lock", NULL);
+    assert_int_equal(apart(acquire_and_die), -SIGKILL);
+    assert_true(is_true(ask(line, lock, "acquire", NULL)));
+    kith_connection_free(line);
+}
+
+static void test_lock_of_a_line(void **state)
+{
+    (void)state;
+    kith_connection *first = dial_kith_line(), *second = dial_line();
     const char *lock = create("get_lock", NULL);
     assert_true(is_true(ask(first, lock, "acquire", NULL)));
     send_request(second, lock, "acquire", NULL, NULL);
     wait_until(stats().waiting == 1);
     kith_connection_free(first);
     assert_true(is_true(receive_reply(second).value));
+    kith_connection_free(second);
+}
+
+/** CPython closes a line when it thinks that it needs none any more, and opens another: the lock stays. */
+static void test_lock_between_lines(void **state)
+{
+    (void)state;
+    kith_connection *first = dial_line(), *other = dial_line(), *second = dial_line();
+    const char *lock = create("get_lock", NULL);
+    assert_true(is_true(ask(first, lock, "acquire", NULL)));
+    kith_connection_free(first);
+    wait_until(stats().clients == 2);
+    assert_false(is_true(ask(other, lock, "acquire", kith_value_pack(arena, "(b)", 0))));
+    ask(second, lock, "release", NULL);
+    assert_true(is_true(ask(other, lock, "acquire", NULL)));
+    kith_connection_free(other);
     kith_connection_free(second);
 }
 
@@ -282,6 +315,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_lines_of_tcp, begin_tcp, end_server),
         cmocka_unit_test_setup_teardown(test_held_by_a_list, begin, end_server),
         cmocka_unit_test_setup_teardown(test_lock_of_the_dead, begin, end_server),
+        cmocka_unit_test_setup_teardown(test_lock_of_a_line, begin, end_server),
+        cmocka_unit_test_setup_teardown(test_lock_between_lines, begin, end_server),
         cmocka_unit_test_teardown(test_keep_locks, end_server),
         cmocka_unit_test_setup_teardown(test_waiting_client_dies, begin, end_server),
         cmocka_unit_test_setup_teardown(test_what_was_sent_is_done, begin, end_server),
