@@ -44,7 +44,16 @@ FUNCTIONS = "Python functions run in the server: the pool's tasks"
 REASONS = {
     "WithManagerTestRemoteManager.test_remote": XML_RPC,
     "WithManagerTestBarrier.test_action": ACTION,
-    "WithManagerTestPool.*": FUNCTIONS,
+    "WithManagerTestPool.test_a*": FUNCTIONS,  # apply, async
+    "WithManagerTestPool.test_empty_iterable": FUNCTIONS,
+    "WithManagerTestPool.test_imap": FUNCTIONS,
+    "WithManagerTestPool.test_imap_unordered": FUNCTIONS,
+    "WithManagerTestPool.test_map": FUNCTIONS,
+    "WithManagerTestPool.test_map_[acn]*": FUNCTIONS,  # async, chunksize, no_failfast
+    "WithManagerTestPool.test_release_task_refs": FUNCTIONS,
+    "WithManagerTestPool.test_starmap*": FUNCTIONS,
+    "WithManagerTestPool.test_terminate": FUNCTIONS,
+    "WithManagerTestPool.test_wrapped_exception": FUNCTIONS,
 }
 
 # ---- what passes with an option, and why ----

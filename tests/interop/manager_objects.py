@@ -272,7 +272,7 @@ def needs_python(manager):
     for function, *arguments in ((lambda: shared.sort(key=abs),), (manager.Barrier, 2, print)):
         error = raised(function, *arguments)
         assert isinstance(error, (RemoteError, TypeError)), repr(error)
-        assert "function" in str(error), str(error)
+        assert any(word in str(error) for word in ("no functions", "no Python")), str(error)
     equal(shared[:], [3, 1, 2])
 
 
@@ -316,8 +316,7 @@ def nested_kinds(manager):
     for things in received, space.things:
         with things[1]:
             things[2].set()
-        equal((things[3].value, things[4][:], things[5].a, things[6].copy()), (5, [1], 1, {"a": 1})
-              if not stock else (5, things[4][:], 1, {"a": 1}))
+        equal((things[3].value, list(things[4]), things[5].a, things[6].copy()), (5, [1], 1, {"a": 1}))
         assert things[2].is_set()
         equal(things[9].wait(), 0)
     equal(received[0].get(), "through three ways")
