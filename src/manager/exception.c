@@ -95,6 +95,12 @@ const char *kith_proxy_exception(void)
     return last_class;
 }
 
+int exception_stand_for(int code)
+{
+    snprintf(last_class, sizeof last_class, "%s", exception_of_code(code));
+    return code;
+}
+
 void exception_forget(void)
 {
     *last_class = '\0';

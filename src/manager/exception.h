@@ -25,6 +25,9 @@ int exception_fail(const kith_value *exception);
  *  @param text  size bytes. @return the code that suits it; KITH_EREMOTE */
 int exception_fail_traceback(const char *text, size_t size);
 
+/** Has kith_proxy_exception say what suits a code that came about without the server. @return the code */
+int exception_stand_for(int code);
+
 /** Has kith_proxy_exception say that there was none. */
 void exception_forget(void);
 

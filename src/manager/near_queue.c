@@ -1,6 +1,7 @@
 #include "manager/near_queue.h"
 
 #include "manager/client.h"
+#include "manager/exception.h"
 #include "manager/note.h"
 #include "manager/proxy_call.h"
 #include "manager/thread_line.h"
@@ -194,7 +195,9 @@ static bool mentions_proxy(const struct pickle_out *pickle)
 /* What a failure at the queue comes to: the time was over, or the server is to try. */
 static int outcome(int code, int late, kith_timeout timeout)
 {
-    return code == 0 ? 0 : code == late && timeout == KITH_NOWAIT ? late : NEAR_NOT;
+    if (code == late && timeout == KITH_NOWAIT)
+        return exception_stand_for(late);
+    return code == 0 ? 0 : NEAR_NOT;
 }
 
 int near_queue_put(kith_proxy *proxy, const kith_value *value, kith_timeout timeout)

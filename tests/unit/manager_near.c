@@ -87,7 +87,9 @@ static void a_busy_client_gets_the_queue(void **state)
         assert_int_equal(get(queue), i);
         assert_code(kith_proxy_task_done(queue), 0);
     }
+    assert_string_equal(kith_proxy_exception(), "");
     assert_int_equal(get(queue), INT64_MIN);
+    assert_string_equal(kith_proxy_exception(), "queue.Empty");
     assert_int_equal(calls(), before);
     assert_code(kith_proxy_join(queue, KITH_NOWAIT), 0);
     end_queue();
@@ -173,6 +175,7 @@ static void its_bound_is_kept(void **state)
     put(far_queue, 2);
     assert_code(kith_proxy_full(queue), 1);
     assert_code(kith_proxy_put(queue, kith_value_int(arena, 3), KITH_NOWAIT), KITH_EFULL);
+    assert_string_equal(kith_proxy_exception(), "queue.Full");
     assert_code(kith_proxy_put(queue, kith_value_int(arena, 3), KITH_MS(2)), KITH_EFULL);
     assert_code(kith_proxy_put(far_queue, kith_value_int(arena, 3), KITH_NOWAIT), KITH_EFULL);
     assert_code(kith_proxy_put(far_queue, kith_value_int(arena, 3), KITH_MS(2)), KITH_EFULL);
