@@ -23,7 +23,7 @@ struct page_client {
 
 /** Sends line->request by the page, and receives its answer, if it can. Not while an answer is owed. Asks for a page
  *  when it is time to.
- *  @return 1; 0 when nothing was sent: it must go by the socket; a failure of thread_line_send or thread_line_receive */
+ *  @return 1; 0 when nothing was sent: it must go by the socket; a failure as thread_line_send, thread_line_receive */
 int page_client_exchange(struct thread_line *line, kith_bytes *answer, deadline until);
 
 /** Gives the page up, with the line's connection. */

@@ -28,8 +28,8 @@ int shared_queue_shut(struct shared_queue *shared);
 int shared_queue_put(struct shared_queue *shared, struct cell *cell);
 
 /** @param cell  receives the message, held once
- *  @return 0; KITH_EEMPTY; a code of kith_queue_get, cell_from_pickle, with the detail: it stays in the queue, unless it
- *          is KITH_EMALFORMED */
+ *  @return 0; KITH_EEMPTY; a code of kith_queue_get or cell_from_pickle, with the detail: it stays in the queue, unless
+ *          that is KITH_EMALFORMED */
 int shared_queue_get(struct shared_queue *shared, struct cell **cell);
 
 /** Takes a message back that was got, as the next one. @return 0; -ENOMEM, and the hold is still the caller's */
