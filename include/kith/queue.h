@@ -251,8 +251,8 @@ KITH_API int kith_queue_full(const kith_queue *queue);
 typedef int kith_queue_visit(void *context, const void *data, size_t size);
 
 /** Shows all messages that are queued, from the head to the tail, and takes none: they are those of one instant, near
- *  the beginning of the call. With redeliver also those that somebody got and has not finished. Putters go on meanwhile,
- *  getters wait: so be quick. When this thread dies in the middle, nothing has happened.
+ *  the beginning of the call. With redeliver also those that somebody got and has not finished. Putters go on
+ *  meanwhile, getters wait: so be quick. When this thread dies in the middle, nothing has happened.
  *  @return 0; what visit returned that was not 0; -EDEADLK when this thread has peeked; -EBUSY when a getter kept the
  *          queue for a second (it is stopped, or peeks); -ENOMEM when the memory that holds a message can't be mapped;
  *          KITH_ECLOSED; -EINVAL when queue or visit is NULL */

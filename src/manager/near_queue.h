@@ -1,6 +1,6 @@
 /* A proxy's queue in this process: one that the server shares with its clients (note.h). It is asked for by itself,
- * after some dozens of calls in a short time; then put, get and task_done are no calls any more. docs/design/near.md has
- * all of it. */
+ * after some dozens of calls in a short time; then put, get and task_done are no calls any more. docs/design/near.md
+ * has all of it. */
 #ifndef KITH_SRC_MANAGER_NEAR_QUEUE_H
 #define KITH_SRC_MANAGER_NEAR_QUEUE_H
 
