@@ -141,19 +141,33 @@ static struct object **claimed_objects(const struct objects *objects, size_t *co
     return found;
 }
 
+/* @return how many bytes the first 75 characters have */
+static int size_of_beginning(const char *text)
+{
+    enum { CHARACTERS = 75 };
+    int size = 0, count = 0;
+    while (text[size] && (count < CHARACTERS || (text[size] & 0xc0) == 0x80))
+        count += (text[size++] & 0xc0) != 0x80;
+    return size;
+}
+
+/* Two lines about an object, and before them the end of those before. @return their length */
+static size_t put_lines(char *text, size_t room, const struct object *object, const char *shown, bool first)
+{
+    int length = snprintf(text, room, "%s  %s:       refcount=%" PRIu64 "\n    %.*s", first ? "" : "\n", object->id,
+                          object->claimed, size_of_beginning(shown), shown);
+    return (size_t)length;
+}
+
 static int run_debug_info(struct request *request)
 {
-    enum { LINE = 256 };
+    enum { ROOM = 400 }; /* for the lines of an object */
     size_t count, size = 0;
     struct object **found = claimed_objects(&request->server->objects, &count);
-    char *text = found ? malloc(count * LINE + 1) : NULL;
+    char *text = found ? malloc(count * ROOM + 1) : NULL;
     int code = -ENOMEM;
-    for (size_t i = 0; text && i < count; i++) {
-        const struct object *object = found[i];
-        int length = snprintf(text + size, LINE, "%s  %s:       refcount=%" PRIu64 "\n    <kith %.75s object at 0x%s>",
-                              i ? "\n" : "", object->id, object->claimed, object->type, object->id);
-        size += (size_t)length;
-    }
+    for (size_t i = 0; text && i < count; i++)
+        size += put_lines(text + size, ROOM, found[i], dispatch_text(request, found[i]), i == 0);
     if (text)
         code = request_answer_value(request, kith_value_str_sized(request->arena, text, size));
     free(text);

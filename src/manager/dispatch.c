@@ -1,6 +1,7 @@
 #include "manager/dispatch.h"
 
 #include "base/error.h"
+#include "connection/frame.h"
 #include "manager/answer.h"
 #include "manager/exception.h"
 #include "manager/line.h"
@@ -120,6 +121,23 @@ static int call_fallback(struct request *request, const char *name)
     if (found == VALUE)
         return allowed ? kind->value(request) : not_allowed(request, name);
     return allowed && kind->repr ? kind->repr(request) : default_text(request);
+}
+
+const char *dispatch_text(const struct request *request, struct object *object)
+{
+    unsigned char room[512];
+    struct message reply = MESSAGE_IN(room);
+    struct request own = *request;
+    kith_value *value;
+    const char *text = "";
+    own.object = object;
+    own.args = KITH_NO_ARGS;
+    own.reply = &reply;
+    if (call_fallback(&own, "__str__") == REQUEST_ANSWERED &&
+        kith_pickle_read(own.arena, &value, reply.data + FRAME_HEADER_MIN, reply.size - FRAME_HEADER_MIN, NULL) == 0)
+        (void)kith_value_as_str(kith_value_at(value, 1), &text, NULL);
+    message_free(&reply);
+    return text;
 }
 
 static int call_method(struct request *request, const char *name)

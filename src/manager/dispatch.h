@@ -20,6 +20,10 @@ int dispatch(struct server *server, struct line *line, const void *request, size
  *  ('#ERROR', exception). @return 0; -ENOMEM */
 int dispatch_finish(struct request *request, int code);
 
+/** What an object answers to '__str__', unless clients may not see it. @return it, in the arena of the request that asks
+ *  for it; "" when there is no memory */
+const char *dispatch_text(const struct request *request, struct object *object);
+
 /* ---- calls to the server itself ---- */
 
 /** One of CPython's, or of ours ("kith_..."); clients make it on a fresh connection, or on a lasting line by an empty

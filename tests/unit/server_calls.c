@@ -76,11 +76,27 @@ static void test_debug_info(void **state)
     const char *text;
     assert_code(kith_value_as_str(ask_server("debug_info", NULL).value, &text, NULL), 0);
     assert_string_equal(text, "");
-    const char *ident = create("Event", NULL);
+    const char *event = create("Event", NULL), *list = create("list", kith_value_pack(arena, "([is])", 1, "two"));
     assert_code(kith_value_as_str(ask_server("debug_info", NULL).value, &text, NULL), 0);
-    assert_non_null(strstr(text, ident));
-    assert_non_null(strstr(text, "refcount=1"));
+    char wanted[300];
+    snprintf(wanted, sizeof wanted,
+             "  %s:       refcount=1\n    <kith Event object at 0x%s>\n  %s:       refcount=1\n    [1, 'two']", event,
+             event, list);
+    assert_string_equal(text, wanted);
     assert_int_equal(kith_value_kind(ask_server("dummy", NULL).value), KITH_NONE);
+}
+
+/** Of what is long, 75 characters are shown, however many bytes each has. */
+static void test_debug_info_of_long_text(void **state)
+{
+    (void)state;
+    const char *text;
+    kith_value *dots = kith_value_str(arena, "................................................................"
+                                             "......\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac");
+    const char *list = create("list", kith_value_pack(arena, "([v])", dots));
+    assert_code(kith_value_as_str(ask_server("debug_info", NULL).value, &text, NULL), 0);
+    assert_non_null(strstr(text, list));
+    assert_string_equal(strrchr(text, '.'), ".\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac");
 }
 
 static void test_hello(void **state)
@@ -297,6 +313,31 @@ static void test_large(void **state)
     kith_connection_free(line);
 }
 
+/** With TLS, whose records hold more than one request. */
+static void test_tls(void **state)
+{
+    (void)state;
+    enum { COUNT = 50 };
+    static const char key[] = "a key of some thirty-two characters";
+    kith_tls_options tls = { .from_authkey = 1 };
+    kith_client_options client = { .authkey = key, .authkey_size = sizeof key - 1, .tls = &tls };
+    kith_server_options options = { .listener = { .authkey = key, .authkey_size = sizeof key - 1, .tls = &tls } };
+    kith_connection *line;
+    assert_code(kith_arena_new(&arena), 0);
+    assert_code(kith_server_new(&server, "tcp:127.0.0.1:0", &options), 0);
+    serve();
+    assert_code(kith_connect(&line, kith_server_address(server), &client, PATIENCE), 0);
+    ask(line, "", "kith_hello", NULL);
+    const char *event;
+    assert_code(kith_value_unpack(ask(line, "", "create", kith_value_pack(arena, "(s)", "Event")), "(s_)", &event), 0);
+    for (int i = 0; i < COUNT; i++)
+        send_request(line, event, "is_set", NULL, NULL);
+    for (int i = 0; i < COUNT; i++)
+        assert_false(is_true(receive_reply(line).value));
+    kith_connection_free(line);
+    wait_until(stats().clients == 0);
+}
+
 /** A client that does not read its replies is not read from either; the others don't notice, and it loses nothing. */
 static void test_backpressure(void **state)
 {
@@ -330,6 +371,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_get_methods, begin, end_server),
         cmocka_unit_test_setup_teardown(test_server_calls_fail, begin, end_server),
         cmocka_unit_test_setup_teardown(test_debug_info, begin, end_server),
+        cmocka_unit_test_setup_teardown(test_debug_info_of_long_text, begin, end_server),
         cmocka_unit_test_setup_teardown(test_hello, begin, end_server),
         cmocka_unit_test_setup_teardown(test_methods_fail, begin, end_server),
         cmocka_unit_test_setup_teardown(test_fallbacks, begin, end_server),
@@ -340,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_byte_by_byte, begin, end_server),
         cmocka_unit_test_setup_teardown(test_pipelined, begin, end_server),
         cmocka_unit_test_setup_teardown(test_large, begin, end_server),
+        cmocka_unit_test_teardown(test_tls, end_server),
         cmocka_unit_test_setup_teardown(test_backpressure, begin, end_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
