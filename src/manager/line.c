@@ -6,6 +6,7 @@
 #include "manager/dispatch.h"
 #include "manager/holders.h"
 #include "manager/holding.h"
+#include "manager/line_stream.h"
 #include "manager/page_server.h"
 #include "manager/server.h"
 #include "manager/shared_queue.h"
@@ -20,149 +21,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    AHEAD_MAX = 65536,  /* bytes of requests that are read while one is being carried out */
-    BEHIND_MAX = 65536, /* bytes of replies that are gathered while more requests are there */
-};
-
-/* ---- buffers ---- */
-
-static size_t buffered(const struct line_buffer *buffer)
-{
-    return buffer->have - buffer->at;
-}
-
-static void buffer_free(struct line_buffer *buffer)
-{
-    free(buffer->bytes);
-    *buffer = (struct line_buffer){ 0 };
-}
-
-/* Makes room for size bytes more behind what is there. */
-static int buffer_reserve(struct line_buffer *buffer, size_t size)
-{
-    if (buffer->at > 0 && buffer->capacity - buffer->have < size) {
-        memmove(buffer->bytes, buffer->bytes + buffer->at, buffered(buffer));
-        buffer->have -= buffer->at;
-        buffer->at = 0;
-    }
-    if (buffer->capacity - buffer->have >= size)
-        return 0;
-    size_t capacity = buffer->capacity ? buffer->capacity : 1024;
-    while (capacity - buffer->have < size)
-        capacity *= 2;
-    unsigned char *bytes = realloc(buffer->bytes, capacity);
-    if (!bytes)
-        return -ENOMEM;
-    buffer->bytes = bytes;
-    buffer->capacity = capacity;
-    return 0;
-}
-
-static int buffer_add(struct line_buffer *buffer, const void *bytes, size_t size)
-{
-    int code = size ? buffer_reserve(buffer, size) : 0;
-    if (code < 0 || size == 0)
-        return code;
-    memcpy(buffer->bytes + buffer->have, bytes, size);
-    buffer->have += size;
-    return 0;
-}
-
-static void buffer_take(struct line_buffer *buffer, size_t size)
-{
-    buffer->at += size;
-    if (buffer->at == buffer->have)
-        buffer_free(buffer);
-}
-
-/* ---- sending ---- */
-
-/* Nothing can be sent any more: replies are dropped from now on. */
-static void go_mute(struct line *line)
-{
-    line->mute = true;
-    line->blocked = false;
-    buffer_free(&line->out);
-}
-
-/* Sends bytes as far as there is room. @return how many */
-static size_t send_some(struct line *line, const unsigned char *bytes, size_t size)
-{
-    size_t sent = 0;
-    while (sent < size && !line->mute) {
-        ptrdiff_t step = line->channel.carrier->send(&line->channel, bytes, 0, bytes + sent, size - sent);
-        if (step == -EAGAIN)
-            break;
-        if (step < 0)
-            go_mute(line);
-        else
-            sent += (size_t)step;
-    }
-    return sent;
-}
-
-static void flush(struct line *line)
-{
-    if (!line->out.bytes)
-        return;
-    size_t sent = send_some(line, line->out.bytes + line->out.at, buffered(&line->out));
-    if (line->mute)
-        return;
-    buffer_take(&line->out, sent);
-    line->blocked = line->out.bytes;
-}
-
-/* @param more  another reply follows soon: it may go along */
-static void send_reply(struct line *line, const struct message *reply, bool more)
-{
-    size_t sent = 0;
-    if (!line->out.bytes && !more)
-        sent = send_some(line, reply->data, reply->size);
-    if (!line->mute && buffer_add(&line->out, reply->data + sent, reply->size - sent) < 0)
-        go_mute(line);
-    line->blocked |= line->out.bytes && sent > 0;
-    if (!line->blocked && (!more || buffered(&line->out) > BEHIND_MAX))
-        flush(line);
-}
-
 /* ---- requests that are there ---- */
 
-/* The frame that the bytes begin with. @return 1 when it is whole; 0; -EBADMSG, KITH_ELIMIT */
-static int frame_in(const struct line *line, const unsigned char *bytes, size_t have, size_t *header, size_t *size)
-{
-    int more = frame_decode(bytes, have, size);
-    *header = 0;
-    if (more != 0)
-        return more < 0 ? more : 0;
-    *header = *size > INT32_MAX ? FRAME_HEADER_MAX : FRAME_HEADER_MIN;
-    if (*size > line->server->options.listener.max_message)
-        return KITH_ELIMIT;
-    return have - *header >= *size;
-}
-
-/* Whether something can be done with what its buffer begins with. */
-static bool has_request(const struct line *line)
-{
-    size_t header, size;
-    return line->in.bytes && frame_in(line, line->in.bytes + line->in.at, buffered(&line->in), &header, &size) != 0;
-}
-
-void line_hang_up(struct line *line, const char *why)
-{
-    kith_log(KITH_LOG_WARNING, "server %s: client %llu is let go: %s", line->server->address,
-             (unsigned long long)line->number, why);
-    line->ended = true;
-    buffer_free(&line->in);
-}
-
-/* Carries out the request that the bytes begin with. @return the length of its frame; 0 when it is not whole, or none */
+/* Carries out the request that the bytes begin with. @return the length of its frame; 0 when it is not whole */
 static size_t serve_one(struct line *line, const unsigned char *bytes, size_t have)
 {
     unsigned char room[2048];
     struct message reply = MESSAGE_IN(room);
     size_t header, size, next_header, next_size;
-    int code = frame_in(line, bytes, have, &header, &size);
+    int code = line_frame(line, bytes, have, &header, &size);
     if (code <= 0) {
         if (code < 0)
             line_hang_up(line, "what it sent is no message, or too long a one");
@@ -173,13 +40,13 @@ static size_t serve_one(struct line *line, const unsigned char *bytes, size_t ha
     line->busy = true;
     code = dispatch(line->server, line, bytes + header, size, &reply);
     if (code == DISPATCH_PARKED) {
-        flush(line);
+        line_flush(line);
     } else {
         line->busy = false;
         line->last |= code != DISPATCH_ANSWERED;
         if (!page_server_answer(line, &reply))
-            send_reply(line, &reply,
-                       !line->last && frame_in(line, bytes + used, have - used, &next_header, &next_size) == 1);
+            line_send(line, &reply,
+                      !line->last && line_frame(line, bytes + used, have - used, &next_header, &next_size) == 1);
     }
     message_free(&reply);
     return used;
@@ -187,68 +54,35 @@ static size_t serve_one(struct line *line, const unsigned char *bytes, size_t ha
 
 static void serve_buffered(struct line *line)
 {
-    size_t used = serve_one(line, line->in.bytes + line->in.at, buffered(&line->in));
-    buffer_take(&line->in, used);
+    size_t used = serve_one(line, line->in.bytes + line->in.at, line_buffered(&line->in));
+    line_buffer_take(&line->in, used);
 }
 
 /* ---- reading ---- */
 
-/* How much to read straight into the line's buffer: of a long message, whose memory grows as it comes. */
-static size_t rest_of_long(const struct line *line)
-{
-    enum { LONG = 16384 };
-    size_t header, size, have = buffered(&line->in);
-    if (have < LONG || frame_in(line, line->in.bytes + line->in.at, have, &header, &size) != 0)
-        return 0;
-    size_t rest = header + size - have;
-    return rest < have ? rest : have;
-}
-
-static bool may_read(const struct line *line)
-{
-    return !line->blocked && !line->last && (buffered(&line->in) < AHEAD_MAX || rest_of_long(line) > 0);
-}
-
-/* @return how many bytes came; 0 when none did */
-static size_t receive(struct line *line, unsigned char *bytes, size_t size)
-{
-    struct channel *channel = &line->channel;
-    ptrdiff_t got = line->is_unix ? os_socket_receive_or_reset(channel->socket, bytes, size)
-                                  : channel->carrier->receive(channel, bytes, size);
-    if (got > 0) {
-        taken_look(line->server, line);
-        return (size_t)got;
-    }
-    if (got != -EAGAIN) {
-        line->ended = true;
-        line->lost = got < 0;
-    }
-    return 0;
-}
-
 static void read_long(struct line *line, size_t size)
 {
-    if (buffer_reserve(&line->in, size) < 0)
+    if (line_buffer_reserve(&line->in, size) < 0)
         line_hang_up(line, "no memory for its message");
     else
-        line->in.have += receive(line, line->in.bytes + line->in.have, size);
+        line->in.have += line_receive(line, line->in.bytes + line->in.have, size);
 }
 
 /* Reads what has come, and carries out one request if it is whole. */
 static void read_and_serve(struct line *line)
 {
     unsigned char *room = line->server->room;
-    size_t rest = rest_of_long(line), used = 0;
+    size_t rest = line_rest_of_long(line), used = 0;
     if (rest > 0) {
         read_long(line, rest);
     } else {
-        size_t have = receive(line, room, AHEAD_MAX - buffered(&line->in));
+        size_t have = line_receive(line, room, LINE_AHEAD_MAX - line_buffered(&line->in));
         if (!line->in.bytes && !line->busy && have > 0)
             used = serve_one(line, room, have);
-        if (!line->ended && buffer_add(&line->in, room + used, have - used) < 0)
+        if (!line->ended && line_buffer_add(&line->in, room + used, have - used) < 0)
             line_hang_up(line, "no memory for its message");
     }
-    if (used == 0 && !line->busy && has_request(line))
+    if (used == 0 && !line->busy && line_has_request(line))
         serve_buffered(line);
 }
 
@@ -323,8 +157,8 @@ static void line_end(struct line *line)
     taken_end(server, line, line->lost || line->mute);
     shared_queues_changed(server);
     close_channel(line);
-    buffer_free(&line->in);
-    buffer_free(&line->out);
+    line_buffer_free(&line->in);
+    line_buffer_free(&line->out);
     if (!kept)
         free(line);
 }
@@ -377,7 +211,7 @@ static void watch_for_more(struct line *line)
         watch(line, 0);
     else if (line->blocked)
         watch(line, as_letter(line->channel.send_wants));
-    else if (may_read(line))
+    else if (line_may_read(line))
         watch(line, as_letter(line->channel.receive_wants));
     else
         watch(line, line->gone ? 0 : 'e');
@@ -395,9 +229,9 @@ static void settle(struct line *line)
     if (line->ended || line->gone)
         forget_call(line);
     if (line->ended && line->blocked)
-        go_mute(line);
+        line_go_mute(line);
     watch_for_more(line);
-    bool has = has_request(line);
+    bool has = line_has_request(line);
     if ((line->last && !line->busy && !line->out.bytes) || (line->ended && !line->busy && !has))
         line_end(line);
     else if (!line->busy && !line->last && !line->blocked && (has || (!line->ended && is_pending(line))))
@@ -411,8 +245,8 @@ static void on_ready(struct server *server, struct watch *watch)
     if (line->watched == 'e')
         line->gone = true;
     if (line->blocked)
-        flush(line);
-    if (may_read(line))
+        line_flush(line);
+    if (line_may_read(line))
         read_and_serve(line);
     settle(line);
 }
@@ -420,9 +254,9 @@ static void on_ready(struct server *server, struct watch *watch)
 static void go_on(struct line *line)
 {
     if (!line->busy && !line->last && !line->blocked) {
-        if (has_request(line))
+        if (line_has_request(line))
             serve_buffered(line);
-        else if (!line->ended && is_pending(line) && may_read(line))
+        else if (!line->ended && is_pending(line) && line_may_read(line))
             read_and_serve(line);
     }
     settle(line);
@@ -447,8 +281,22 @@ void line_answer(struct line *line, const struct message *reply)
     line->job = NULL;
     line->last |= !line->lasting || reply->size == 0; /* no memory for one */
     if (!page_server_answer(line, reply))
-        send_reply(line, reply, has_request(line));
+        line_send(line, reply, line_has_request(line));
     line_is_due(line);
+}
+
+void lines_drain(struct server *server)
+{
+    for (struct line *line = server->lines, *next; line; line = next) {
+        next = line->next;
+        if (!line->busy && line_may_read(line))
+            read_and_serve(line);
+        if (!line->job)
+            forget_call(line);
+        line_flush(line);
+        line->last = true;
+        settle(line);
+    }
 }
 
 bool line_is_idle(const struct line *line)
