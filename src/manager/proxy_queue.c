@@ -111,23 +111,32 @@ static size_t put_ahead(kith_timeout timeout)
     return timeout == KITH_FOREVER ? THREAD_LINE_OWED_MAX : 1;
 }
 
-int kith_proxy_put_many(kith_proxy *queue, const kith_value *items, kith_timeout timeout)
+/* Those that go into a queue in this process. @param code  receives 0; NEAR_NOT: the others are the server's; a failure
+ * @return how many were put */
+static size_t put_near(kith_proxy *queue, const kith_value *items, kith_timeout timeout, int *code)
+{
+    size_t count = kith_value_length(items), done = 0;
+    *code = count > 0 ? 0 : NEAR_NOT;
+    while (*code == 0 && done < count) {
+        *code = near_queue_put(queue, kith_value_at(items, done), timeout);
+        done += *code == 0;
+    }
+    return done;
+}
+
+/* Those from the first on. @return how many were put; a failure when none was */
+static int put_by_server(kith_proxy *queue, const kith_value *items, size_t first, kith_timeout timeout)
 {
     struct convoy convoy;
     struct patience patience;
     kith_value *none;
-    size_t count = kith_value_length(items), done = 0, ahead = put_ahead(timeout);
-    int kind = kith_value_kind(items);
-    int code = kind == KITH_LIST || kind == KITH_TUPLE
-                   ? patience_from(&patience, NULL, timeout)
-                   : error_fail(-EINVAL, "items are %s: give a list or tuple", kith_kind_name(kind));
-    if (code == 0)
-        code = convoy_begin(&convoy, queue);
+    size_t count = kith_value_length(items) - first, done = 0, ahead = put_ahead(timeout);
+    int code = convoy_begin(&convoy, queue);
     if (code < 0)
         return code;
     while (convoy.answered < convoy.sent || (convoy.sent < count && convoy.code == 0)) {
         if (convoy.code == 0 && convoy.sent < count && convoy.sent - convoy.answered < ahead) {
-            (void)patience_from(&patience, kith_value_at(items, convoy.sent), timeout);
+            (void)patience_from(&patience, kith_value_at(items, first + convoy.sent), timeout);
             convoy_send(&convoy, "put", &patience);
             continue;
         }
@@ -137,6 +146,37 @@ int kith_proxy_put_many(kith_proxy *queue, const kith_value *items, kith_timeout
         done += convoy.code == 0;
     }
     return done == 0 && convoy.code < 0 ? convoy.code : (int)done;
+}
+
+int kith_proxy_put_many(kith_proxy *queue, const kith_value *items, kith_timeout timeout)
+{
+    struct patience unused;
+    int kind = kith_value_kind(items);
+    int code = kind == KITH_LIST || kind == KITH_TUPLE
+                   ? patience_from(&unused, NULL, timeout)
+                   : error_fail(-EINVAL, "items are %s: give a list or tuple", kith_kind_name(kind));
+    if (code < 0)
+        return code;
+    size_t near = put_near(queue, items, timeout, &code);
+    if (code == NEAR_NOT)
+        code = put_by_server(queue, items, near, timeout);
+    if (code > 0)
+        near += (size_t)code;
+    return near > 0 ? (int)near : code;
+}
+
+/* Gets what is in a queue in this process. @return 0; NEAR_NOT when nothing was got, and it is the server's; a failure
+ * when nothing was got */
+static int get_near(kith_proxy *queue, kith_arena *arena, kith_value *list, size_t max, kith_timeout timeout)
+{
+    int code = 0;
+    while (code == 0 && kith_value_length(list) < max) {
+        kith_value *value;
+        code = near_queue_get(queue, arena, &value, kith_value_length(list) > 0 ? KITH_NOWAIT : timeout);
+        if (code == 0)
+            code = kith_value_append(list, value);
+    }
+    return kith_value_length(list) > 0 ? 0 : code;
 }
 
 int kith_proxy_get_many(kith_proxy *queue, kith_arena *arena, kith_value **values, unsigned max, kith_timeout timeout)
@@ -157,6 +197,12 @@ int kith_proxy_get_many(kith_proxy *queue, kith_arena *arena, kith_value **value
     if (code == 0 && !(list = kith_value_list(arena)))
         code = kith_arena_error(arena);
     if (code == 0)
+        code = get_near(queue, arena, list, max, timeout);
+    if (code == 0) {
+        *values = list;
+        return (int)kith_value_length(list);
+    }
+    if (code == NEAR_NOT)
         code = convoy_begin(&convoy, queue);
     if (code < 0)
         return code;

@@ -157,13 +157,33 @@ static void many_are_put_and_got(void **state)
     kith_value *items = kith_value_list(arena), *got = NULL;
     for (int64_t i = 0; i < 100; i++)
         assert_code(kith_value_append(items, kith_value_int(arena, i)), 0);
+    uint64_t before = calls();
     assert_code(kith_proxy_put_many(queue, items, KITH_FOREVER), 100);
     assert_code(kith_proxy_get_many(queue, arena, &got, 60, KITH_FOREVER), 60);
+    assert_int_equal(calls(), before);
     assert_int_equal(as_int(kith_value_at(got, 59)), 59);
     assert_int_equal(get(queue), 60);
     assert_code(kith_proxy_get_many(far_queue, arena, &got, 60, KITH_FOREVER), 39);
     assert_int_equal(as_int(kith_value_at(got, 38)), 99);
     assert_code(kith_proxy_get_many(queue, arena, &got, 60, KITH_NOWAIT), KITH_EEMPTY);
+    end_queue();
+}
+
+static void many_are_put_as_far_as_there_is_room(void **state)
+{
+    (void)state;
+    begin_shared(10);
+    kith_value *items = kith_value_list(arena), *got = NULL;
+    for (int64_t i = 0; i < 15; i++)
+        assert_code(kith_value_append(items, kith_value_int(arena, i)), 0);
+    assert_code(kith_proxy_put_many(queue, items, KITH_NOWAIT), 10);
+    assert_code(kith_proxy_put_many(queue, items, KITH_NOWAIT), KITH_EFULL);
+    assert_code(kith_proxy_put_many(queue, items, KITH_MS(1)), KITH_EFULL);
+    assert_int_equal(get(queue), 0);
+    assert_code(kith_proxy_put_many(queue, items, KITH_MS(1)), 1);
+    assert_code(kith_proxy_get_many(queue, arena, &got, 100, KITH_FOREVER), 10);
+    assert_int_equal(as_int(kith_value_at(got, 9)), 0);
+    assert_code(kith_proxy_put_many(queue, kith_value_list(arena), KITH_FOREVER), 0);
     end_queue();
 }
 
@@ -606,6 +626,7 @@ int main(void)
         with_server(others_use_it_by_the_server),
         with_server(what_was_there_before_keeps_its_order),
         with_server(many_are_put_and_got),
+        with_server(many_are_put_as_far_as_there_is_room),
         with_server(its_bound_is_kept),
         with_server(a_put_wakes_who_waits_at_the_server),
         with_server(a_get_wakes_who_waits_for_room),
