@@ -47,6 +47,10 @@ def page(calls, deaths=0, **others):
     return "page", dict(CALLS=calls, DEATHS=deaths, **others)
 
 
+def note(putters, puts, getters, gets, deaths=0):
+    return "note", dict(PUTTERS=putters, PUTS=puts, GETTERS=getters, GETS=gets, DEATHS=deaths)
+
+
 SHORT = [
     lock(3, 1, deaths=2),
     lock(3, 1, deaths=1, hasty=1),
@@ -58,6 +62,7 @@ SHORT = [
     pool(2, 1, 3, 1, stops=1),
     page(4, deaths=1),
     page(4, PATIENT=1),
+    note(2, 1, 1, 2, deaths=2),
 ]
 
 LONG = [
@@ -85,6 +90,8 @@ LONG = [
     pool(2, 3, 3, 2, deaths=1, dooms=1, BITS=1, MINUTES=2),
     pool(2, 4, 3, 3, stops=1, BITS=1, MINUTES=2),
     pool(3, 2, 4, 2, deaths=1, stops=1, BITS=1, MINUTES=2),
+    page(8, deaths=1),
+    note(2, 2, 1, 3, deaths=2),
 ]
 
 MUTANTS = [
@@ -113,6 +120,10 @@ MUTANTS = [
     ("SLEEPS_ATTENDING", "a server sleeps without leaving the page", page(3, PATIENT=1)),
     ("NO_LOOK_AT_ATTENDED", "no look behind a request whether the page is attended", page(3, PATIENT=1)),
     ("OWED", "a call goes by the page while a reply is owed at the socket", page(3)),
+    ("LOOKS_BEFORE_PUT", "a client looks who waits before it puts", note(1, 2, 0, 2)),
+    ("CLEARS_FOR_ALL", "the note says that nobody waits when one of them has got something", note(1, 2, 0, 2)),
+    ("NO_SECOND_TRY", "who waits at the server has not tried since the note says so", note(1, 2, 0, 2)),
+    ("NO_LOOK_AT_END", "nobody is tried for when a client dies that has not told", note(1, 1, 0, 1, deaths=1)),
     ("RETURNS_BEFORE_FREE", "a call returns before it has said that it has the reply", page(3, deaths=1)),
 ]
 
