@@ -298,8 +298,6 @@ int kith_server_run(kith_server *server)
         code = serve(inner);
     }
     shared_queues_cease(inner);
-    if (inner->snapshot)
-        workers_end(inner); /* an object can't be saved while a method of it is at work */
     int last = snapshot_end(inner);
     atomic_store_explicit(&inner->stopping, false, memory_order_relaxed);
     return code < 0 ? code : last;
