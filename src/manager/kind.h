@@ -31,9 +31,9 @@ struct kind {
     /** Answers '#GETVALUE', and '__repr__' and '__str__'. NULL: refused; "<kith list object at ID>" */
     method_run *value;
     method_run *repr;
-    /** For snapshots: the state as a value, with cells as values or, quicker, by cell_save; and a state of such a value:
-     *  of any one, for the file may be anybody's. Both NULL: its objects are not kept, but those that are published,
-     *  which begin anew */
+    /** For snapshots: the state as a value, with cells as values or, quicker, by cell_save; and a state of such a
+     *  value: of any one, for the file may be anybody's. Both NULL: its objects are not kept, but those that are
+     *  published, which begin anew */
     int (*save)(struct server *server, void *state, kith_arena *arena, kith_value **value);
     int (*load)(struct server *server, const kith_value *value, void **state);
     const kith_type *own; /* of a type that the program has, whose constructor and load own.c calls; else NULL */

@@ -5,8 +5,8 @@ import re
 
 from house import KEY, Running, files, place
 from multiprocessing import current_process
-from multiprocessing.managers import (ArrayProxy, BarrierProxy, BaseManager, BaseProxy, DictProxy, EventProxy, IteratorProxy, ListProxy,
-                                      NamespaceProxy, ValueProxy)
+from multiprocessing.managers import (ArrayProxy, BarrierProxy, BaseManager, BaseProxy, DictProxy, EventProxy,
+                                      IteratorProxy, ListProxy, NamespaceProxy, ValueProxy)
 from tap import equal
 
 current_process().authkey = KEY  # of proxies that come in other objects

@@ -332,8 +332,8 @@ def states_that_are_none():
             m.n().z = 1
         whole = content_of(path)
         magic, version, address, names, entries = pickle.loads(whole)
-        wrong = [True, -1, 1 << 70, 2.5, "text", b"\x80\x04.", b"\x80\x04N.", [], [[]], [b""], (), (1, 2, 3), {}, {"x": 1},
-                 [(1, 2)], (0, [], 0), (None,) * 5]
+        wrong = [True, -1, 1 << 70, 2.5, "text", b"\x80\x04.", b"\x80\x04N.", [], [[]], [b""], (), (1, 2, 3), {},
+                 {"x": 1}, [(1, 2)], (0, [], 0), (None,) * 5]
         crashed = []
         for name, id in sorted(names.items()):
             for state in rng.sample(wrong, 3):
