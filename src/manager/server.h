@@ -88,10 +88,11 @@ struct server {
     /** Called in each turn of the loop, when it is not NULL, before it waits: for what no descriptor tells of, as calls
      *  in shared memory. @return whether it found something to do: then the loop does not sleep in this turn */
     bool (*poll)(struct server *server);
-    struct pages *pages;         /* NULL until the first */
-    struct shared_queue *shared_queues;
-    void *snapshot; /* of what writes snapshots */
-    int failure;    /* what kith_server_run is to return; 0 */
+    struct pages *pages;                /* NULL until the first */
+    struct shared_queue *shared_queues; /* all that are in shared memory */
+    uint64_t snapshot_number;           /* of the last one that was taken */
+    void *snapshot;                     /* of what writes snapshots; NULL while the loop does not run */
+    bool restored;                      /* the snapshot was read, or is not there */
 };
 
 enum { SERVER_ROOM = 65536 };

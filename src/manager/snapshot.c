@@ -38,7 +38,6 @@ struct snapshot {
     struct writing writing;
 
     /* What is being taken. */
-    uint64_t number;
     struct object **found;
     size_t count, capacity;
 };
@@ -53,7 +52,7 @@ static struct snapshot *snapshot_of(const struct server *server)
 int snapshot_add(struct server *server, struct object *object)
 {
     struct snapshot *snapshot = snapshot_of(server);
-    if (!snapshot || object->snapshot == snapshot->number)
+    if (!snapshot || object->snapshot == server->snapshot_number)
         return 0;
     if (snapshot->count == snapshot->capacity) {
         size_t capacity = snapshot->capacity ? 2 * snapshot->capacity : 64;
@@ -63,7 +62,7 @@ int snapshot_add(struct server *server, struct object *object)
         snapshot->found = grown;
         snapshot->capacity = capacity;
     }
-    object->snapshot = snapshot->number;
+    object->snapshot = server->snapshot_number;
     snapshot->found[snapshot->count++] = object;
     return 0;
 }
@@ -124,7 +123,7 @@ static int take_into(struct server *server, kith_arena *arena, kith_bytes *pickl
     kith_value *names = kith_value_dict(arena), *entries = kith_value_list(arena);
     if (!names || !entries)
         return kith_arena_error(arena);
-    snapshot->number++;
+    server->snapshot_number++;
     snapshot->count = 0;
     int code = save_names(server, arena, names);
     for (size_t i = 0; code == 0 && i < snapshot->count; i++) /* each may find more */

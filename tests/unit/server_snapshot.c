@@ -224,6 +224,23 @@ static void they_are_written_when_something_has_changed(void **state)
     kith_connection_free(line);
 }
 
+static void a_server_that_runs_again_takes_them_again(void **state)
+{
+    (void)state;
+    char id[40];
+    make_and_serve();
+    snprintf(id, sizeof id, "%s", create("note", NULL));
+    for (int i = 0; i < 2; i++) {
+        kith_server_stop(server);
+        assert_code(await_end(), 0);
+        serve();
+        wait_until(stats().snapshots > 0);
+    }
+    end();
+    make_and_serve();
+    assert_string_equal(create("note", NULL), id);
+}
+
 /* One whose method is at work is saved as it was before. */
 static void a_method_at_work_holds_nothing_up(void **state)
 {
@@ -334,7 +351,8 @@ int main(void)
         SNAPSHOT_TEST(what_can_not_be_kept_is_left_out),
         SNAPSHOT_TEST(a_shared_queue_is_kept),
         SNAPSHOT_TEST(they_are_written_when_something_has_changed),
-        SNAPSHOT_TEST(a_method_at_work_is_waited_for),
+        SNAPSHOT_TEST(a_server_that_runs_again_takes_them_again),
+        SNAPSHOT_TEST(a_method_at_work_holds_nothing_up),
         SNAPSHOT_TEST(a_file_that_is_no_snapshot_is_refused),
         SNAPSHOT_TEST(it_is_read_once_and_early_if_wanted),
         SNAPSHOT_TEST(published_objects_must_be_so_still),
