@@ -135,16 +135,20 @@ def figures(found, each):
 
 
 def draw_rates(title, told, reference):
-    row = "  %-36s %-24s %-26s %-26s %s"
-    lines = [title, row % ("", "", "times " + reference, "times CPython " + NAMED, "times the same CPython alone")]
+    """@param reference: the quickest CPython"""
+    headings = {"quickest": "times " + reference, NAMED: "times CPython " + NAMED, "own": "times its own server"}
+    if reference.endswith(" " + NAMED):
+        del headings[NAMED]
+    row = "  %-36s %-27s" + " %-27s" * len(headings)
+    lines = [title, (row % ("", "", *headings.values())).rstrip()]
     for name, figure in told.items():
         if "failed" in figure:
             lines.append("  %-36s failed: %s" % (name, figure["failed"]))
             continue
-        ratios = [turns.spread(figure["times " + base], "%.2f") if figure["times " + base] else "-"
-                  for base in ("quickest", NAMED, "own")]
+        ratios = [figure["times " + base] for base in headings]
         rates = turns.spread([rate / 1e3 for rate in figure["rate"]], "%.1f")
-        lines.append((row % (name, rates, *ratios)).rstrip(" -"))
+        cells = [turns.spread(ratio, "%.2f") if ratio else "" for ratio in ratios]
+        lines.append((row % (name, rates, *cells)).rstrip())
     return "\n".join(lines)
 
 
