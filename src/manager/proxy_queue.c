@@ -111,20 +111,7 @@ static size_t put_ahead(kith_timeout timeout)
     return timeout == KITH_FOREVER ? THREAD_LINE_OWED_MAX : 1;
 }
 
-/* Those that go into a queue in this process. @param code  receives 0; NEAR_NOT: the others are the server's; a failure
- * @return how many were put */
-static size_t put_near(kith_proxy *queue, const kith_value *items, kith_timeout timeout, int *code)
-{
-    size_t count = kith_value_length(items), done = 0;
-    *code = count > 0 ? 0 : NEAR_NOT;
-    while (*code == 0 && done < count) {
-        *code = near_queue_put(queue, kith_value_at(items, done), timeout);
-        done += *code == 0;
-    }
-    return done;
-}
-
-/* Those from the first on. @return how many were put; a failure when none was */
+/* Puts those from the first on, behind each other. @return how many; a code when that failed for the first */
 static int put_by_server(kith_proxy *queue, const kith_value *items, size_t first, kith_timeout timeout)
 {
     struct convoy convoy;
@@ -150,52 +137,32 @@ static int put_by_server(kith_proxy *queue, const kith_value *items, size_t firs
 
 int kith_proxy_put_many(kith_proxy *queue, const kith_value *items, kith_timeout timeout)
 {
-    struct patience unused;
+    struct patience patience;
+    size_t count = kith_value_length(items), done = 0;
     int kind = kith_value_kind(items);
     int code = kind == KITH_LIST || kind == KITH_TUPLE
-                   ? patience_from(&unused, NULL, timeout)
+                   ? patience_from(&patience, NULL, timeout)
                    : error_fail(-EINVAL, "items are %s: give a list or tuple", kith_kind_name(kind));
-    if (code < 0)
-        return code;
-    size_t near = put_near(queue, items, timeout, &code);
-    if (code == NEAR_NOT)
-        code = put_by_server(queue, items, near, timeout);
-    if (code > 0)
-        near += (size_t)code;
-    return near > 0 ? (int)near : code;
-}
-
-/* Gets what is in a queue in this process. @return 0; NEAR_NOT when nothing was got, and it is the server's; a failure
- * when nothing was got */
-static int get_near(kith_proxy *queue, kith_arena *arena, kith_value *list, size_t max, kith_timeout timeout)
-{
-    int code = 0;
-    while (code == 0 && kith_value_length(list) < max) {
-        kith_value *value;
-        code = near_queue_get(queue, arena, &value, kith_value_length(list) > 0 ? KITH_NOWAIT : timeout);
-        if (code == 0)
-            code = kith_value_append(list, value);
+    while (done < count && code == 0) {
+        code = near_queue_put(queue, kith_value_at(items, done), timeout);
+        done += code == 0;
     }
-    return kith_value_length(list) > 0 ? 0 : code;
+    if (code == NEAR_NOT) { /* for the next one, and then for those behind it, too */
+        code = put_by_server(queue, items, done, timeout);
+        done += code > 0 ? (size_t)code : 0;
+    }
+    return done == 0 && code < 0 ? code : (int)done;
 }
 
-int kith_proxy_get_many(kith_proxy *queue, kith_arena *arena, kith_value **values, unsigned max, kith_timeout timeout)
+/* Gets the first, and others that are there. @return 0; why there is none */
+static int get_by_server(kith_proxy *queue, kith_arena *arena, kith_value *list, unsigned max,
+                         const struct patience *first)
 {
     struct convoy convoy;
-    struct patience first, others;
+    struct patience others;
     size_t ahead = AHEAD_FIRST, round = AHEAD_FIRST;
-    kith_value *list = NULL, *value;
-    int code = client_check(arena, "arena");
-    if (code == 0)
-        code = client_check(values, "values");
-    if (code == 0 && (max == 0 || max > INT32_MAX))
-        code = error_fail(-EINVAL, "max is %u", max);
-    if (code == 0)
-        code = patience_from(&first, NULL, timeout);
-    if (code == 0)
-        code = patience_from(&others, NULL, KITH_NOWAIT);
-    if (code == 0 && !(list = kith_value_list(arena)))
-        code = kith_arena_error(arena);
+    kith_value *value;
+    int code = patience_from(&others, NULL, KITH_NOWAIT);
     if (code == 0)
         code = get_near(queue, arena, list, max, timeout);
     if (code == 0) {
@@ -208,7 +175,7 @@ int kith_proxy_get_many(kith_proxy *queue, kith_arena *arena, kith_value **value
         return code;
     while (convoy.answered < convoy.sent || (convoy.sent < max && convoy.code == 0)) {
         if (convoy.code == 0 && convoy.sent < max && convoy.sent - convoy.answered < ahead) {
-            convoy_send(&convoy, "get", convoy.sent == 0 ? &first : &others);
+            convoy_send(&convoy, "get", convoy.sent == 0 ? first : &others);
             continue;
         }
         code = convoy_receive(&convoy, arena, &value);
@@ -218,9 +185,42 @@ int kith_proxy_get_many(kith_proxy *queue, kith_arena *arena, kith_value **value
             round += ahead;
         }
     }
+    return convoy.code;
+}
+
+/* The same in the queue's own memory. @return also NEAR_NOT */
+static int get_near(kith_proxy *queue, kith_arena *arena, kith_value *list, unsigned max, kith_timeout timeout)
+{
+    kith_value *value;
+    int code = 0;
+    for (unsigned got = 0; got < max && code == 0; got++) {
+        code = near_queue_get(queue, arena, &value, got == 0 ? timeout : KITH_NOWAIT);
+        if (code == 0)
+            code = kith_value_append(list, value);
+    }
+    return code;
+}
+
+int kith_proxy_get_many(kith_proxy *queue, kith_arena *arena, kith_value **values, unsigned max, kith_timeout timeout)
+{
+    struct patience first;
+    kith_value *list = NULL;
+    int code = client_check(arena, "arena");
+    if (code == 0)
+        code = client_check(values, "values");
+    if (code == 0 && (max == 0 || max > INT32_MAX))
+        code = error_fail(-EINVAL, "max is %u", max);
+    if (code == 0)
+        code = patience_from(&first, NULL, timeout);
+    if (code == 0 && !(list = kith_value_list(arena)))
+        code = kith_arena_error(arena);
+    if (code == 0)
+        code = get_near(queue, arena, list, max, timeout);
+    if (code == NEAR_NOT && kith_value_length(list) == 0)
+        code = get_by_server(queue, arena, list, max, &first);
     size_t got = kith_value_length(list);
     if (got == 0)
-        return convoy.code;
+        return code;
     *values = list;
     return (int)got;
 }
