@@ -3,7 +3,6 @@
 
 #include "killing.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,7 +18,7 @@ enum { SENTINEL = -1, PATIENCE = 30 };
 
 int ledger_new(void)
 {
-    int fd = open("/dev/shm", O_RDWR | O_TMPFILE, 0600); /* nothing is left of it, and a program after exec has it */
+    int fd = memfd_create("ledger", 0); /* a program after exec has it, too */
     if (fd < 0 || ftruncate(fd, sizeof *ledger) < 0)
         must(-errno, "the ledger");
     ledger = mmap(NULL, sizeof *ledger, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -187,8 +186,12 @@ static void put_until_stop(struct client *client)
 {
     unsigned putter = work_putter(client->slot);
     kith_proxy *queue = work_find(client->manager, work_queue_of(putter) == PLAIN ? "plain" : "again");
-    while (goes_on(client) && atomic_load(&ledger->begun[putter]) + BATCH < MESSAGES)
-        put_some(client, queue, putter);
+    while (goes_on(client)) {
+        if (atomic_load(&ledger->begun[putter]) + BATCH < atomic_load(&ledger->allowed))
+            put_some(client, queue, putter);
+        else
+            pause_for(100000);
+    }
     kith_proxy_free(queue);
 }
 

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SLOTS = 16, WORK_QUEUE_SLOTS = 8, LIVES = 4096, MESSAGES = 1 << 18, BATCH = 5, PUTTERS = 4, ADDRESS_MAX = 120 };
+enum { SLOTS = 16, WORK_QUEUE_SLOTS = 8, LIVES = 4096, MESSAGES = 1 << 22, BATCH = 5, PUTTERS = 4, ADDRESS_MAX = 120 };
 
 /** What a client does. The order is manager_work.py's, too. */
 enum role { PUT_PLAIN, GET_PLAIN, PUT_AGAIN, GET_AGAIN, LOCKS, CONDITION, OBJECTS, ROLES };
@@ -46,6 +46,7 @@ struct ledger {
     _Atomic uint32_t getting[SLOTS];
     _Atomic uint64_t stamps[GUARDS][SLOTS]; /* the life of who has it, and a number; 0: it has none */
     _Atomic uint8_t doomed[SLOTS][LIVES];
+    _Atomic uint32_t allowed; /* the parent: a putter may have begun so many, so that the ledger has room for all */
     _Atomic uint32_t begun[PUTTERS];
     _Atomic uint8_t confirmed[PUTTERS][MESSAGES];
     _Atomic uint8_t handled[SLOTS + 1][PUTTERS][MESSAGES]; /* how often, by each; the last one is the parent */
