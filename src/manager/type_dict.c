@@ -1,6 +1,7 @@
 /* The kind dict. Views go as lists, as CPython's server pickles them. */
 #include "base/error.h"
 #include "manager/contents.h"
+#include "manager/holders.h"
 #include "manager/items.h"
 #include "manager/iterator.h"
 #include "manager/kind.h"
@@ -157,8 +158,14 @@ static int pop_item(struct request *request)
         code = cell_read(last->item, request->arena, &pair[1]);
     if (code < 0)
         return code;
-    drop_entry(request->server, dictionary_take(request->server, dict, last));
-    return request_answer_value(request, kith_value_tuple(request->arena, pair, 2));
+    struct entry taken = dictionary_take(request->server, dict, last);
+    code = request_answer_value(request, kith_value_tuple(request->arena, pair, 2));
+    if (code == REQUEST_ANSWERED) {
+        lend_all(request->server, taken.key);
+        lend_all(request->server, taken.item);
+    }
+    drop_entry(request->server, taken);
+    return code;
 }
 
 /* ---- the whole ---- */

@@ -2,6 +2,7 @@
  * is so by value, since what comes is always a copy. */
 #include "base/error.h"
 #include "manager/contents.h"
+#include "manager/holders.h"
 #include "manager/items.h"
 #include "manager/kind.h"
 #include "manager/list.h"
@@ -11,6 +12,17 @@
 #include <stdlib.h>
 
 enum { MOST_ITEMS = 1 << 24 }; /* of what a few bytes ask for: [0] * n */
+
+/** Answers what was made of the list's items. @param code  of its making */
+static int answer_made(struct request *request, int code, const kith_value *made)
+{
+    const struct cells *list = list_of(request);
+    if (code == 0)
+        code = request_answer_value(request, made);
+    for (size_t i = 0; code == REQUEST_ANSWERED && i < list->count; i++)
+        lend_all(request->server, list->items[i]);
+    return code;
+}
 
 /* ---- one item ---- */
 
@@ -230,7 +242,7 @@ static int reversed(struct request *request)
         return code;
     kith_value *callable = kith_object_global(request->arena, "builtins", "reversed");
     kith_value *iterator = kith_object_call(request->arena, callable, kith_value_tuple(request->arena, &list, 1));
-    return contents_answer(request, kith_arena_error(request->arena), iterator);
+    return answer_made(request, kith_arena_error(request->arena), iterator);
 }
 
 /* ---- with others ---- */
@@ -259,7 +271,7 @@ static int add(struct request *request)
         code = contents_list(request->arena, list_of(request), NULL, &list);
     for (size_t i = 0; code == 0 && i < kith_value_length(other); i++)
         code = kith_value_append(list, kith_value_at(other, i));
-    return contents_answer(request, code, list);
+    return answer_made(request, code, list);
 }
 
 /** How often a list is to be repeated; below 0 is 0. */
@@ -275,8 +287,8 @@ static int read_times(struct request *request, size_t *times)
     if (code < 0)
         return code;
     *times = number < 0 ? 0 : (size_t)number;
-    size_t most = list_of(request)->count ? MOST_ITEMS / list_of(request)->count : SIZE_MAX;
-    return *times <= most ? 0 : error_fail(-ENOMEM, "a list has at most %d items here", MOST_ITEMS);
+    size_t count = list_of(request)->count, most = count > 0 ? MOST_ITEMS / count : SIZE_MAX;
+    return *times <= 1 || *times <= most ? 0 : error_fail(-ENOMEM, "a list has at most %d items here", MOST_ITEMS);
 }
 
 static int multiply(struct request *request)
@@ -289,7 +301,7 @@ static int multiply(struct request *request)
     size_t count = kith_value_length(once);
     for (size_t i = 0; code == 0 && i < times * count; i++)
         code = kith_value_append(list, kith_value_at(once, i % count));
-    return contents_answer(request, code, list);
+    return answer_made(request, code, list);
 }
 
 static int multiply_in_place(struct request *request)

@@ -165,6 +165,21 @@ static void an_object_lives_as_long_as_another_holds_it(void **state)
     assert_begins(call(client, inner, "copy", "()"), "KeyError");
 }
 
+static void what_is_taken_out_lives_until_its_taker_has_it(void **state)
+{
+    (void)state;
+    const char *inner = create(client, "list", "([i])", 1), *dict = create(client, "dict", "()");
+    const char *list = create(client, "list", "()"), *other = create(client, "list", "([i])", 2);
+    assert_call("None", dict, "__setitem__", "(s,v)", "in", proxy(inner));
+    assert_call("None", list, "append", "(v)", proxy(other));
+    release(inner);
+    release(other);
+    assert_begins(call(client, dict, "popitem", "()"), "('in', multiprocessing.managers.RebuildProxy(");
+    assert_call("[1]", inner, "copy", "()");
+    assert_begins(call(client, list, "pop", "()"), "multiprocessing.managers.RebuildProxy(");
+    assert_call("[2]", other, "copy", "()");
+}
+
 static void proxies_stand_for_what_they_have(void **state)
 {
     (void)state;
@@ -329,6 +344,7 @@ int main(void)
         CONTAINER_TEST(constructors_that_fail_leave_nothing),
         cmocka_unit_test_setup_teardown(no_more_is_kept_than_is_allowed, begin_small, tear_down),
         CONTAINER_TEST(an_object_lives_as_long_as_another_holds_it),
+        CONTAINER_TEST(what_is_taken_out_lives_until_its_taker_has_it),
         CONTAINER_TEST(proxies_stand_for_what_they_have),
         cmocka_unit_test_setup_teardown(a_long_chain_of_objects_ends, begin_narrow, tear_down),
         CONTAINER_TEST(an_iterator_holds_what_it_goes_through),
