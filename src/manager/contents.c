@@ -28,65 +28,39 @@ int contents_list(kith_arena *arena, const struct cells *cells, const struct sli
     return code;
 }
 
-/** Reads what is wanted of an entry. */
-static int read_entry(kith_arena *arena, const struct entry *entry, enum contents which, kith_value **value)
+/** Puts what is wanted of an entry into what is made of all. */
+static int put_entry(kith_arena *arena, const struct entry *entry, enum contents form, kith_value *made)
 {
     kith_value *pair[2];
-    int code = which == CONTENTS_ITEMS ? 0 : cell_read(entry->key, arena, &pair[0]);
-    if (code == 0 && which != CONTENTS_KEYS)
+    int code = form == CONTENTS_ITEMS ? 0 : cell_read(entry->key, arena, &pair[0]);
+    if (code == 0 && form != CONTENTS_KEYS && form != CONTENTS_SET)
         code = cell_read(entry->item, arena, &pair[1]);
     if (code < 0)
         return code;
-    *value = which == CONTENTS_PAIRS ? kith_value_tuple(arena, pair, 2) : pair[which == CONTENTS_ITEMS];
-    return *value ? 0 : kith_arena_error(arena);
+    switch (form) {
+    case CONTENTS_DICT:
+        return kith_value_set_item(made, pair[0], pair[1]);
+    case CONTENTS_SET:
+        return kith_value_add(made, pair[0]);
+    case CONTENTS_PAIRS:
+        return kith_value_append(made, kith_value_tuple(arena, pair, 2));
+    default:
+        return kith_value_append(made, pair[form == CONTENTS_ITEMS]);
+    }
 }
 
-int contents_of_dictionary(kith_arena *arena, const struct dictionary *dictionary, enum contents which,
-                           kith_value **list)
+int contents_of_dictionary(kith_arena *arena, const struct dictionary *dictionary, enum contents form,
+                           kith_value **value)
 {
-    kith_value *made = kith_value_list(arena);
+    kith_value *made = form == CONTENTS_DICT  ? kith_value_dict(arena)
+                       : form == CONTENTS_SET ? kith_value_new_set(arena)
+                                              : kith_value_list(arena);
     int code = kith_arena_error(arena);
     struct entry *entry;
-    for (size_t place = 0; code == 0 && (entry = dictionary_next(dictionary, &place));) {
-        kith_value *value;
-        code = read_entry(arena, entry, which, &value);
-        if (code == 0)
-            code = kith_value_append(made, value);
-    }
+    for (size_t place = 0; code == 0 && (entry = dictionary_next(dictionary, &place));)
+        code = put_entry(arena, entry, form, made);
     if (code == 0)
-        *list = made;
-    return code;
-}
-
-int contents_dict(kith_arena *arena, const struct dictionary *dictionary, kith_value **dict)
-{
-    kith_value *made = kith_value_dict(arena), *key, *item;
-    int code = kith_arena_error(arena);
-    struct entry *entry;
-    for (size_t place = 0; code == 0 && (entry = dictionary_next(dictionary, &place));) {
-        code = cell_read(entry->key, arena, &key);
-        if (code == 0)
-            code = cell_read(entry->item, arena, &item);
-        if (code == 0)
-            code = kith_value_set_item(made, key, item);
-    }
-    if (code == 0)
-        *dict = made;
-    return code;
-}
-
-int contents_set(kith_arena *arena, const struct dictionary *dictionary, kith_value **set)
-{
-    kith_value *made = kith_value_new_set(arena), *key;
-    int code = kith_arena_error(arena);
-    struct entry *entry;
-    for (size_t place = 0; code == 0 && (entry = dictionary_next(dictionary, &place));) {
-        code = cell_read(entry->key, arena, &key);
-        if (code == 0)
-            code = kith_value_add(made, key);
-    }
-    if (code == 0)
-        *set = made;
+        *value = made;
     return code;
 }
 

@@ -12,14 +12,10 @@
  *  @return 0; a code */
 int contents_list(kith_arena *arena, const struct cells *cells, const struct slice *slice, kith_value **list);
 
-/** What a dictionary has, in order. */
-enum contents { CONTENTS_KEYS, CONTENTS_ITEMS, CONTENTS_PAIRS };
-int contents_of_dictionary(kith_arena *arena, const struct dictionary *dictionary, enum contents which,
-                           kith_value **list);
-
-/** A dictionary as a dict, and, with keys only, as a set. */
-int contents_dict(kith_arena *arena, const struct dictionary *dictionary, kith_value **dict);
-int contents_set(kith_arena *arena, const struct dictionary *dictionary, kith_value **set);
+/** What a dictionary has, in order: as a list of keys, of items or of pairs, as a dict, or its keys as a set. */
+enum contents { CONTENTS_KEYS, CONTENTS_ITEMS, CONTENTS_PAIRS, CONTENTS_DICT, CONTENTS_SET };
+int contents_of_dictionary(kith_arena *arena, const struct dictionary *dictionary, enum contents form,
+                           kith_value **value);
 
 /** Answers how Python shows a value, in which proxies look like Python's. */
 int contents_show(struct request *request, const kith_value *value);

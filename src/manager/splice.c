@@ -1,7 +1,6 @@
 #include "manager/splice.h"
 
 #include "manager/answer.h"
-#include "manager/contents.h"
 #include "manager/holders.h"
 #include "value/pickle_opcodes.h"
 
@@ -55,17 +54,17 @@ int splice_list(struct request *request, const struct cells *cells, const struct
 /* ---- dictionaries ---- */
 
 /** What of an entry is in the answer. */
-static const struct cell *key_of(const struct entry *entry, enum splice form)
+static const struct cell *key_of(const struct entry *entry, enum contents form)
 {
-    return form == SPLICE_ITEMS ? NULL : entry->key;
+    return form == CONTENTS_ITEMS ? NULL : entry->key;
 }
 
-static const struct cell *item_of(const struct entry *entry, enum splice form)
+static const struct cell *item_of(const struct entry *entry, enum contents form)
 {
-    return form == SPLICE_KEYS || form == SPLICE_SET ? NULL : entry->item;
+    return form == CONTENTS_KEYS || form == CONTENTS_SET ? NULL : entry->item;
 }
 
-static bool can_splice(const struct dictionary *dictionary, enum splice form)
+static bool can_splice(const struct dictionary *dictionary, enum contents form)
 {
     const struct entry *entry;
     for (size_t place = 0; (entry = dictionary_next(dictionary, &place));) {
@@ -76,9 +75,9 @@ static bool can_splice(const struct dictionary *dictionary, enum splice form)
     return true;
 }
 
-static int put_dictionary(struct request *request, const struct dictionary *dictionary, enum splice form)
+static int put_dictionary(struct request *request, const struct dictionary *dictionary, enum contents form)
 {
-    bool is_dict = form == SPLICE_DICT, is_set = form == SPLICE_SET;
+    bool is_dict = form == CONTENTS_DICT, is_set = form == CONTENTS_SET;
     const struct entry *entry;
     struct message *message = answer_begin(request);
     message_put_byte(message, is_dict ? OP_EMPTY_DICT : is_set ? OP_EMPTY_SET : OP_EMPTY_LIST);
@@ -89,7 +88,7 @@ static int put_dictionary(struct request *request, const struct dictionary *dict
             put(message, entry->key);
         if (item_of(entry, form))
             put(message, entry->item);
-        if (form == SPLICE_PAIRS)
+        if (form == CONTENTS_PAIRS)
             message_put_byte(message, OP_TUPLE2);
     }
     if (dictionary->count > 0)
@@ -97,21 +96,14 @@ static int put_dictionary(struct request *request, const struct dictionary *dict
     return answer_end(request);
 }
 
-static int read_dictionary(struct request *request, const struct dictionary *dictionary, enum splice form)
+static int read_dictionary(struct request *request, const struct dictionary *dictionary, enum contents form)
 {
-    kith_arena *arena = request->arena;
     kith_value *value = NULL;
-    int code = form == SPLICE_DICT  ? contents_dict(arena, dictionary, &value)
-               : form == SPLICE_SET ? contents_set(arena, dictionary, &value)
-                                    : contents_of_dictionary(arena, dictionary,
-                                                             form == SPLICE_KEYS    ? CONTENTS_KEYS
-                                                             : form == SPLICE_ITEMS ? CONTENTS_ITEMS
-                                                                                    : CONTENTS_PAIRS,
-                                                             &value);
+    int code = contents_of_dictionary(request->arena, dictionary, form, &value);
     return contents_answer(request, code, value);
 }
 
-int splice_dictionary(struct request *request, const struct dictionary *dictionary, enum splice form)
+int splice_dictionary(struct request *request, const struct dictionary *dictionary, enum contents form)
 {
     const struct entry *entry;
     int code = (can_splice(dictionary, form) ? put_dictionary : read_dictionary)(request, dictionary, form);

@@ -176,7 +176,7 @@ static int length(struct request *request)
     return code < 0 ? code : request_answer_int(request, (int64_t)dict_of(request)->count);
 }
 
-static int answer_contents(struct request *request, enum splice form)
+static int answer_contents(struct request *request, enum contents form)
 {
     int code = request_arguments(request, "");
     return code < 0 ? code : splice_dictionary(request, dict_of(request), form);
@@ -184,17 +184,17 @@ static int answer_contents(struct request *request, enum splice form)
 
 static int keys(struct request *request)
 {
-    return answer_contents(request, SPLICE_KEYS);
+    return answer_contents(request, CONTENTS_KEYS);
 }
 
 static int values(struct request *request)
 {
-    return answer_contents(request, SPLICE_ITEMS);
+    return answer_contents(request, CONTENTS_ITEMS);
 }
 
 static int items(struct request *request)
 {
-    return answer_contents(request, SPLICE_PAIRS);
+    return answer_contents(request, CONTENTS_PAIRS);
 }
 
 static int iterate(struct request *request)
@@ -221,7 +221,7 @@ static int reversed(struct request *request)
 
 static int value(struct request *request)
 {
-    return splice_dictionary(request, dict_of(request), SPLICE_DICT);
+    return splice_dictionary(request, dict_of(request), CONTENTS_DICT);
 }
 
 static int copy(struct request *request)
@@ -233,7 +233,7 @@ static int copy(struct request *request)
 static int repr(struct request *request)
 {
     kith_value *dict;
-    int code = contents_dict(request->arena, dict_of(request), &dict);
+    int code = contents_of_dictionary(request->arena, dict_of(request), CONTENTS_DICT, &dict);
     return code < 0 ? code : contents_show(request, dict);
 }
 
@@ -350,7 +350,7 @@ static int answer_union(struct request *request, bool turned)
     if (code == 0 && !turned)
         code = put_all(request, &all, other);
     if (code == 0)
-        code = splice_dictionary(request, &all, SPLICE_DICT);
+        code = splice_dictionary(request, &all, CONTENTS_DICT);
     dictionary_clear(request->server, &all);
     return code;
 }

@@ -66,7 +66,7 @@ static int get_attribute(struct request *request)
         return request_answer_cell(request, entry->item);
     if (!is_dict_itself(name))
         return no_attribute(request, name);
-    return splice_dictionary(request, attributes_of(request), SPLICE_DICT);
+    return splice_dictionary(request, attributes_of(request), CONTENTS_DICT);
 }
 
 static int set(struct request *request, struct dictionary *attributes, const kith_value *name, const kith_value *value)
@@ -141,7 +141,7 @@ static int value(struct request *request)
 {
     kith_arena *arena = request->arena;
     kith_value *dict;
-    int code = contents_dict(arena, attributes_of(request), &dict);
+    int code = contents_of_dictionary(arena, attributes_of(request), CONTENTS_DICT, &dict);
     if (code < 0)
         return code;
     kith_value *class = kith_object_global(arena, "multiprocessing.managers", "Namespace");

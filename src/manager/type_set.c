@@ -137,8 +137,8 @@ static int answer_set(struct request *request, const struct dictionary *set, boo
 {
     kith_value *made = NULL;
     if (!frozen)
-        return splice_dictionary(request, set, SPLICE_SET);
-    int code = contents_set(request->arena, set, &made);
+        return splice_dictionary(request, set, CONTENTS_SET);
+    int code = contents_of_dictionary(request->arena, set, CONTENTS_SET, &made);
     if (code == 0)
         code = freeze(request->arena, made, &made);
     return contents_answer(request, code, made);
@@ -158,7 +158,7 @@ static int copy(struct request *request)
 static int repr(struct request *request)
 {
     kith_value *set;
-    int code = contents_set(request->arena, set_of(request), &set);
+    int code = contents_of_dictionary(request->arena, set_of(request), CONTENTS_SET, &set);
     return code < 0 ? code : contents_show(request, set);
 }
 

@@ -137,7 +137,7 @@ class Maker:
 
     def value(self):
         return self.any_of(self.key, self.key, lambda: [1, [2]], lambda: {"k": [self.number()]}, lambda: {1, 2},
-                           lambda: bytearray(b"b"), lambda: float("nan"), lambda: 1 + 2j)
+                           lambda: bytearray(b"b"), lambda: float("nan"), lambda: 1 + 2j, lambda: [[1]] * 2)
 
     def not_hashable(self):
         return self.random.choice([[1], {}, {1}, bytearray(b"b"), (1, [2])])
