@@ -182,7 +182,9 @@ static int send_by_socket(struct thread_line *line, kith_bytes *answer, deadline
     return receive(line, answer, state, until);
 }
 
-int page_client_exchange(struct thread_line *line, kith_bytes *answer, deadline until)
+/* Whether the line has a page that it may use now. Asks for one when it is time to.
+ * @return 1; 0; a failure of the line */
+static int begin(struct thread_line *line, deadline until)
 {
     struct page_client *client = &line->page;
     if (!client->page) {
@@ -194,10 +196,27 @@ int page_client_exchange(struct thread_line *line, kith_bytes *answer, deadline 
         client->resting--;
         return 0;
     }
-    int code = 0;
-    if (line->request.size <= PAGE_MESSAGE_MAX && page_is_attended(client->page))
-        code = send_by_page(line, answer, until);
+    return 1;
+}
+
+static bool is_for_page(const struct thread_line *line)
+{
+    return line->request.size <= PAGE_MESSAGE_MAX && page_is_attended(line->page.page);
+}
+
+int page_client_exchange(struct thread_line *line, kith_bytes *answer, deadline until)
+{
+    int code = begin(line, until);
+    if (code <= 0)
+        return code;
+    code = is_for_page(line) ? send_by_page(line, answer, until) : 0;
     return code != 0 ? code : send_by_socket(line, answer, until);
+}
+
+int page_client_post(struct thread_line *line, kith_bytes *answer, deadline until)
+{
+    int code = begin(line, until);
+    return code > 0 && is_for_page(line) ? send_by_page(line, answer, until) : code < 0 ? code : 0;
 }
 
 void page_client_end(struct page_client *client)

@@ -26,6 +26,9 @@ struct page_client {
  *  @return 1; 0 when nothing was sent: it must go by the socket; a failure as thread_line_send, thread_line_receive */
 int page_client_exchange(struct thread_line *line, kith_bytes *answer, deadline until);
 
+/** The same for a question whose answer nobody waits for: only when the server is awake. */
+int page_client_post(struct thread_line *line, kith_bytes *answer, deadline until);
+
 /** Gives the page up, with the line's connection. */
 void page_client_end(struct page_client *client);
 

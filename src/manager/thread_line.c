@@ -469,7 +469,7 @@ int thread_line_settle(struct thread_line *line, deadline until)
 int thread_line_post(struct thread_line *line, deadline until)
 {
     kith_bytes answer;
-    int code = line->owed == 0 ? page_client_exchange(line, &answer, until) : 0;
+    int code = line->owed == 0 ? page_client_post(line, &answer, until) : 0;
     if (code > 0)
         look(line, &answer);
     if (code != 0)
