@@ -71,6 +71,22 @@ static int grow(struct objects *objects)
     return 0;
 }
 
+static void take_out(struct objects *objects, const struct object *object)
+{
+    struct object **link = slot_of(objects, object->number);
+    while (*link != object)
+        link = &(*link)->next;
+    *link = object->next;
+}
+
+static void put_in(struct objects *objects, struct object *object)
+{
+    struct object **slot = slot_of(objects, object->number);
+    snprintf(object->id, sizeof object->id, "%" PRIx64, object->number);
+    object->next = *slot;
+    *slot = object;
+}
+
 static int add(struct server *server, struct object **object, const struct object *what)
 {
     struct objects *objects = &server->objects;
@@ -83,10 +99,7 @@ static int add(struct server *server, struct object **object, const struct objec
     }
     *made = *what;
     made->held = 1;
-    snprintf(made->id, sizeof made->id, "%" PRIx64, made->number);
-    struct object **slot = slot_of(objects, made->number);
-    made->next = *slot;
-    *slot = made;
+    put_in(objects, made);
     objects->count++;
     count_up(server->counters.objects, 1);
     *object = made;
@@ -107,15 +120,34 @@ int object_add(struct server *server, struct object **object, const struct kind 
     return add(server, object, &(struct object){ .number = objects->next, .kind = kind, .type = type, .state = state });
 }
 
+/* The number of an id that nobody has. @return 0; -EINVAL, -EEXIST */
+static int read_free_id(const struct server *server, const char *id, uint64_t *number)
+{
+    if (!read_id(id, number))
+        return error_fail(-EINVAL, "\"%s\" is no id of an object", id);
+    return find(&server->objects, *number) ? error_fail(-EEXIST, "there is an object %s already", id) : 0;
+}
+
 int object_add_as(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state,
                   const char *id)
 {
     uint64_t number;
-    if (!read_id(id, &number))
-        return error_fail(-EINVAL, "\"%s\" is no id of an object", id);
-    if (find(&server->objects, number))
-        return error_fail(-EEXIST, "there is an object %s already", id);
-    return add(server, object, &(struct object){ .number = number, .kind = kind, .type = type, .state = state });
+    int code = read_free_id(server, id, &number);
+    return code < 0
+               ? code
+               : add(server, object, &(struct object){ .number = number, .kind = kind, .type = type, .state = state });
+}
+
+int object_rename(struct server *server, struct object *object, const char *id)
+{
+    uint64_t number;
+    int code = read_free_id(server, id, &number);
+    if (code < 0)
+        return code;
+    take_out(&server->objects, object);
+    object->number = number;
+    put_in(&server->objects, object);
+    return 0;
 }
 
 /* ---- going ---- */
@@ -145,10 +177,7 @@ void object_drop(struct server *server, struct object *object)
 {
     if (!object || --object->held > 0)
         return;
-    struct object **link = slot_of(&server->objects, object->number);
-    while (*link != object)
-        link = &(*link)->next;
-    *link = object->next;
+    take_out(&server->objects, object);
     server->objects.count--;
     count_up(server->counters.objects, -1U);
     object->next = server->objects.ended;

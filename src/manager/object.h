@@ -44,6 +44,9 @@ int object_add(struct server *server, struct object **object, const struct kind 
 int object_add_as(struct server *server, struct object **object, const struct kind *kind, const char *type, void *state,
                   const char *id);
 
+/** Gives an object the id that it had before, of a snapshot. @return 0; -EEXIST; -EINVAL when it is no id */
+int object_rename(struct server *server, struct object *object, const char *id);
+
 struct object *object_hold(struct object *object);
 /** The last one ends the object. NULL is fine. */
 void object_drop(struct server *server, struct object *object);

@@ -38,33 +38,20 @@ static int read_entry(const struct reading *reading, size_t index, struct entry 
 
 /* ---- objects ---- */
 
-/* What was published just now becomes the object that it was in the snapshot. Its state goes over, which is what it has
- * when none was kept. */
-static int take_over(struct server *server, struct name *name, const struct entry *entry)
+/* What was published just now gets the id that it had in the snapshot. */
+static int take_over(struct server *server, const struct name *name, const struct entry *entry)
 {
-    struct object *fresh = name->object, *old;
-    if (strcmp(fresh->type, entry->type) != 0)
+    struct object *object = name->object;
+    if (strcmp(object->type, entry->type) != 0)
         return error_fail(KITH_ETYPE, "\"%s\" is a %s in the snapshot %s, and a %s was published", name->text,
-                          entry->type, server->options.snapshot, fresh->type);
-    int code = object_add_as(server, &old, fresh->kind, fresh->type, fresh->state, entry->id);
-    if (code < 0)
-        return code;
-    old->published = fresh->published;
-    old->read_only = fresh->read_only;
-    old->allowed = fresh->allowed;
-    old->allowed_count = fresh->allowed_count;
-    fresh->state = NULL;
-    fresh->allowed = NULL;
-    fresh->allowed_count = 0;
-    name->object = old;
-    object_drop(server, fresh);
-    return 0;
+                          entry->type, server->options.snapshot, object->type);
+    return object_rename(server, object, entry->id);
 }
 
-static struct name *find_published(const struct reading *reading, const char *id)
+static const struct name *find_published(const struct reading *reading, const char *id)
 {
     const char *found;
-    for (struct name *name = reading->server->published; name; name = name->next) {
+    for (const struct name *name = reading->server->published; name; name = name->next) {
         const kith_value *value = kith_value_get(reading->names, name->text);
         if (value && kith_value_as_str(value, &found, NULL) == 0 && strcmp(found, id) == 0)
             return name;
@@ -95,7 +82,7 @@ static int make_one(const struct reading *reading, size_t index)
     int code = read_entry(reading, index, &entry);
     if (code < 0)
         return code;
-    struct name *name = find_published(reading, entry.id);
+    const struct name *name = find_published(reading, entry.id);
     return name ? take_over(reading->server, name, &entry) : make(reading, &entry);
 }
 
