@@ -37,9 +37,9 @@ TEST_SECONDS = 30  # none takes nearly so long
 
 # ---- what can't pass, and why ----
 
-XML_RPC = "it wants refused what XML-RPC can't carry: kith speaks pickle"
-ACTION = "a Python function runs in the server: the barrier's action"
-FUNCTIONS = "Python functions run in the server: the pool's tasks"
+XML_RPC = "it wants refused what XML-RPC can't carry, and kith speaks pickle"
+ACTION = "the barrier's action is a Python function"
+FUNCTIONS = "the pool's tasks are Python functions"
 
 REASONS = {
     "WithManagerTestRemoteManager.test_remote": XML_RPC,
@@ -58,7 +58,7 @@ REASONS = {
 
 # ---- what passes with an option, and why ----
 
-KEEP_LOCKS = ("keep-locks", "with keep_locks: a process ends that holds it, and another one releases it")
+KEEP_LOCKS = ("keep-locks", "with `keep_locks`: a process that holds it ends, and another releases it")
 
 OPTIONS = {
     "TestSyncManagerTypes.test_lock": KEEP_LOCKS,
@@ -261,12 +261,15 @@ def print_tap(outcomes, children, stock):
 
 def print_table(outcomes):
     """The rows of a table in Markdown."""
+    went = [went for went, *_ in outcomes.values()]
+    print("Python %d.%d: %d pass, %d can't pass, %d are not for managers.\n" % (
+        *sys.version_info[:2], went.count("pass"), went.count("fail"), went.count("skip")))
     print("| Test | With kith's server |\n| --- | --- |")
-    for name, (went, *detail) in outcomes.items():
+    for name, (went, *_) in outcomes.items():
         option = find(name, OPTIONS)
-        says = {"pass": "passes " + option[1] if option else "passes", "skip": "not run: " + "".join(detail),
+        says = {"pass": "passes " + option[1] if option else "passes", "skip": "not for managers, as it says",
                 "fail": "can't pass: %s" % reason_of(name)}[went]
-        print("| %s | %s |" % (name, says))
+        print("| %s | %s |" % (name.replace("WithManagerTest", ""), says))
 
 
 def run_here(arguments):
