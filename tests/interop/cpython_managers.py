@@ -58,7 +58,7 @@ REASONS = {
 
 # ---- what passes with an option, and why ----
 
-KEEP_LOCKS = ("keep-locks", "with `keep_locks`: its holder ends, and another process releases it")
+KEEP_LOCKS = ("keep-locks", "with `keep_locks`: its holder ends, another process releases it")
 
 OPTIONS = {
     "TestSyncManagerTypes.test_lock": KEEP_LOCKS,
