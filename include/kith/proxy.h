@@ -217,8 +217,8 @@ KITH_API KITH_MUST_USE int kith_proxy_barrier_broken(kith_proxy *barrier);
 
 /* ---- Pool: made by (), or (processes,) ----
  *
- * Its tasks are entry points (KITH_ENTRY) of the server's program, by name; of a Python server, functions that it can
- * import: "module.name". */
+ * Its tasks are entry points (KITH_ENTRY) of the server's program, by name; its main must call kith_begin. Of a Python
+ * server, they are functions that it can import: "module.name". */
 
 /** Runs a task, and waits for its result.
  *  @param args  a tuple. @return 0; KITH_EREMOTE and others when the task failed */

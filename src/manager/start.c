@@ -1,5 +1,5 @@
-/* kith_manager_start: a server in a child of its own. The child tells by a pipe whether it could begin, and serves
- * until it is told to end, or its parent ends: it is a daemon. */
+/* kith_manager_start: a server in a child of its own. The child tells by a pipe whether it could begin, and serves until
+ * it is told to end, or its parent ends. It is no daemon, which might not have children: the workers of its pools. */
 #include "manager/start.h"
 
 #include "base/error.h"
@@ -109,6 +109,13 @@ static void reap(kith_process *process)
     (void)kith_process_close(process);
 }
 
+/* The parent ends without having freed its manager: it would wait for the server for ever. */
+static void end_with_parent(void *process)
+{
+    if (kith_process_stop(process, GRACE) < 0)
+        kith_process_kill(process);
+}
+
 static int start(struct beginning *beginning, kith_process **process)
 {
     kith_connection *mine;
@@ -118,13 +125,15 @@ static int start(struct beginning *beginning, kith_process **process)
     code = kith_process_start(process, serve, beginning,
                               &(kith_process_options){
                                   .name = "kith-manager",
-                                  .daemon = 1,
+                                  .death_signal = SIGKILL,
                                   .connections = &beginning->report,
                                   .connection_count = 1,
                               });
     kith_connection_free(beginning->report);
     if (code == 0) {
         code = hear(mine);
+        if (code == 0)
+            code = kith_process_at_exit(end_with_parent, *process);
         if (code < 0)
             reap(*process);
     }
@@ -155,6 +164,7 @@ int kith_manager_start(kith_manager **manager, int (*set_up)(kith_server *server
                                 },
                                 KITH_FOREVER);
     if (code < 0) {
+        (void)kith_process_not_at_exit(end_with_parent, process);
         kith_process_kill(process);
         reap(process);
         return code;
@@ -175,5 +185,6 @@ void start_undo(kith_manager *manager)
     deadline until;
     if (alive && deadline_from(GRACE, &until) == 0 && server_call_for(manager, "shutdown", NULL, until) < 0)
         kith_process_terminate(server);
+    (void)kith_process_not_at_exit(end_with_parent, server);
     reap(server);
 }

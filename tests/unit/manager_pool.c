@@ -475,6 +475,21 @@ static void test_initializer(void **state)
     kith_proxy_free(other);
 }
 
+/** A server that kith_manager_start has made may have workers. */
+static void test_started_server(void **state)
+{
+    (void)state;
+    kith_manager *started;
+    kith_proxy *other;
+    kith_value *value;
+    assert_code(kith_manager_start(&started, NULL, NULL, NULL), 0);
+    assert_code(kith_manager_create(started, &other, "Pool", kith_value_pack(arena, "(i)", 1), NULL), 0);
+    assert_code(kith_proxy_apply(other, "square", kith_value_pack(arena, "(i)", 4), arena, &value), 0);
+    assert_int_equal(as_int(value), 16);
+    kith_proxy_free(other);
+    kith_manager_free(started);
+}
+
 static void test_wrong_pools(void **state)
 {
     (void)state;
@@ -498,7 +513,7 @@ int main(int argc, char **argv)
         TEST(refusals),     TEST(async),          TEST(async_failure), TEST(forgotten),
         TEST(map),          TEST(starmap),        TEST(imap),          TEST(imap_unordered),
         TEST(imap_failure), TEST(close_and_join), TEST(terminate),     TEST(server_ends),
-        TEST(initializer),  TEST(wrong_pools),
+        TEST(initializer),  TEST(started_server), TEST(wrong_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
