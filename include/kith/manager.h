@@ -129,7 +129,7 @@ typedef struct kith_server_stats {
     unsigned waiting;       /**< calls that wait now */
     unsigned pages;         /**< clients whose calls go through shared memory now */
     unsigned shared_queues; /**< queues that are in shared memory now */
-    uint64_t memory;        /**< bytes of what objects keep, as max_memory counts them */
+    uint64_t memory;        /**< bytes of what objects keep, as max_memory counts them: without shared_queues */
     uint64_t calls;         /**< of methods */
     uint64_t page_calls;    /**< those that came through shared memory */
     uint64_t given_back;    /**< references, locks and messages that were given back for dead clients */

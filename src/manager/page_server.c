@@ -23,7 +23,7 @@ enum {
     TURN = 10000,
     /* A page without a call for so long is left, though others keep the server awake. */
     IDLE = 1000000,
-    /* Looks at all pages between two looks at the clock. */
+    /* Looks at all pages, or requests, between two looks at the clock. */
     LOOKS = 16,
     /* Requests by the socket after which a page is attended again that was so in vain, at most. */
     VAIN_MAX = 1024
@@ -124,13 +124,13 @@ static bool serve(struct server *server, struct page_server *own)
     return true;
 }
 
-/* Looks at all attended pages. @return whether there was a request */
-static bool look(struct server *server, struct pages *pages)
+/* Looks at all attended pages. @return how many requests there were */
+static unsigned look(struct server *server, struct pages *pages)
 {
-    bool found = false;
+    unsigned found = 0;
     for (struct page_server *own = pages->attended; own; own = pages->next) {
         pages->next = own->next;
-        found |= serve(server, own);
+        found += serve(server, own);
     }
     return found;
 }
@@ -165,17 +165,17 @@ static bool poll(struct server *server)
         return false;
     int64_t begun = os_clock_now(), now = begun;
     do {
-        bool found = false;
-        for (int i = 0; i < LOOKS; i++) {
-            if (look(server, pages))
-                found = true;
-            else
+        unsigned found = 0;
+        for (int i = 0; i < LOOKS && found < LOOKS; i++) {
+            unsigned more = look(server, pages);
+            if (more == 0)
                 os_cpu_relax();
+            found += more;
         }
-        if (!found)
+        if (found == 0)
             os_thread_yield(); /* a client may be waiting for this very CPU */
         now = os_clock_now();
-        if (found)
+        if (found > 0)
             pages->last = now;
     } while (now - begun < TURN && now - pages->last < AWAKE && !server->due && pages->attended);
     bool over = now - pages->last >= AWAKE;
