@@ -525,6 +525,7 @@ def references(manager):
     equal((count(manager), info(shared._id)), (before + 1, ["1"]))
     same = managers.ListProxy(shared._token, "pickle", manager=manager, authkey=KEY)
     equal((count(manager), info(shared._id)), (before + 1, ["2"]))
+    assert "[1, 2]" in manager._debug_info(), manager._debug_info()
     del same
     equal(info(shared._id), ["1"])
     inner = manager.dict()
