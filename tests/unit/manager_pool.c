@@ -92,6 +92,15 @@ static int set_up(void **state)
     return 0;
 }
 
+/** A file that is not there. */
+static const char *new_path(void)
+{
+    static char path[60];
+    snprintf(path, sizeof path, "/tmp/kith-manager-pool-%d", (int)getpid());
+    unlink(path);
+    return path;
+}
+
 static void end_server(void)
 {
     if (!server)
@@ -108,6 +117,7 @@ static int tear_down(void **state)
     kith_proxy_free(pool);
     kith_manager_free(manager);
     end_server();
+    new_path(); /* what a test has left is gone */
     kith_arena_free(arena);
     return kith_forkserver_stop();
 }
@@ -210,14 +220,6 @@ static void test_refusals(void **state)
 }
 
 /* ---- results ---- */
-
-static const char *new_path(void)
-{
-    static char path[60];
-    snprintf(path, sizeof path, "/tmp/kith-manager-pool-%d", (int)getpid());
-    unlink(path);
-    return path;
-}
 
 static void make_file(const char *path)
 {
