@@ -179,8 +179,7 @@ typedef struct kith_type {
     void (*end)(void *object); /**< frees an object; NULL: nothing to do */
     /** For snapshots: returns the object's state as a value, and makes an object of such a state, its one argument.
      *  They run on the thread of kith_server_run, while no method is at work on the object; so they should be quick.
-     *  As long as one is, snapshots have the state of before; the last one waits for it. Both NULL: objects of this
-     *  type are not kept */
+     *  As long as one is, snapshots have the state of before. Both NULL: objects of this type are not kept */
     kith_method_function *save;
     kith_method_function *load;
 } kith_type;
