@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { RANGE_MAX = 1 << 27 }; /* a request of a few bytes must not hold up the server for long */
+enum { RANGE_MAX = 1 << 22 }; /* a request of a few bytes must not hold up the server for long */
 
 /* ---- what is iterated over ---- */
 
@@ -145,7 +145,8 @@ static int next_number(struct items *items, kith_value **item)
 {
     if (items->next == items->count)
         return 0;
-    int64_t number = items->first + (int64_t)items->next++ * items->step;
+    uint64_t way = (uint64_t)items->next++ * (uint64_t)items->step; /* more than an int64_t, maybe */
+    int64_t number = (int64_t)((uint64_t)items->first + way);
     return made(items, kith_value_int(items->request->arena, number), item);
 }
 

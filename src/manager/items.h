@@ -10,7 +10,7 @@
 struct items {
     struct request *request;
     const kith_value *source;    /* NULL: an object of this server */
-    const struct object *object; /* that */
+    struct object *object; /* that */
     size_t next;                 /* which item comes next, as the source counts */
     int64_t first, step;         /* of a range */
     size_t count;                /* of a range */

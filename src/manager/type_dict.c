@@ -291,23 +291,32 @@ static int put_pairs(struct request *request, struct dictionary *dict, struct it
     return code;
 }
 
-/** Sets all pairs of a value. */
-static int put_all(struct request *request, struct dictionary *dict, const kith_value *from)
+static int put_entries(struct request *request, struct dictionary *dict, struct items *items)
 {
-    struct items items;
     struct cell *key, *cell;
-    int code = items_begin(&items, request, from);
-    if (code < 0)
-        return code;
-    if (items.object && items.object->state == dict)
-        return 0; /* all of it is there */
-    if (!items_are_pairs(request, from))
-        return put_pairs(request, dict, &items);
-    while ((code = items_next_pair(&items, &key, &cell)) == 1) {
+    int code;
+    while ((code = items_next_pair(items, &key, &cell)) == 1) {
         code = dictionary_put(request->server, dict, key, cell);
         if (code < 0)
             return code;
     }
+    return code;
+}
+
+/** Sets all pairs of a value. What is put may take the place of the last proxy of the object that it comes from. */
+static int put_all(struct request *request, struct dictionary *dict, const kith_value *from)
+{
+    struct items items;
+    int code = items_begin(&items, request, from);
+    if (code < 0)
+        return code;
+    struct object *source = items.object;
+    if (source && source->state == dict)
+        return 0; /* all of it is there */
+    if (source)
+        object_hold(source);
+    code = (items_are_pairs(request, from) ? put_entries : put_pairs)(request, dict, &items);
+    object_drop(request->server, source);
     return code;
 }
 
