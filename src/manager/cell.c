@@ -5,6 +5,7 @@
 #include "manager/snapshot.h"
 #include "manager/token.h"
 #include "value/content.h"
+#include "value/equal.h"
 #include "value/objects.h"
 #include "value/pickle_opcodes.h"
 #include "value/pickle_out.h"
@@ -200,20 +201,25 @@ static bool same_bytes(const struct cell *one, const struct cell *other)
     return one->size == other->size && memcmp(one->body, other->body, one->size) == 0;
 }
 
-static int equal_as_values(const struct cell *one, const struct cell *other)
+static int read_sought(struct cell_sought *sought)
 {
-    kith_arena *arena;
-    kith_value *left, *right;
-    int code = kith_arena_new(&arena);
+    int code = sought->room ? 0 : kith_arena_new(&sought->room);
+    if (code == 0 && !sought->arena)
+        code = kith_arena_new(&sought->arena);
+    if (code == 0 && !sought->value)
+        code = cell_read(sought->cell, sought->arena, &sought->value);
+    return code;
+}
+
+static int equal_as_values(struct cell_sought *sought, const struct cell *other)
+{
+    kith_value *value;
+    int code = read_sought(sought);
     if (code < 0)
         return code;
-    code = cell_read(one, arena, &left);
-    if (code == 0)
-        code = cell_read(other, arena, &right);
-    if (code == 0)
-        code = kith_value_equal(left, right);
-    kith_arena_free(arena);
-    return code;
+    kith_arena_reset(sought->room);
+    code = cell_read(other, sought->room, &value);
+    return code < 0 ? code : value_equal_within(value, sought->value, &sought->steps);
 }
 
 /** Whether what bodies look like, and whether they are the same, tells if they are equal. */
@@ -226,8 +232,9 @@ static bool is_told(enum outlook left, enum outlook right)
     return !numbers || (left == INT && right == INT);
 }
 
-int cell_equal(const struct cell *one, const struct cell *other)
+static int compare(struct cell_sought *sought, const struct cell *other)
 {
+    const struct cell *one = sought->cell;
     if (one->hash && other->hash && one->hash != other->hash)
         return 0;
     bool same = same_bytes(one, other);
@@ -235,7 +242,41 @@ int cell_equal(const struct cell *one, const struct cell *other)
         return 1;
     return is_told(outlook_of(one->body, one->size), outlook_of(other->body, other->size))
                ? same
-               : equal_as_values(one, other);
+               : equal_as_values(sought, other);
+}
+
+static void end_reading(struct cell_sought *sought)
+{
+    kith_arena_free(sought->arena);
+    kith_arena_free(sought->room);
+}
+
+int cell_equal(const struct cell *one, const struct cell *other)
+{
+    struct cell_sought sought = { .cell = (struct cell *)one, .steps = COMPARE_STEPS_MAX };
+    int code = compare(&sought, other);
+    end_reading(&sought);
+    return code;
+}
+
+int cell_sought_begin(struct server *server, struct cell_sought *sought, const kith_value *value)
+{
+    *sought = (struct cell_sought){ .steps = COMPARE_STEPS_MAX };
+    return cell_new(server, &sought->cell, value);
+}
+
+void cell_sought_end(struct server *server, struct cell_sought *sought)
+{
+    cell_drop(server, sought->cell);
+    end_reading(sought);
+}
+
+int cell_sought_equal(struct cell_sought *sought, const struct cell *other)
+{
+    if (other != sought->last)
+        sought->last_equal = compare(sought, other);
+    sought->last = other;
+    return sought->last_equal;
 }
 
 /* ---- whole pickles ---- */

@@ -43,6 +43,24 @@ int cell_read(const struct cell *cell, kith_arena *arena, kith_value **value);
  *  without being read. @return 1 or 0; KITH_ELIMIT, -ENOMEM */
 int cell_equal(const struct cell *one, const struct cell *other);
 
+/** A cell that many are compared with: it is read once, and all of it may take as many steps as one comparison. */
+struct cell_sought {
+    struct cell *cell;
+    kith_arena *arena; /* of value; NULL until it is wanted */
+    kith_value *value;
+    kith_arena *room; /* of the other ones */
+    uint64_t steps;
+    const struct cell *last; /* the one before, which often comes again: [x] * n */
+    int last_equal;
+};
+
+/** Makes a cell of a value, to be sought. @return as cell_new */
+int cell_sought_begin(struct server *server, struct cell_sought *sought, const kith_value *value);
+void cell_sought_end(struct server *server, struct cell_sought *sought);
+
+/** @param other  may not end while it is sought for. @return as cell_equal */
+int cell_sought_equal(struct cell_sought *sought, const struct cell *other);
+
 /** A cell as a value that a kind saves, and back: bytes, which are the cell's and live as long, not copied. The objects
  *  that it refers to become part of the snapshot that is being taken.
  *  @return 0; -ENOMEM; loading also KITH_ETYPE, KITH_EMALFORMED, and as cell_new or, where key is true, cell_new_key */

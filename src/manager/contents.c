@@ -5,16 +5,35 @@
 #include "value/name.h"
 #include "value/show.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_MAX = 64 << 20 }; /* of what is shown: a small value may hold one list so often that its text has no end */
+enum {
+    TEXT_MAX = 8 << 20,    /* of what is shown: a small value may hold one list so often that its text has no end */
+    COPIES_MAX = 128 << 20 /* bytes of cells that are held more than once */
+};
+
+int contents_check(const struct cells *cells, const struct slice *slice, size_t times)
+{
+    struct slice all = { .step = 1, .count = cells->count };
+    uint64_t copies = 0, most = times > 0 ? COPIES_MAX / times : UINT64_MAX;
+    if (!slice)
+        slice = &all;
+    for (size_t i = 0; i < slice->count && copies <= most; i++) {
+        const struct cell *cell = cells->items[slice_at(slice, i)];
+        copies += times > 1 || cell->holders > 1 ? cell->size : 0;
+    }
+    return copies <= most
+               ? 0
+               : error_fail(-ENOMEM, "of what is kept once, copies of at most %d bytes are handed out", COPIES_MAX);
+}
 
 int contents_list(kith_arena *arena, const struct cells *cells, const struct slice *slice, kith_value **list)
 {
     struct slice all = { .step = 1, .count = cells->count };
     kith_value *made = kith_value_list(arena);
-    int code = kith_arena_error(arena);
+    int code = made ? contents_check(cells, slice, 1) : kith_arena_error(arena);
     if (!slice)
         slice = &all;
     for (size_t i = 0; code == 0 && i < slice->count; i++) {

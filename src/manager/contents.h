@@ -8,7 +8,11 @@
 #include "manager/request.h"
 #include "manager/slice.h"
 
-/** The cells of a slice, times over, as a list. @param slice  NULL: all
+/** Looks whether what holds one cell again and again, as [text] * n does, can be put together, so many times over.
+ *  @param slice  NULL: all. @return 0; -ENOMEM when that is far more than is kept */
+int contents_check(const struct cells *cells, const struct slice *slice, size_t times);
+
+/** The cells of a slice as a list. @param slice  NULL: all
  *  @return 0; a code */
 int contents_list(kith_arena *arena, const struct cells *cells, const struct slice *slice, kith_value **list);
 

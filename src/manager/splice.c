@@ -45,7 +45,9 @@ int splice_list(struct request *request, const struct cells *cells, const struct
     struct slice all = { .step = 1, .count = cells->count };
     if (!slice)
         slice = &all;
-    int code = (can_splice_list(cells, slice) ? put_list : read_list)(request, cells, slice);
+    int code = contents_check(cells, slice, 1);
+    if (code == 0)
+        code = (can_splice_list(cells, slice) ? put_list : read_list)(request, cells, slice);
     for (size_t i = 0; code == REQUEST_ANSWERED && i < slice->count; i++)
         lend_all(request->server, cells->items[slice_at(slice, i)]);
     return code;

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MOST_ITEMS = 1 << 24 }; /* of what a few bytes ask for: [0] * n */
+enum { MOST_ITEMS = 1 << 22 }; /* of what a few bytes ask for: [0] * n */
 
 /** Answers what was made of the list's items. @param code  of its making */
 static int answer_made(struct request *request, int code, const kith_value *made)
@@ -84,12 +84,12 @@ static int pop(struct request *request)
 
 /* ---- finding ---- */
 
-/** Finds the next item that equals a cell. @param place  where to begin; receives where it is
+/** Finds the next item that equals what is sought. @param place  where to begin; receives where it is
  *  @return 1; 0 when there is none before stop; a code */
-static int find(const struct cells *list, const struct cell *cell, size_t *place, size_t stop)
+static int find(const struct cells *list, struct cell_sought *sought, size_t *place, size_t stop)
 {
     for (size_t i = *place; i < stop && i < list->count; i++) {
-        int equal = cell_equal(list->items[i], cell);
+        int equal = cell_sought_equal(sought, list->items[i]);
         if (equal != 0) {
             *place = i;
             return equal;
@@ -102,15 +102,15 @@ static int find(const struct cells *list, const struct cell *cell, size_t *place
 static int find_argument(struct request *request, size_t *place)
 {
     const kith_value *value;
-    struct cell *cell;
+    struct cell_sought sought;
     int code = request_arguments(request, "value/", &value);
     if (code == 0)
-        code = cell_new(request->server, &cell, value);
+        code = cell_sought_begin(request->server, &sought, value);
     if (code < 0)
         return code;
     *place = 0;
-    code = find(list_of(request), cell, place, SIZE_MAX);
-    cell_drop(request->server, cell);
+    code = find(list_of(request), &sought, place, SIZE_MAX);
+    cell_sought_end(request->server, &sought);
     return code;
 }
 
@@ -137,16 +137,16 @@ static int count(struct request *request)
 {
     const struct cells *list = list_of(request);
     const kith_value *value;
-    struct cell *cell;
+    struct cell_sought sought;
     int code = request_arguments(request, "value/", &value);
     if (code == 0)
-        code = cell_new(request->server, &cell, value);
+        code = cell_sought_begin(request->server, &sought, value);
     if (code < 0)
         return code;
     int64_t times = 0;
-    for (size_t place = 0; (code = find(list, cell, &place, SIZE_MAX)) == 1; place++)
+    for (size_t place = 0; (code = find(list, &sought, &place, SIZE_MAX)) == 1; place++)
         times++;
-    cell_drop(request->server, cell);
+    cell_sought_end(request->server, &sought);
     return code < 0 ? code : request_answer_int(request, times);
 }
 
@@ -166,19 +166,19 @@ static int index_of(struct request *request)
     const struct cells *list = list_of(request);
     const kith_value *value, *start, *stop;
     int64_t from = 0, to = INT64_MAX;
-    struct cell *cell;
+    struct cell_sought sought;
     int code = request_arguments(request, "value/ start?/ stop?/", &value, &start, &stop);
     if (code == 0)
         code = index_clamp(&from, start, false);
     if (code == 0)
         code = index_clamp(&to, stop, false);
     if (code == 0)
-        code = cell_new(request->server, &cell, value);
+        code = cell_sought_begin(request->server, &sought, value);
     if (code < 0)
         return code;
     size_t place = index_within(from, list->count);
-    code = find(list, cell, &place, index_within(to, list->count));
-    cell_drop(request->server, cell);
+    code = find(list, &sought, &place, index_within(to, list->count));
+    cell_sought_end(request->server, &sought);
     if (code < 0)
         return code;
     return code ? request_answer_int(request, (int64_t)place) : not_in_list(request, value);
@@ -287,8 +287,10 @@ static int read_times(struct request *request, size_t *times)
     if (code < 0)
         return code;
     *times = number < 0 ? 0 : (size_t)number;
-    size_t count = list_of(request)->count, most = count > 0 ? MOST_ITEMS / count : SIZE_MAX;
-    return *times <= 1 || *times <= most ? 0 : error_fail(-ENOMEM, "a list has at most %d items here", MOST_ITEMS);
+    const struct cells *list = list_of(request);
+    if (*times > 1 && list->count > 0 && *times > MOST_ITEMS / list->count)
+        return error_fail(-ENOMEM, "a list has at most %d items here", MOST_ITEMS);
+    return contents_check(list, NULL, *times);
 }
 
 static int multiply(struct request *request)

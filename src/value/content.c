@@ -8,6 +8,7 @@
 #include "value/walk.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
 /* An object may hold itself: what is deeper in it makes no difference to its hash. */
 enum { STEPS_MAX = 1000000, OBJECTS_MAX = 8 };
@@ -26,10 +27,17 @@ static uint32_t mix(uint32_t one, uint32_t other)
 
 static int hash_value(struct hashing *hashing, const kith_value *value, uint32_t *hash);
 
+/** A NaN equals no other, and there may be many: each time another one. */
+static uint32_t hash_nan(void)
+{
+    static _Atomic uint32_t count;
+    return mix(0, atomic_fetch_add_explicit(&count, 1, memory_order_relaxed));
+}
+
 static int hash_plain(struct hashing *hashing, const kith_value *value, uint32_t *hash)
 {
     if (value->kind == KITH_FLOAT && isnan(value->real)) {
-        *hash = 1;
+        *hash = hash_nan();
         return 0;
     }
     if (value->kind == KITH_STR || value->kind == KITH_BYTES || value->kind == KITH_BYTEARRAY) {

@@ -2,10 +2,8 @@
 #ifndef KITH_SRC_VALUE_KEY_H
 #define KITH_SRC_VALUE_KEY_H
 
+#include "value/equal.h"
 #include "value/value.h"
-
-/** The most steps that one comparison takes. */
-#define COMPARE_STEPS_MAX 100000000u
 
 /** Takes steps from what may still be taken. @return false when nothing is left */
 static inline bool steps_take(uint64_t *steps, uint64_t count)
