@@ -350,7 +350,7 @@ static int save(struct server *server, void *state, kith_arena *arena, kith_valu
 {
     const struct cells *list = state;
     kith_value *made = kith_value_list(arena), *item;
-    int code = made ? 0 : kith_arena_error(arena);
+    int code = made ? contents_check(list, NULL, 1) : kith_arena_error(arena);
     for (size_t i = 0; code == 0 && i < list->count; i++) {
         code = cell_save(server, list->items[i], arena, &item);
         if (code == 0)

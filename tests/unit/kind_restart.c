@@ -101,6 +101,7 @@ static void what_is_redelivered_comes_again_after_a_restart_too(void **state)
     assert_string_equal(call(one, queue, "task_done", "()"), "None");
     restart();
     one = join();
+    assert_memory_equal(call(one, "", "kith_hello", "()"), "{'version'", 10); /* its end is its line's */
     queue = get(one, "again");
     assert_string_equal(call(one, queue, "get", "()"), "0");
     assert_string_equal(call(one, queue, "get", "()"), "2");
