@@ -245,18 +245,32 @@ void disclaim(struct server *server, struct line *line, struct object *object)
 
 /* ---- objects on their way ---- */
 
+/* An object is here once, however often it is handed out: a list of proxies may be asked for all the time. */
 struct lent {
     struct object *object; /* held */
     int64_t until;
-    struct lent *next;
+    struct lent *previous, *next;
 };
+
+static void append_lent(struct server *server, struct lent *lent)
+{
+    lent->previous = server->last_lent;
+    lent->next = NULL;
+    *(lent->previous ? &lent->previous->next : &server->lent) = lent;
+    server->last_lent = lent;
+}
+
+static void take_out_lent(struct server *server, struct lent *lent)
+{
+    *(lent->previous ? &lent->previous->next : &server->lent) = lent->next;
+    *(lent->next ? &lent->next->previous : &server->last_lent) = lent->previous;
+}
 
 static void end_oldest(struct server *server)
 {
     struct lent *lent = server->lent;
-    server->lent = lent->next;
-    if (!server->lent)
-        server->lent_end = &server->lent;
+    take_out_lent(server, lent);
+    lent->object->lent = NULL;
     object_drop(server, lent->object);
     free(lent);
 }
@@ -276,20 +290,31 @@ void lent_end(struct server *server)
         end_oldest(server);
 }
 
+/* @return whether there is memory for it */
+static bool lend_anew(struct server *server, struct object *object)
+{
+    struct lent *lent = malloc(sizeof *lent);
+    if (!lent)
+        return false;
+    *lent = (struct lent){ .object = object_hold(object) };
+    object->lent = lent;
+    append_lent(server, lent);
+    return true;
+}
+
 void lend(struct server *server, struct object *object)
 {
     const int64_t patience = KITH_SECONDS(60);
-    struct lent *lent = malloc(sizeof *lent);
-    if (!lent)
+    int64_t until = os_clock_now() + patience;
+    if (!server->lent && timer_set(server, &server->lent_timer, until) < 0)
         return;
-    *lent = (struct lent){ .object = object, .until = os_clock_now() + patience };
-    if (!server->lent && timer_set(server, &server->lent_timer, lent->until) < 0) {
-        free(lent);
+    if (object->lent) {
+        take_out_lent(server, object->lent);
+        append_lent(server, object->lent);
+    } else if (!lend_anew(server, object)) {
         return;
     }
-    object_hold(object);
-    *server->lent_end = lent;
-    server->lent_end = &lent->next;
+    object->lent->until = until;
 }
 
 void lend_all(struct server *server, const struct cell *cell)

@@ -12,6 +12,7 @@ struct server;
 struct kind;
 struct line;
 struct tie;
+struct lent;
 
 #define OBJECT_ID_MAX 17 /* hexadecimal digits of 64 bits, and a NUL byte */
 
@@ -30,6 +31,7 @@ struct object {
     struct object *next;                 /* in its slot of the table of ids */
     struct tie *claims;                  /* who has references: holders.h */
     uint64_t snapshot;                   /* the number of the last one that it is in */
+    struct lent *lent;                   /* it is held for whoever got it in a reply; NULL: it is not */
     struct tie *holdings, *last_holding; /* who holds something of it, the longest first */
 };
 

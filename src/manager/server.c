@@ -130,7 +130,6 @@ static int begin(struct server *server)
     server->door_closed.due = on_door_closed;
     server->bell.ready = on_bell;
     server->due_end = &server->due;
-    server->lent_end = &server->lent;
     server->lent_timer.due = lent_on_time;
     if (code == 0)
         code = loop_watch(server, &server->bell, OS_POLL_READ);

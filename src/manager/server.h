@@ -76,7 +76,7 @@ struct server {
     struct objects objects;
     struct name *types;
     struct name *published;
-    struct lent *lent, **lent_end; /* objects held for whoever got them in a reply, the oldest first */
+    struct lent *lent, *last_lent; /* objects held for whoever got them in a reply, the oldest first */
     struct timer lent_timer;
     struct holder *holders[HOLDER_SLOTS]; /* processes that have references */
 
