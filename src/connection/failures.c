@@ -47,6 +47,8 @@ void failures_add(struct failures *failures, uint64_t origin)
     if (place->origin != origin || place->until < now)
         *place = (struct place){ .origin = origin, .until = now };
     place->until += failures->share;
+    if (place->until > now + MINUTE) /* many that were let in at the same time: the bucket is full, and no fuller */
+        place->until = now + MINUTE;
 }
 
 bool failures_exceeded(const struct failures *failures, uint64_t origin)

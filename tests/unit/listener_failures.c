@@ -83,8 +83,8 @@ static void without_a_bound_nobody_is(void **state)
     assert_int_equal(stats_of(listener).turned_away, 0);
 }
 
-/** Talks nonsense, from 127.0.0.HOST. @return what it got of the listener's challenge: 0 when it was turned away */
-static size_t talk_nonsense_from(unsigned host)
+/** A stranger from 127.0.0.HOST, who is about to be looked at. */
+static int come_from(unsigned host)
 {
     struct sockaddr_storage where;
     socklen_t size = address_of(kith_listener_address(listener), &where);
@@ -92,8 +92,20 @@ static size_t talk_nonsense_from(unsigned host)
     int made = stranger_socket("tcp:");
     assert_int_equal(bind(made, (struct sockaddr *)&own, sizeof own), 0);
     assert_int_equal(connect(made, (struct sockaddr *)&where, size), 0);
+    return made;
+}
+
+static void say_nonsense(int stranger)
+{
+    say_raw(stranger, "GET / HTTP/1.1\r\n\r\n", 18);
+}
+
+/** Talks nonsense, from 127.0.0.HOST. @return what it got of the listener's challenge: 0 when it was turned away */
+static size_t talk_nonsense_from(unsigned host)
+{
+    int made = come_from(host);
     const kith_listener_stats before = stats_of(listener);
-    say_raw(made, "GET / HTTP/1.1\r\n\r\n", 18);
+    say_nonsense(made);
     kith_listener_stats now = before;
     while (now.refused + now.turned_away == before.refused + before.turned_away) {
         serve_next();
@@ -126,6 +138,28 @@ static void what_was_failed_is_forgotten(void **state)
         come_with(&right);
 }
 
+/* They were let in before the first of them had failed; what exceeds the bound is forgotten as the rest is. */
+static void those_who_fail_all_at_once_are_forgotten_as_soon(void **state)
+{
+    enum { MAX = 100, STRANGERS = 200 };
+    int strangers[STRANGERS];
+    (void)state;
+    listen_counting("tcp:127.0.0.1:0", MAX);
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        strangers[i] = come_from(2);
+        while (stats_of(listener).handshakes == i)
+            serve_next();
+    }
+    for (unsigned i = 0; i < STRANGERS; i++)
+        say_nonsense(strangers[i]);
+    while (stats_of(listener).refused < STRANGERS)
+        serve_next();
+    for (unsigned i = 0; i < STRANGERS; i++)
+        close(strangers[i]);
+    while (talk_nonsense_from(2) == 0) /* for 1/100 of a minute, and not for a whole one */
+        ;
+}
+
 /* There is room for some 1,000: the first ones are forgotten early, and the last ones are known. */
 static void those_who_failed_last_are_known(void **state)
 {
@@ -144,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FAILURE_TEST(a_user_who_fails_too_often_is_turned_away), FAILURE_TEST(without_a_bound_nobody_is),
         FAILURE_TEST(another_address_is_not_affected),           FAILURE_TEST(what_was_failed_is_forgotten),
+        FAILURE_TEST(those_who_fail_all_at_once_are_forgotten_as_soon),
         FAILURE_TEST(those_who_failed_last_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
