@@ -9,10 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    TEXT_MAX = 8 << 20,    /* of what is shown: a small value may hold one list so often that its text has no end */
-    COPIES_MAX = 128 << 20 /* bytes of cells that are held more than once */
-};
+enum { COPIES_MAX = 128 << 20 }; /* bytes of cells that are held more than once */
 
 int contents_check(const struct cells *cells, const struct slice *slice, size_t times)
 {
@@ -105,15 +102,15 @@ const char *contents_type_name(const kith_value *value)
     return named ? class : value_type_name(value);
 }
 
-int contents_text(const kith_value *value, kith_bytes *text)
+int contents_text(const kith_value *value, size_t max, kith_bytes *text)
 {
-    return value_show(value, text, TEXT_MAX, show_proxy, NULL);
+    return value_show(value, text, max, show_proxy, NULL);
 }
 
 int contents_show(struct request *request, const kith_value *value)
 {
     kith_bytes text;
-    int code = contents_text(value, &text);
+    int code = contents_text(value, CONTENTS_TEXT_MAX, &text);
     if (code < 0)
         return code;
     kith_value *shown = kith_value_str_sized(request->arena, text.data, text.size);

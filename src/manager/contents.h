@@ -24,8 +24,12 @@ int contents_of_dictionary(kith_arena *arena, const struct dictionary *dictionar
 /** Answers how Python shows a value, in which proxies look like Python's. */
 int contents_show(struct request *request, const kith_value *value);
 
+/** The longest texts: of what is shown for its own sake, a small value may hold one list so often that its text has no
+ *  end; and of what is in an error's text. */
+enum { CONTENTS_TEXT_MAX = 8 << 20, CONTENTS_ERROR_MAX = 1 << 16 };
+
 /** A text of what Python shows of a value. @param text  receives it; free it with kith_bytes_free */
-int contents_text(const kith_value *value, kith_bytes *text);
+int contents_text(const kith_value *value, size_t max, kith_bytes *text);
 
 /** What Python calls the type of a value: of a proxy, its class. @return it; it lives as long as the value */
 const char *contents_type_name(const kith_value *value);

@@ -353,11 +353,22 @@ int shared_queue_walk(struct shared_queue *shared, int (*visit)(void *context, c
     return code < 0 ? code : kith_queue_walk(shared->queue, show, &tour);
 }
 
+static struct shared_queue *hold(struct shared_queue *shared)
+{
+    if (shared)
+        object_hold(shared->object);
+    return shared;
+}
+
+/* A call that waits may be what holds a queue, and be answered; and one queue may hold the next. */
 void shared_queues_changed(struct server *server)
 {
-    for (struct shared_queue *shared = server->shared_queues; shared; shared = shared->next) {
+    struct shared_queue *shared = hold(server->shared_queues), *next;
+    for (; shared; shared = next) {
         if (shared->expects)
             shared_queue_changed(server, shared->object);
+        next = hold(shared->next);
+        object_drop(server, shared->object);
     }
 }
 

@@ -175,7 +175,7 @@ static int repr(struct request *request)
     kith_bytes shown;
     int code = read_items(array, request->arena, &items);
     if (code == 0)
-        code = contents_text(items, &shown);
+        code = contents_text(items, CONTENTS_TEXT_MAX, &shown);
     if (code < 0)
         return code;
     size_t size = sizeof "array('i', )" + shown.size;

@@ -153,7 +153,7 @@ static int count(struct request *request)
 static int not_in_list(struct request *request, const kith_value *value)
 {
     kith_bytes text;
-    int code = contents_text(value, &text);
+    int code = contents_text(value, CONTENTS_ERROR_MAX, &text);
     if (code < 0)
         return code;
     code = request_raise(request, "ValueError", "%s is not in list", (const char *)text.data);

@@ -159,7 +159,7 @@ static int show_attribute(const kith_value *pair, char **text)
     *text = NULL;
     if (code < 0 || *name == '_')
         return code;
-    code = contents_text(kith_value_at(pair, 1), &shown);
+    code = contents_text(kith_value_at(pair, 1), CONTENTS_TEXT_MAX, &shown);
     if (code < 0)
         return code;
     size_t size = strlen(name) + 1 + shown.size + 1;

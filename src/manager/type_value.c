@@ -64,7 +64,7 @@ static int repr(struct request *request)
     kith_bytes text;
     int code = read_content(content_of(request), request->arena, parts);
     if (code == 0)
-        code = contents_text(kith_value_tuple(request->arena, parts, 2), &text); /* ('i', 3) */
+        code = contents_text(kith_value_tuple(request->arena, parts, 2), CONTENTS_TEXT_MAX, &text); /* ('i', 3) */
     if (code < 0)
         return code;
     size_t size = sizeof "Value" + text.size;

@@ -153,6 +153,45 @@ static void an_update_may_take_away_what_it_comes_from(void **state)
     }
 }
 
+/* A client's part of a queue in shared memory. */
+static kith_queue *take_share(kith_connection *of, const char *id)
+{
+    kith_queue *queue;
+    int files[2];
+    ask(of, "", "kith_share", "(s)", id);
+    for (int i = 0; i < 2; i++) /* the queue's own, and the note's */
+        assert_code(kith_connection_recv_fd(of, &files[i], KITH_SECONDS(60)), 0);
+    assert_string_equal(answer(of), "True");
+    assert_code(kith_queue_from_fd(&queue, files[0]), 0);
+    close(files[1]);
+    return queue;
+}
+
+/* A call that waits is all that holds a queue. Room is made for it in shared memory, by one who ends then. */
+static void a_queue_may_end_with_the_call_that_waited_for_it(void **state)
+{
+    (void)state;
+    char message[20];
+    size_t size;
+    kith_connection *other = join();
+    assert_string_equal(call(other, "", "kith_hello", "()"), call(client, "", "kith_hello", "()"));
+    const char *first = create(client, "Queue", "()"), *id = create(client, "Queue", "(i)", 1);
+    kith_queue *queue = take_share(other, id);
+    kith_queue_free(take_share(other, first));
+    assert_call("None", id, "put", "(i)", 1);
+    ask(client, id, "put", "(i)", 2);
+    until_waiting(1);
+    assert_string_equal(call(other, "", "decref", "(s)", first), "None");
+    assert_string_equal(call(other, "", "decref", "(s)", id), "None");
+    assert_code(kith_queue_get(queue, message, sizeof message, &size, KITH_NOWAIT), 0);
+    leave(other);
+    assert_string_equal(answer(client), "None");
+    assert_call("None", "", "dummy", "()"); /* behind all that the end of the other has led to */
+    assert_int_equal(stats().shared_queues, 0);
+    assert_int_equal(stats().objects, 0);
+    kith_queue_free(queue);
+}
+
 #define HOSTILE_TEST(name) cmocka_unit_test_setup_teardown(name, begin, tear_down)
 
 int main(void)
@@ -164,6 +203,7 @@ int main(void)
         HOSTILE_TEST(copies_of_what_is_kept_once_are_bounded),
         HOSTILE_TEST(what_is_handed_out_again_takes_no_more_memory),
         HOSTILE_TEST(ranges_go_to_the_ends_of_what_a_number_can_be),
+        HOSTILE_TEST(a_queue_may_end_with_the_call_that_waited_for_it),
         HOSTILE_TEST(an_update_may_take_away_what_it_comes_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
