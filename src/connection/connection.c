@@ -88,6 +88,17 @@ void connection_give_up(kith_connection *connection, struct channel *channel)
     end(connection, true);
 }
 
+void connection_abandon(kith_connection *connection)
+{
+    forks_block();
+    if (connection->open) { /* else who started this child has closed it */
+        inherit_remove(&connection->heirloom);
+        connection->open = false;
+        close(connection->channel.socket);
+    }
+    forks_allow();
+}
+
 void connection_set_renewal(kith_connection *connection, const struct renewal *renewal)
 {
     connection->renewal = *renewal;

@@ -72,6 +72,10 @@ void connection_read_ahead(kith_connection *connection, bool alone);
 /** Closes the channel and forgets what has come; the handle stays open for another channel. Not under forks_block. */
 void connection_shut(kith_connection *connection);
 
+/** In a child that was forked while another thread of its parent's used the connection: closes the descriptor, so that
+ *  the peer sees the parent's end, and leaves the rest, which may be half changed, as it is. Nobody uses it any more. */
+void connection_abandon(kith_connection *connection);
+
 /** Takes its channel out of a connection that nothing was received on: the handle is closed. Under forks_block. */
 void connection_give_up(kith_connection *connection, struct channel *channel);
 

@@ -181,10 +181,12 @@ static struct thread_line *left;
 
 static void leave(struct thread_line *line)
 {
-    if (!line->busy) {
-        kith_connection_free(line->connection); /* else the server would not see the parent's end */
-        line->connection = NULL;
-    }
+    /* It must not stay open here, or the server would not see the parent's end. */
+    if (line->busy)
+        connection_abandon(line->connection);
+    else
+        kith_connection_free(line->connection);
+    line->connection = NULL;
     forks_block();
     line->next_of_manager = left;
     left = line;

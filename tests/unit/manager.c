@@ -309,6 +309,55 @@ static void test_a_child_that_frees_takes_nothing_along(void **state)
     kith_proxy_free(shared);
 }
 
+static int report[2], go[2]; /* pipes */
+
+static void *take_one(void *queue)
+{
+    kith_value *value;
+    (void)!kith_proxy_get(queue, arena, &value, KITH_FOREVER);
+    return NULL;
+}
+
+/** A thread waits in a call; then comes a child, which lives on when this process ends. */
+static int leave_a_child(void)
+{
+    pthread_t thread;
+    char byte;
+    close(go[1]);
+    EXPECT(pthread_create(&thread, NULL, take_one, shared) == 0);
+    EXPECT(read(go[0], &byte, 1) == 1);
+    pid_t child = fork();
+    if (child == 0) {
+        EXPECT(kith_proxy_qsize(shared) == 0);
+        EXPECT(write(report[1], "", 1) == 1);
+        (void)!read(go[0], &byte, 1); /* until the test is over */
+        _exit(0);
+    }
+    EXPECT(read(report[0], &byte, 1) == 1);
+    _exit(0);
+}
+
+static void test_a_child_does_not_hold_up_its_parents_end(void **state)
+{
+    (void)state;
+    kith_value *value;
+    shared = make("JoinableQueue");
+    assert_int_equal(pipe(report), 0);
+    assert_int_equal(pipe(go), 0);
+    pid_t pid = apart_start(leave_a_child);
+    wait_until(stats().waiting == 1);
+    assert_int_equal(write(go[1], "", 1), 1);
+    assert_int_equal(apart_wait(pid), 0);
+    wait_until(stats().waiting == 0);
+    assert_code(kith_proxy_put(shared, kith_value_int(arena, 1), PATIENCE), 0);
+    assert_code(kith_proxy_get(shared, arena, &value, KITH_NOWAIT), 0);
+    for (int i = 0; i < 2; i++) {
+        close(report[i]);
+        close(go[i]);
+    }
+    kith_proxy_free(shared);
+}
+
 /* ---- proxies as values ---- */
 
 static void test_a_proxy_goes_from_manager_to_manager(void **state)
@@ -664,6 +713,8 @@ int main(void)
         BY_TCP(test_a_child_that_ends_takes_nothing_along),
         BY_UNIX(test_a_child_that_frees_takes_nothing_along),
         BY_TCP(test_a_child_that_frees_takes_nothing_along),
+        BY_UNIX(test_a_child_does_not_hold_up_its_parents_end),
+        BY_TCP(test_a_child_does_not_hold_up_its_parents_end),
         BY_UNIX(test_a_proxy_goes_from_manager_to_manager),
         BY_TCP(test_a_proxy_goes_from_manager_to_manager),
         BY_UNIX(test_a_proxy_goes_through_a_pipe),
