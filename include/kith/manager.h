@@ -219,7 +219,7 @@ typedef struct kith_manager_options {
     int refuse_md5;      /**< see kith_client_options, as for the next two */
     const kith_tls_options *tls;
     int retry;            /**< counts for kith_manager_connect only: who calls later is told at once */
-    uint64_t max_message; /**< the longest reply, in bytes; 0: no bound but memory */
+    uint64_t max_message; /**< the longest reply, in bytes, and then all stays on sockets; 0: no bound but memory */
     int no_shared_memory; /**< stay on sockets, also on the server's host */
 } kith_manager_options;
 

@@ -1,7 +1,6 @@
 #include "manager/page_client.h"
 
 #include "base/error.h"
-#include "connection/connection.h"
 #include "manager/page.h"
 #include "manager/question.h"
 #include "manager/thread_line.h"
@@ -79,8 +78,8 @@ static int count_call(struct thread_line *line, deadline until)
     client->since = os_clock_now();
     if (before == 0 || client->since - before > BUSY_TIME)
         return 0;
-    /* A page keeps no bound for answers, and with one CPU, to spin is to keep the server from answering. */
-    client->refused = line->connection->bound > 0 || os_cpu_count() == 1 || !thread_line_takes_descriptors(line);
+    /* With one CPU, to spin is to keep the server from answering. */
+    client->refused = os_cpu_count() == 1 || !thread_line_takes_descriptors(line);
     return client->refused ? 0 : ask(line, until);
 }
 

@@ -6,6 +6,7 @@
 #include "manager/server.h"
 #include "os/clock.h"
 #include "os/memory.h"
+#include "os/named.h"
 #include "os/socket.h"
 #include "os/thread.h"
 #include "queue/counts.h"
@@ -125,6 +126,9 @@ static int note_make(struct shared_queue *shared)
     if (code >= 0)
         code = os_memory_map(&memory, shared->note_file, 0, sizeof *shared->note);
     shared->note = memory;
+    /* What is left are for clients' connections: this is but a short cut. */
+    if (code >= 0 && !os_file_leaves_room(shared->note_file))
+        code = -EMFILE;
     return code < 0 ? error_fail(code, "no memory to share a queue: %s", kith_strerror(code)) : 0;
 }
 

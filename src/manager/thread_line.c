@@ -7,6 +7,7 @@
 #include "connection/connection.h"
 #include "manager/exception.h"
 #include "manager/server_call.h"
+#include "os/named.h"
 #include "os/process.h"
 #include "os/socket.h"
 #include "os/stream.h"
@@ -410,16 +411,13 @@ int thread_line_exchange(struct thread_line *line, kith_bytes *answer, deadline 
 bool thread_line_takes_descriptors(const struct thread_line *line)
 {
     const kith_manager *manager = line->manager;
-    if (!manager->is_kith || manager->no_shared_memory || !line->connection->is_unix)
+    if (!manager->is_kith || manager->no_shared_memory || !line->connection->is_unix || line->connection->bound > 0)
         return false;
-    int copies[2];
-    for (int i = 0; i < 2; i++)
-        copies[i] = os_stream_copy(line->connection->channel.socket);
-    for (int i = 0; i < 2; i++) {
-        if (copies[i] >= 0)
-            close(copies[i]);
-    }
-    return copies[0] >= 0 && copies[1] >= 0;
+    int copy = os_stream_copy(line->connection->channel.socket);
+    if (copy < 0)
+        return false;
+    close(copy);
+    return os_file_leaves_room(copy);
 }
 
 int thread_line_receive_fd(struct thread_line *line, int *fd, deadline until)

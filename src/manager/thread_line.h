@@ -59,8 +59,8 @@ int thread_line_settle(struct thread_line *line, deadline until);
 /** What the first answer that was owed, and told of an exception, says: once. @return 0; the exception's code */
 int thread_line_mistake(struct thread_line *line);
 
-/** Whether the server may send descriptors: it is a kith server on this host, shared memory is wanted, and this process
- *  can have two descriptors more. */
+/** Whether the server may send descriptors of shared memory: it is a kith server on this host, shared memory is wanted,
+ *  there is no bound for answers, which shared memory keeps not, and this process has descriptors to spare. */
 bool thread_line_takes_descriptors(const struct thread_line *line);
 
 /** Receives a descriptor. @return 0; -ENOMSG when an answer comes next; as thread_line_receive */

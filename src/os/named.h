@@ -45,6 +45,10 @@ int os_file_clear(int file);
 /** A second descriptor of the same file, closed on exec. @return it, or -EBADF, -EMFILE */
 int os_file_duplicate(int file);
 
+/** Whether the lower half of the descriptors that this process may have is not all in use: a new one, of which this is
+ *  the latest, has the lowest number that is free. */
+bool os_file_leaves_room(int file);
+
 /** How many may hold a file at the same time. Who holds it does so through all copies of this descriptor, in children,
  *  too; the system lets go for them when the last one is closed, however that comes. */
 enum os_hold { OS_HOLD_SHARED, OS_HOLD_ALONE };

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static kith_proxy *queue;     /* of a client that has shared memory */
 static kith_manager *far;     /* one that has not, and */
@@ -446,6 +447,57 @@ static void clients_that_stay_on_sockets_do_not_share(void **state)
     end_queue();
 }
 
+static void clients_with_a_bound_do_not_share(void **state)
+{
+    (void)state;
+    kith_value *value;
+    static const char longer[200];
+    begin_queue(0);
+    kith_manager *bounded = connect_with(&(kith_manager_options){ .max_message = 150 });
+    kith_proxy *own = get_proxy(bounded, "queue");
+    use_for_long(own);
+    assert_code(kith_proxy_put(queue, kith_value_bytes(arena, longer, sizeof longer), KITH_FOREVER), 0);
+    assert_code(kith_proxy_get(own, arena, &value, KITH_FOREVER), KITH_ELIMIT);
+    kith_proxy_free(own);
+    kith_manager_free(bounded);
+    end_queue();
+}
+
+static void use_until_refused_or_shared(kith_proxy *own)
+{
+    for (int i = 0; i < 200; i++) {
+        put(own, i);
+        assert_int_equal(get(own), i);
+    }
+    kith_arena_reset(arena);
+}
+
+/* A server has connections to make, and a client files to open. */
+static void descriptors_are_left_for_others(void **state)
+{
+    enum { QUEUES = 40, LIMIT = 80 };
+    (void)state;
+    kith_proxy *queues[QUEUES];
+    struct rlimit before, low;
+    begin_shared(0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = before;
+    low.rlim_cur = LIMIT;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    for (int i = 0; i < QUEUES; i++) {
+        queues[i] = get_proxy(manager, "Queue");
+        use_until_refused_or_shared(queues[i]);
+    }
+    int in_use = descriptors();
+    unsigned shared = stats_now().shared_queues;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_in_range(in_use, 0, LIMIT / 2 + 5);
+    assert_in_range(shared, 1, LIMIT / 4);
+    for (int i = 0; i < QUEUES; i++)
+        kith_proxy_free(queues[i]);
+    end_queue();
+}
+
 /* ---- processes and ends ---- */
 
 static int use_in_child(void)
@@ -639,6 +691,8 @@ int main(void)
         with_server(queues_whose_memory_counts_stay_at_the_server),
         with_server(queues_with_restrictions_stay_at_the_server),
         with_server(clients_that_stay_on_sockets_do_not_share),
+        with_server(clients_with_a_bound_do_not_share),
+        with_server(descriptors_are_left_for_others),
         with_server(a_forked_child_uses_it),
         with_server(a_child_that_has_the_server_does_not_end_it),
         with_server(shutdown_ends_it_for_all),

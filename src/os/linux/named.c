@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,6 +87,12 @@ int os_file_clear(int file)
 int os_file_duplicate(int file)
 {
     return or_error(fcntl(file, F_DUPFD_CLOEXEC, 0));
+}
+
+bool os_file_leaves_room(int file)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) < 0 || (rlim_t)file < limit.rlim_cur / 2;
 }
 
 int os_file_hold(int file, enum os_hold how)
