@@ -7,6 +7,7 @@
 #include "manager/thread_line.h"
 #include "os/memory.h"
 #include "os/named.h"
+#include "queue/counts.h"
 #include "value/pickle_out.h"
 
 #include <kith/codec.h>
@@ -248,8 +249,10 @@ int near_queue_task_done(kith_proxy *proxy)
     int code = begin(proxy, &line, &near);
     if (code != 0)
         return code;
-    if (kith_queue_task_done(near->queue) < 0)
+    code = queue_finish(near->queue);
+    if (code < 0)
         return NEAR_NOT; /* the server has the words for it */
-    tell(proxy, line, near, NOTE_JOINERS);
+    if (code > 0)
+        tell(proxy, line, near, NOTE_JOINERS);
     return 0;
 }

@@ -10,6 +10,9 @@
 uint64_t queue_count_puts(const kith_queue *queue);
 uint64_t queue_count_gets(const kith_queue *queue);
 
+/** As kith_queue_task_done. @return also 1, when with that all are done that were put; not with redelivery */
+int queue_finish(kith_queue *queue);
+
 /** Whether all messages are done, or once were, when at least so many had been put: what kith_queue_join waits for. */
 bool queue_was_done(const kith_queue *queue, uint64_t least);
 

@@ -65,7 +65,7 @@ static int finish_one(struct queue_shared *shared, uint64_t *count)
     return 0;
 }
 
-int kith_queue_task_done(kith_queue *queue)
+int queue_finish(kith_queue *queue)
 {
     deadline until;
     struct os_thread *self;
@@ -78,10 +78,17 @@ int kith_queue_task_done(kith_queue *queue)
     robust_pending(self, &shared->joiners);
     uint64_t done = 0;
     code = finish_one(shared, &done);
-    if (code == 0 && done == count_puts(shared))
+    bool all = code == 0 && done == count_puts(shared);
+    if (all)
         joiners_wake(shared, done);
     robust_pending(self, NULL);
-    return code;
+    return all ? 1 : code;
+}
+
+int kith_queue_task_done(kith_queue *queue)
+{
+    int code = queue_finish(queue);
+    return code < 0 ? code : 0;
 }
 
 /** Sleeps on what tells that all is done, too: see sync/word.h.

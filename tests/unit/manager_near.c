@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <time.h>
 
 static kith_proxy *queue;     /* of a client that has shared memory */
 static kith_manager *far;     /* one that has not, and */
@@ -293,6 +294,35 @@ static void the_last_that_is_done_wakes_who_joins(void **state)
         done(sides[i / 2]);
         pthread_join(thread, NULL);
     }
+    end_queue();
+}
+
+/** The CPU time that the server's thread has taken, in nanoseconds. */
+static int64_t server_work(void)
+{
+    clockid_t clock;
+    struct timespec time;
+    assert_int_equal(pthread_getcpuclockid(server_thread, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &time), 0);
+    return time.tv_sec * (int64_t)1000000000 + time.tv_nsec;
+}
+
+static void only_the_last_that_is_done_tells_the_server(void **state)
+{
+    enum { COUNT = 5000, LITTLE = 2000000 /* ns; the server's work for so many calls takes several times as long */ };
+    (void)state;
+    begin_shared(0);
+    for (int i = 0; i < COUNT; i++)
+        put(queue, i);
+    pthread_t thread = begin_to_wait(wait_to_join, far_queue, NULL);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(get(queue), i);
+    int64_t before = server_work();
+    for (int i = 0; i < COUNT - 1; i++)
+        assert_code(kith_proxy_task_done(queue), 0);
+    assert_in_range(server_work() - before, 0, LITTLE);
+    done(queue);
+    pthread_join(thread, NULL);
     end_queue();
 }
 
@@ -683,6 +713,7 @@ int main(void)
         with_server(a_put_wakes_who_waits_at_the_server),
         with_server(a_get_wakes_who_waits_for_room),
         with_server(the_last_that_is_done_wakes_who_joins),
+        with_server(only_the_last_that_is_done_tells_the_server),
         with_server(who_waits_when_it_is_shared_is_woken),
         with_server(what_was_unfinished_before_is_so_still),
         with_server(what_a_client_got_and_never_read_is_the_next_one),
