@@ -4,6 +4,7 @@
 #include "manager/thread_line.h"
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "connection/connection.h"
 #include "manager/exception.h"
 #include "manager/server_call.h"
@@ -17,6 +18,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* How long a thread that ends waits for answers that it is owed. */
@@ -100,12 +102,20 @@ static void free_line(struct thread_line *line)
     free(line);
 }
 
-/* Answers that nobody has read would look to the server as if we had been killed. */
+/* Answers that nobody has read would look to the server as if we had been killed. The manager may be gone by now: who
+ * was told that a thread's work is done need not wait for its end. */
 static void part(struct thread_line *line)
 {
     deadline until;
-    if (line->connection && line->owed && deadline_from(FAREWELL, &until) == 0)
-        (void)thread_line_settle(line, until);
+    kith_bytes answer;
+    int code = line->connection ? deadline_from(FAREWELL, &until) : 0;
+    while (line->owed > 0 && (code == 0 || code == -EINTR)) {
+        code = kith_connection_recv(line->connection, &answer, client_timeout(until));
+        if (code == 0) {
+            kith_bytes_free(&answer);
+            line->owed--;
+        }
+    }
     free_line(line);
 }
 
@@ -276,6 +286,17 @@ static int find_or_make(kith_manager *manager, struct thread_line **line)
 
 /* ---- making the connection ---- */
 
+/* Cuts it off where it is no text, as in the middle of a character: Python would not read it. */
+static void keep_text(char *bytes)
+{
+    size_t size = 1;
+    for (char *at = bytes; size > 0; at += size) {
+        size = *at ? utf8_character(at, strlen(at), false) : 0;
+        if (size == 0)
+            *at = '\0';
+    }
+}
+
 /* The name by which CPython's server knows it: "MainProcess", "MainProcess|Thread-17". */
 static void name_of_thread(char name[128])
 {
@@ -285,6 +306,7 @@ static void name_of_thread(char name[128])
         snprintf(name, 128, "%s", process);
     else
         snprintf(name, 128, "%.100s|Thread-%lu", process, (unsigned long)thread->id);
+    keep_text(name);
 }
 
 static int connect_line(struct thread_line *line, deadline until)

@@ -693,6 +693,21 @@ static void test_fork(void)
 }
 
 /* Proxies come and go, and nothing is left. */
+/* Servers are told the name of who connects, or as much of it as there is room for. */
+static void test_names(void)
+{
+    enum { LETTERS = 100 };
+    char name[2 * LETTERS + 2] = "x";
+    for (int i = 0; i < LETTERS; i++)
+        strcat(name, "\u00fc");
+    kith_proxy *event = make("Event", KITH_NO_ARGS);
+    OK(kith_process_set_name(kith_process_current(), name));
+    in_thread(setter, event);
+    OK(kith_process_set_name(kith_process_current(), name + 1));
+    SAME(kith_proxy_event_is_set(event), 1);
+    kith_proxy_free(event);
+}
+
 static void test_references(void)
 {
     int before = kith_manager_number_of_objects(manager);
@@ -780,7 +795,7 @@ static const struct {
     { "own_type", test_own_type }, { "timeout", test_timeout },   { "interrupted", test_interrupted },
     { "threads", test_threads },   { "fork", test_fork },         { "references", test_references },
     { "killed", test_killed },     { "shutdown", test_shutdown }, { "wrong_key", test_wrong_key },
-    { "handle", test_handle },
+    { "names", test_names },       { "handle", test_handle },
 };
 
 int main(int count, char **arguments)

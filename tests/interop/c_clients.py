@@ -99,7 +99,7 @@ def running(address, what):
 
 
 FAMILIES = "queue", "many", "list", "dict", "values", "locks", "signals"
-OTHERS = "refusals", "nested", "timeout", "interrupted", "threads", "fork", "references", "wrong_key", "handle"
+OTHERS = "refusals", "nested", "timeout", "interrupted", "threads", "fork", "names", "references", "wrong_key", "handle"
 
 
 # ---- a stock server ----
