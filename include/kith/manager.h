@@ -236,7 +236,8 @@ KITH_API KITH_MUST_USE int kith_manager_connect(kith_manager **manager, const ch
  *                  returns, if it is negative, is this call's failure
  *  @param context  handed to it
  *  @param options  NULL for the defaults, and then the authkey is made up; so it is when options has none
- *  @return 0; as kith_process_start, kith_server_new and kith_manager_connect */
+ *  @return 0; as kith_process_start, kith_server_new, kith_server_load and kith_manager_connect; KITH_ECLOSED when the
+ *          child has ended in the middle of set_up */
 KITH_API KITH_MUST_USE int kith_manager_start(kith_manager **manager, int (*set_up)(kith_server *server, void *context),
                                               void *context, const kith_server_options *options);
 

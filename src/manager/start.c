@@ -43,7 +43,8 @@ static int prepare(struct beginning *beginning, kith_server **server)
         if (code < 0)
             return error_fail(code, "%s", error_reason(code, before));
     }
-    return code < 0 ? code : 0;
+    /* The snapshot already now: what is wrong with it is this call's failure. */
+    return code < 0 ? code : kith_server_load(*server);
 }
 
 static int serve(void *argument)

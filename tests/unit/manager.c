@@ -543,6 +543,21 @@ static void test_a_start_that_is_refused(void **state)
     assert_int_equal(kith_process_active_children(NULL, 0), 0);
 }
 
+static void test_a_start_with_a_snapshot_that_is_none(void **state)
+{
+    (void)state;
+    char path[60];
+    snprintf(path, sizeof path, "/tmp/kith-nonsense-%d", (int)getpid());
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("nonsense", file);
+    fclose(file);
+    int code = kith_manager_start(&manager, NULL, NULL, &(kith_server_options){ .snapshot = path });
+    unlink(path);
+    assert_explained(code, KITH_EMALFORMED);
+    assert_int_equal(kith_process_active_children(NULL, 0), 0);
+}
+
 static void test_a_started_server_that_is_killed(void **state)
 {
     (void)state;
@@ -723,6 +738,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_proxy_lives_on_with_the_next_server, begin_to_restart, end_restarted),
         ALONE(test_start),
         ALONE(test_a_start_that_is_refused),
+        ALONE(test_a_start_with_a_snapshot_that_is_none),
         ALONE(test_a_started_server_that_is_killed),
         ALONE(test_a_server_that_is_killed_between_answers),
         ALONE(test_a_started_server_that_is_told_to_end),
