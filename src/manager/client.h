@@ -51,6 +51,9 @@ struct kith_proxy {
 /** Refuses what must not be NULL. @return 0; -EINVAL with the detail */
 int client_check(const void *pointer, const char *what);
 
+/** When a call that begins now is to end; its exception is none so far. @return 0; -EINVAL with the detail */
+int client_deadline(kith_timeout timeout, deadline *until);
+
 /** How long a deadline is away. */
 kith_timeout client_timeout(deadline until);
 

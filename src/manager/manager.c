@@ -17,6 +17,12 @@ int client_check(const void *pointer, const char *what)
     return pointer ? 0 : error_fail(-EINVAL, "%s is NULL", what);
 }
 
+int client_deadline(kith_timeout timeout, deadline *until)
+{
+    exception_forget();
+    return deadline_from(timeout, until);
+}
+
 kith_timeout client_timeout(deadline until)
 {
     if (until == OS_FOREVER)

@@ -247,7 +247,7 @@ int kith_proxy_call(kith_proxy *proxy, const char *method, const kith_value *arg
                     kith_arena *arena, kith_value **result, kith_timeout timeout)
 {
     deadline until;
-    int code = deadline_from(timeout, &until);
+    int code = client_deadline(timeout, &until);
     if (code == 0)
         code = client_check(proxy, "proxy");
     if (code == 0)
@@ -271,7 +271,7 @@ int kith_proxy_call_object(kith_proxy *proxy, kith_proxy **object, const char *m
     deadline until;
     struct thread_line *line;
     kith_value *pair;
-    int code = deadline_from(timeout, &until);
+    int code = client_deadline(timeout, &until);
     if (code == 0)
         code = client_check(object, "object");
     if (code == 0)

@@ -20,7 +20,7 @@ kith_value argument_timeout(kith_timeout timeout)
 int patience_from(struct patience *patience, const kith_value *first, kith_timeout timeout)
 {
     deadline unused;
-    int code = deadline_from(timeout, &unused);
+    int code = client_deadline(timeout, &unused);
     if (code < 0)
         return code;
     patience->block = argument_bool(timeout != KITH_NOWAIT);

@@ -11,8 +11,9 @@ enum { AHEAD_FIRST = 8 };
 int kith_proxy_put(kith_proxy *queue, const kith_value *value, kith_timeout timeout)
 {
     struct patience patience;
-    int code = value ? patience_from(&patience, value, timeout)
-                     : error_refuse_null("value is NULL: the call that should have made it failed", "; before: ");
+    int code = patience_from(&patience, value, timeout);
+    if (code == 0 && !value)
+        code = error_refuse_null("value is NULL: the call that should have made it failed", "; before: ");
     if (code == 0)
         code = near_queue_put(queue, value, timeout);
     return code != NEAR_NOT ? code : call_plain(queue, "put", patience.items, patience.count);
@@ -139,11 +140,12 @@ int kith_proxy_put_many(kith_proxy *queue, const kith_value *items, kith_timeout
 {
     struct patience patience;
     size_t count = kith_value_length(items), done = 0;
-    int kind = kith_value_kind(items);
-    int code = kind == KITH_LIST || kind == KITH_TUPLE
-                   ? patience_from(&patience, NULL, timeout)
-                   : error_fail(-EINVAL, "items are %s: give a list or tuple", kith_kind_name(kind));
-    while (done < count && code == 0) {
+    int kind = kith_value_kind(items), code = client_deadline(timeout, &unused);
+    if (code == 0)
+        code = client_check(queue, "queue");
+    if (code == 0 && ((kind != KITH_LIST && kind != KITH_TUPLE) || count > INT_MAX))
+        code = error_fail(-EINVAL, "items are %s: give a list or tuple, not too long", kith_kind_name(kind));
+    while (code == 0 && done < count) {
         code = near_queue_put(queue, kith_value_at(items, done), timeout);
         done += code == 0;
     }
@@ -205,7 +207,11 @@ int kith_proxy_get_many(kith_proxy *queue, kith_arena *arena, kith_value **value
 {
     struct patience first;
     kith_value *list = NULL;
-    int code = client_check(arena, "arena");
+    int code = client_deadline(timeout, &unused);
+    if (code == 0)
+        code = client_check(queue, "queue");
+    if (code == 0)
+        code = client_check(arena, "arena");
     if (code == 0)
         code = client_check(values, "values");
     if (code == 0 && (max == 0 || max > INT32_MAX))
@@ -247,7 +253,7 @@ int kith_proxy_join(kith_proxy *queue, kith_timeout timeout)
     deadline until;
     int code = client_check(queue, "queue");
     if (code == 0)
-        code = deadline_from(timeout, &until);
+        code = client_deadline(timeout, &until);
     if (code < 0)
         return code;
     if (!queue->manager->is_kith || timeout == KITH_FOREVER)

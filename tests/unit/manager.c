@@ -176,6 +176,33 @@ static void test_a_mistake_harms_no_other_call(void **state)
     kith_proxy_free(queue);
 }
 
+/** A call that raised nothing leaves no exception of the one before. */
+static void raise_one(kith_proxy *queue)
+{
+    assert_explained(kith_proxy_call(queue, "nothing", KITH_NO_ARGS, NULL, NULL, NULL, PATIENCE), KITH_EREMOTE);
+    assert_string_equal(kith_proxy_exception(), "AttributeError");
+}
+
+static void test_who_is_refused_here_has_no_exception(void **state)
+{
+    (void)state;
+    kith_value *value;
+    kith_proxy *queue = make("JoinableQueue");
+    raise_one(queue);
+    assert_explained(kith_proxy_call(queue, "get", KITH_NO_ARGS, NULL, NULL, NULL, -5), -EINVAL);
+    assert_string_equal(kith_proxy_exception(), "");
+    raise_one(queue);
+    assert_explained(kith_proxy_get(queue, arena, &value, -5), -EINVAL);
+    assert_string_equal(kith_proxy_exception(), "");
+    raise_one(queue);
+    assert_explained(kith_proxy_put(queue, NULL, PATIENCE), -EINVAL);
+    assert_string_equal(kith_proxy_exception(), "");
+    raise_one(queue);
+    assert_explained(kith_proxy_put_many(queue, kith_value_list(arena), -5), -EINVAL);
+    assert_string_equal(kith_proxy_exception(), "");
+    kith_proxy_free(queue);
+}
+
 /* ---- many at a time ---- */
 
 enum { PUTTERS = 3, GETTERS = 3, EACH = 1000, ALL = PUTTERS * EACH };
@@ -721,6 +748,7 @@ int main(void)
         BY_UNIX(test_what_a_thread_has_said_counts_when_it_ends),
         BY_UNIX(test_a_mistake_harms_no_other_call),
         BY_TCP(test_a_mistake_harms_no_other_call),
+        BY_UNIX(test_who_is_refused_here_has_no_exception),
         BY_UNIX(test_many_threads_lose_nothing),
         BY_TCP(test_many_threads_lose_nothing),
         BY_UNIX(test_what_finds_no_room_has_nothing_behind_it),
