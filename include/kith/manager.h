@@ -186,7 +186,7 @@ typedef struct kith_type {
 
 /** Adds a type. Not while kith_server_run is in progress.
  *  @return 0; -EEXIST when there is one of that name, as the built-in ones; -EINVAL when something is NULL that must
- *          not be; -ENOMEM */
+ *          not be, as a method's function, or one of save and load when the other is not; -ENOMEM */
 KITH_API KITH_MUST_USE int kith_server_register(kith_server *server, const kith_type *type);
 
 /** @return the keyword arguments of a call: a dict, empty when there are none */

@@ -83,6 +83,12 @@ int kith_server_register(kith_server *server, const kith_type *type)
 {
     if (!server || !type || !type->name || !type->methods)
         return error_fail(-EINVAL, "%s is NULL", !server ? "server" : !type ? "type" : "the type's name or methods");
+    for (const kith_method *method = type->methods; method->name; method++) {
+        if (!method->function)
+            return error_fail(-EINVAL, "the method \"%s\" of \"%s\" has no function", method->name, type->name);
+    }
+    if (!type->save != !type->load)
+        return error_fail(-EINVAL, "the type \"%s\" has only one of save and load", type->name);
     struct kind *kind;
     int code = own_kind_new(&kind, type);
     if (code < 0)

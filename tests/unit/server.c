@@ -51,6 +51,8 @@ static void test_register_refuses(void **state)
     assert_explained(kith_server_register(server, &own), -EEXIST);
     assert_explained(kith_server_register(server, NULL), -EINVAL);
     assert_explained(kith_server_register(server, &(kith_type){ .name = "bare" }), -EINVAL);
+    const kith_method hollow[] = { { .name = "add" }, { .name = NULL } };
+    assert_explained(kith_server_register(server, &(kith_type){ .name = "hollow", .methods = hollow }), -EINVAL);
 }
 
 static void test_published(void **state)
