@@ -51,7 +51,7 @@ struct kith_proxy {
 /** Refuses what must not be NULL. @return 0; -EINVAL with the detail */
 int client_check(const void *pointer, const char *what);
 
-/** When a call that begins now is to end; its exception is none so far. @return 0; -EINVAL with the detail */
+/* As deadline_from, for the head of a call: forgets the last exception, too. */
 int client_deadline(kith_timeout timeout, deadline *until);
 
 /** How long a deadline is away. */

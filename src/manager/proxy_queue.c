@@ -227,6 +227,7 @@ int kith_proxy_get_many(kith_proxy *queue, kith_arena *arena, kith_value **value
     size_t got = kith_value_length(list);
     if (got == 0)
         return code;
+    exception_forget(); /* of the queue.Empty that said that there were no more */
     *values = list;
     return (int)got;
 }

@@ -283,8 +283,12 @@ static void test_what_finds_no_room_has_nothing_behind_it(void **state)
     assert_code(kith_proxy_put_many(queue, five, KITH_MS(1)), 2);
     assert_code(kith_proxy_put_many(queue, five, KITH_NOWAIT), KITH_EFULL);
     assert_code(kith_proxy_get_many(queue, arena, &got, 10, KITH_NOWAIT), 2);
+    assert_string_equal(kith_proxy_exception(), ""); /* that there were no more is no failure */
     assert_int_equal(kith_value_equal(got, kith_value_pack(arena, "[i i]", 1, 2)), 1);
     assert_code(kith_proxy_get_many(queue, arena, &got, 10, KITH_MS(1)), KITH_EEMPTY);
+    assert_string_equal(kith_proxy_exception(), "queue.Empty");
+    assert_explained(kith_proxy_get_many(queue, arena, &got, 10, -7), -EINVAL);
+    assert_string_equal(kith_proxy_exception(), "");
     kith_proxy_free(queue);
 }
 
