@@ -237,9 +237,9 @@ int proxy_check_call(const char *name, const kith_value *args, const kith_value 
     if (!args)
         return error_refuse_null("args are NULL: give KITH_NO_ARGS for none", "; before: ");
     if (args->kind != KITH_TUPLE)
-        return error_fail(-EINVAL, "args are a %s: give a tuple", kith_kind_name(args->kind));
+        return error_fail(-EINVAL, "args are of the kind %s: give a tuple", kith_kind_name(args->kind));
     if (kwargs && kwargs->kind != KITH_DICT)
-        return error_fail(-EINVAL, "kwargs are a %s: give a dict", kith_kind_name(kwargs->kind));
+        return error_fail(-EINVAL, "kwargs are of the kind %s: give a dict", kith_kind_name(kwargs->kind));
     return 0;
 }
 
@@ -290,7 +290,7 @@ int kith_proxy_call_object(kith_proxy *proxy, kith_proxy **object, const char *m
     if (code == ANSWER_OBJECT)
         code = take_object(line, object, pair, until);
     else if (code == ANSWER_VALUE)
-        code = error_fail(KITH_ETYPE, "the method returns a %s, and no object: use kith_proxy_call",
+        code = error_fail(KITH_ETYPE, "the method returns a value of the kind %s, and no object: use kith_proxy_call",
                           kith_kind_name(kith_value_kind(pair)));
     kith_arena_reset(line->arena);
     return code;
@@ -317,7 +317,7 @@ int kith_proxy_from_value(kith_manager *manager, kith_proxy **proxy, const kith_
     if (code == 0)
         code = client_check(proxy, "proxy");
     if (code == 0 && !kith_value_is_proxy(value))
-        code = error_fail(KITH_ETYPE, "a %s is no proxy", kith_kind_name(kith_value_kind(value)));
+        code = error_fail(KITH_ETYPE, "a value of the kind %s is no proxy", kith_kind_name(kith_value_kind(value)));
     if (code == 0)
         code = token_read(proxy_token(value), &type, &address, &id);
     if (code == 0)
