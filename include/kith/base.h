@@ -43,7 +43,7 @@ KITH_API const char *kith_version(void);
 enum kith_error {
     KITH_EEMPTY = -10001,      /**< the queue held nothing in the time given */
     KITH_EFULL = -10002,       /**< the queue had no room in the time given */
-    KITH_ECLOSED = -10003,     /**< this handle was closed, or the queue was shut and is drained */
+    KITH_ECLOSED = -10003,     /**< this handle was closed, the queue was shut and is drained, or the server is gone */
     KITH_EOWNERDEAD = -10004,  /**< acquired, but the owner before died while it held it: check what it protects */
     KITH_EEOF = -10005,        /**< the other side closed the connection; every message it sent has been received */
     KITH_ETRUNCATED = -10006,  /**< the connection ended in the middle of a message */

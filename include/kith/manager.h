@@ -290,12 +290,14 @@ KITH_API KITH_MUST_USE int kith_manager_create(kith_manager *manager, kith_proxy
  *  @param result   receives it; NULL: it is not wanted
  *  @param timeout  how long to wait for the answer. When it ends first, what became of the call is not known; this
  *                  thread's connection is closed, and with it goes what this thread holds of the server's locks
- *  @return 0; KITH_ECLOSED when the server is gone; -ETIMEDOUT; when the method raised an exception, the code that
- *          suits it, KITH_EREMOTE for those that have none, and kith_error_detail has its text (the codes are those of
- *          kith_method_function; threading.BrokenBarrierError: KITH_EBROKEN); KITH_ETYPE also when it returns an
- *          object: use kith_proxy_call_object; as kith_connect, when this thread's connection is to be made, but for
- *          those that say that nobody listens any more, which are KITH_ECLOSED; as kith_pickle_write and
- *          kith_pickle_read; -EINVAL for NULL; -ENOMEM */
+ *  @return 0; KITH_ECLOSED when the server is gone, or has closed this thread's connection, as it does when a message
+ *          is longer than its max_message: what this thread holds of its locks is given back then; -ETIMEDOUT; when
+ *          the method raised an exception, the code that suits it, KITH_EREMOTE for those that have none, and
+ *          kith_error_detail has its text (the codes are those of kith_method_function;
+ *          threading.BrokenBarrierError: KITH_EBROKEN); KITH_ETYPE also when it returns an object: use
+ *          kith_proxy_call_object; as kith_connect, when this thread's connection is to be made, but for those that
+ *          say that nobody listens any more, which are KITH_ECLOSED; as kith_pickle_write and kith_pickle_read; -EINVAL
+ *          for NULL; -ENOMEM */
 KITH_API KITH_MUST_USE int kith_proxy_call(kith_proxy *proxy, const char *method, const kith_value *args,
                                            const kith_value *kwargs, kith_arena *arena, kith_value **result,
                                            kith_timeout timeout);

@@ -21,7 +21,7 @@ static const struct meaning meanings[] = {
     { 0, "OK", "success" },
     { KITH_EEMPTY, "KITH_EEMPTY", "the queue held nothing in the time given" },
     { KITH_EFULL, "KITH_EFULL", "the queue had no room in the time given" },
-    { KITH_ECLOSED, "KITH_ECLOSED", "the handle is closed, or the queue or pool is shut" },
+    { KITH_ECLOSED, "KITH_ECLOSED", "the handle is closed, the queue or pool is shut, or the server is gone" },
     { KITH_EOWNERDEAD, "KITH_EOWNERDEAD", "acquired, but its owner before died while it held it" },
     { KITH_EEOF, "KITH_EEOF", "the other side closed the connection" },
     { KITH_ETRUNCATED, "KITH_ETRUNCATED", "the connection ended in the middle of a message" },

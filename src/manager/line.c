@@ -31,8 +31,10 @@ static size_t serve_one(struct line *line, const unsigned char *bytes, size_t ha
     size_t header, size, next_header, next_size;
     int code = line_frame(line, bytes, have, &header, &size);
     if (code <= 0) {
-        if (code < 0)
-            line_hang_up(line, "what it sent is no message, or too long a one");
+        if (code == KITH_ELIMIT)
+            line_hang_up(line, "its message is longer than max_message allows");
+        else if (code < 0)
+            line_hang_up(line, "what it sent is no message");
         return 0;
     }
     size_t used = header + size;

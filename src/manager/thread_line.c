@@ -379,6 +379,12 @@ int thread_line_fail(struct thread_line *line, int code)
 {
     kith_manager *manager = line->manager;
     thread_line_drop(line);
+    if (manager->is_kith && (is_end(code) || line == manager->keeper))
+        atomic_fetch_add_explicit(&manager->life, 1, memory_order_relaxed);
+    if (is_end(code))
+        return error_fail(KITH_ECLOSED,
+                          "the server at %s is gone, or has closed this line, as for a message beyond its max_message",
+                          manager->address);
     if (code == -ETIMEDOUT)
         return error_fail(code, "the server at %s has not answered in time: what became of the call is not known",
                           manager->address);
