@@ -265,7 +265,9 @@ KITH_API void kith_manager_free(kith_manager *manager);
 
 /** Stands for an object of a server. The object lives as long as somebody has a proxy of it, some other object holds
  *  one, or it is published. A proxy may be used by several threads at the same time, and in children that are
- *  forked. kith/proxy.h has calls for the built-in types. */
+ *  forked: each of these has a reference of its own once it has used it, and gives it back by kith_proxy_free. A kith
+ *  server takes it back when the child ends; a stock one keeps the object then. kith/proxy.h has calls for the built-in
+ *  types. */
 typedef struct kith_proxy kith_proxy;
 
 /** Creates an object, or asks for a published one.
