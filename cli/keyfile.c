@@ -33,6 +33,8 @@ static int find_folder(const struct command *command, char **folder)
 static int find_place(const struct command *command, const char *address, char **path)
 {
     char *folder;
+    if (strcmp(address, "unix:") == 0 || strcmp(address, "unix:@") == 0)
+        return command_fail(command, "\"%s\" has no name: write unix:/run/jobs, or unix:@jobs", address);
     if (strncmp(address, "unix:", 5) == 0 && address[5] != '@') {
         int made = asprintf(path, "%s.key", address + 5);
         return made < 0 ? command_fail(command, "%s", strerror(ENOMEM)) : STATUS_GOOD;
@@ -41,6 +43,8 @@ static int find_place(const struct command *command, const char *address, char *
         return command_fail(command,
                             "a server at a socket that was handed over has no place for an authkey of its own: "
                             "give one with --authkey-file");
+    if (strncmp(address, "unix:", 5) != 0 && strncmp(address, "tcp:", 4) != 0)
+        return command_fail(command, "\"%s\" is no address: it begins neither with unix: nor with tcp:", address);
     int status = find_folder(command, &folder);
     if (status != STATUS_GOOD)
         return status;

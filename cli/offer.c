@@ -67,6 +67,18 @@ static int read_json(const struct reading *reading, kith_value **value, const vo
     return kith_json_read(reading->arena, value, text, size) < 0 ? failed(reading) : STATUS_GOOD;
 }
 
+/* An argument as it stands. What begins with a letter is most often a text whose quotes are missing, or were the
+ * shell's. */
+static int read_word(const struct reading *reading, kith_value **value, const char *text, size_t size)
+{
+    if (kith_json_read(reading->arena, value, text, size) == 0)
+        return STATUS_GOOD;
+    if (!isalpha((unsigned char)*text))
+        return failed(reading);
+    return command_fail(reading->command, "--object %s: %s is no JSON: a text has quotes, as in 'n=Value(\"i\",0)'",
+                        reading->whole, text);
+}
+
 static int read_file(const struct reading *reading, kith_value **value, const char *path)
 {
     char *text = NULL;
@@ -94,7 +106,7 @@ static int take_value(struct reading *reading, kith_value **value, char *end)
     *end = text[length];
     text[length] = '\0';
     reading->at = text + length + (*end != '\0');
-    return *text == '@' ? read_file(reading, value, text + 1) : read_json(reading, value, text, length);
+    return *text == '@' ? read_file(reading, value, text + 1) : read_word(reading, value, text, length);
 }
 
 /* @return the keyword that comes next, cut off; NULL when none does */

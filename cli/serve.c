@@ -32,7 +32,10 @@ static const char help[] = "usage: kith serve [OPTION...] [ADDRESS]\n"
                            "                           with an ARGUMENT of JSON, or @FILE with JSON in it, with\n"
                            "                           KEYWORD= before it or not: jobs=Queue, jobs=Queue(100),\n"
                            "                           'jobs=JoinableQueue(maxsize=100,redeliver=true)',\n"
-                           "                           'limits=dict({\"hosts\": 3}),read-only', conf=dict(@FILE)\n"
+                           "                           'limits=dict({\"hosts\": 3}),read-only', conf=dict(@FILE),\n"
+                           "                           'count=Value(\"i\",0)'. TYPE is one of Queue, JoinableQueue,\n"
+                           "                           list, dict, set, Namespace, Value, Array, Event, Lock,\n"
+                           "                           RLock, Semaphore, BoundedSemaphore, Condition, Barrier\n"
                            "  --only-published         clients can make no objects of their own\n"
                            "  --no-shutdown            clients can't end the server\n"
                            "  --keep-locks             what a dead client held stays held, as in CPython\n"
@@ -85,6 +88,11 @@ static int publish(kith_server *server, const struct offer *offers, size_t count
 {
     for (const struct offer *offer = offers; offer < offers + count; offer++) {
         int code = kith_server_publish(server, offer->name, offer->type, offer->args, offer->kwargs, &offer->access);
+        if (code == -EPERM && strcmp(offer->type, "Pool") == 0)
+            return command_fail(&command_serve,
+                                "--object %s=Pool: a pool's tasks are functions of the server's program, and this one "
+                                "has none: write a server of your own, with kith_server_new",
+                                offer->name);
         if (code < 0)
             return command_fail(&command_serve, "--object %s=%s: %s", offer->name, offer->type, kith_error_detail());
     }
@@ -301,6 +309,8 @@ static int take_option(struct options *options, int option, const char *what)
     case WORKERS:
         return take_count(&server->workers, what);
     case SNAPSHOT:
+        if (!*optarg)
+            return command_misused(&command_serve, "--snapshot takes the name of a file, not ''");
         server->snapshot = optarg;
         return STATUS_GOOD;
     case SNAPSHOT_INTERVAL:

@@ -498,7 +498,7 @@ def wrong_use():
             ["a size", "--max-message", "M", ANY], ["a size", "--max-memory", "20000000000G", ANY],
             ["octal", "--mode", "888", ANY], ["octal", "--mode", "1777", ANY], ["no user", "--user", "no one", ANY],
             ["seconds", "--snapshot-interval", "-1", ANY], ["none, error", "--log", "loud", ANY],
-            ["without certificates", "--tls", "--tls-key", "k", ANY]):
+            ["a file", "--snapshot", "", ANY], ["without certificates", "--tls", "--tls-key", "k", ANY]):
         fails(2, reason, "serve", *arguments)
 
 
@@ -515,6 +515,9 @@ def failures():
                 ["No such file", "--object", "conf=dict(@%s)" % path("nothing"), *given],
                 ["no method", "--object", "conf=dict,methods=put", *given],
                 ["Queue", "--object", "jobs=Queue(size=1)", *given],
+                ["a text has quotes", "--object", "n=Value(i,0)", *given],
+                ["a server of your own", "--object", "crew=Pool", *given], ["has no name", "unix:"],
+                ["no address", "board"],
                 ["TLS is for TCP", "--tls", *given], ["mode", "--mode", "600", *given[:2], ANY],
                 ["not open", *given[:2], "fd:99"], ["--authkey-file", "fd:99"],
                 ["too short", "--tls", "--authkey-file", path("short"), ANY]):
