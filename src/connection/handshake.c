@@ -122,11 +122,14 @@ static int prove(struct handshake *handshake)
     return code;
 }
 
-static int explain(int code)
+static int explain(const struct handshake *handshake, int code)
 {
     switch (code) {
-    case KITH_EEOF:
-        return error_fail(code, "the other side ended it before all was said");
+    case KITH_EEOF: /* a listener that turns somebody away says nothing */
+        return error_fail(code, "the other side ended it before all was said%s",
+                          !handshake->proves || handshake->auth.listens
+                              ? ""
+                              : ": does it allow this user, and one more client? Were there wrong keys of late?");
     case KITH_EAUTH:
     case KITH_EMALFORMED:
     case KITH_ETLS: /* these were told by those who know */
@@ -144,5 +147,5 @@ int handshake_step(struct handshake *handshake)
         handshake->secured = true;
         code = handshake->proves ? prove(handshake) : 0;
     }
-    return code < 0 ? explain(code) : 0;
+    return code < 0 ? explain(handshake, code) : 0;
 }
