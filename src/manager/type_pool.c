@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 
 /* ---- arguments ---- */
 
@@ -145,6 +146,11 @@ static int make(struct request *request, void **state)
     }
     if (code == 0)
         code = managed_pool_new(request->server, &pool, &wish);
+    if (code == -EPERM) {
+        char why[160];
+        snprintf(why, sizeof why, "%s", kith_error_detail());
+        return error_fail(code, "this server can have no pool, whose tasks are entry points of its program: %s", why);
+    }
     if (code == 0)
         *state = pool;
     return code;
