@@ -74,8 +74,10 @@ KITH_API KITH_MUST_USE int kith_server_new(kith_server **server, const char *add
 KITH_API const char *kith_server_address(const kith_server *server);
 
 /** Restrictions of a published object; all zero is none. They are the object's, however a client comes by it: by its
- *  name, its id, or in another object. What is not allowed is a PermissionError. They are not those of the objects that
- *  it holds, as what a constant list holds may be changed: to protect these, publish them with restrictions, too. */
+ *  name, its id, or in another object. What is not allowed is a PermissionError; a proxy that Python makes up itself,
+ *  for a name that was registered without a proxytype, does not have it at all (AttributeError). They are not those of
+ *  the objects that it holds, as what a constant list holds may be changed: to protect these, publish them with
+ *  restrictions, too. */
 typedef struct kith_access {
     int read_only; /**< only methods that change nothing */
     /** Only these, method_count of them; NULL: all of its type. "#GETVALUE" is a copy of all that it holds, "__repr__"
