@@ -210,6 +210,9 @@ static int take_all(struct reading *reading, struct offer *offer)
     offer->type = take_word(reading, "(,", &end);
     if (!*offer->type)
         return wrong(reading, "it has no type: write NAME=TYPE, as jobs=Queue");
+    if (strcmp(offer->type, "Pool") == 0)
+        return wrong(reading, "a Pool runs entry points of its server's program, and this one has none: publish it "
+                              "from a program of your own");
     if (end == '(') {
         int status = take_arguments(reading, offer);
         if (status != STATUS_GOOD)

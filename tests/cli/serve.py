@@ -490,6 +490,7 @@ def wrong_use():
             ["NAME=TYPE", "--object", "jobs", ANY], ["NAME=TYPE", "--object", "=Queue", ANY],
             ["no type", "--object", "jobs=", ANY], ["without a ')'", "--object", "jobs=Queue(1", ANY],
             ["follows its arguments", "--object", "jobs=Queue(1)x", ANY],
+            ["a Pool runs", "--object", "pool=Pool(2)", ANY],
             ["without a keyword", "--object", "jobs=Queue(maxsize=1,2)", ANY],
             ["what may follow", "--object", "jobs=Queue,writable", ANY],
             ["names none", "--object", "jobs=Queue,methods=", ANY],
