@@ -17,8 +17,8 @@ struct writing {
     size_t size;
     size_t capacity;
     size_t max;
-    bool full; /* nothing more is written */
-    int code;  /* why no text comes of it */
+    bool full;                 /* nothing more is written */
+    int code;                  /* why no text comes of it */
     value_show_function *show; /* NULL: nobody else shows objects */
     void *context;
 };

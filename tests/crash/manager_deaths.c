@@ -133,7 +133,7 @@ static int work(void *argument)
     int code = order->client->work(work_connect(order->setting), arena);
     if (code != KITH_ECLOSED)
         fprintf(stderr, "%s gave %s: %s\n", order->client->what, kith_strerror(code), kith_error_detail());
-    _exit(code != KITH_ECLOSED);
+    _exit(code == KITH_ECLOSED ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 /* ---- their server is killed ---- */

@@ -16,10 +16,16 @@ static int set_up_given(void **state)
     return set_up_name(state);
 }
 
+static void take_back(void)
+{
+    close(given);
+    given = -1;
+}
+
 static int tear_down_given(void **state)
 {
     kith_listener_free(listener);
-    close(given);
+    take_back();
     return tear_down(state);
 }
 
@@ -47,7 +53,7 @@ static void its_address_is_the_one_of_the_socket(void **state)
     assert_string_equal(kith_listener_address(listener), own_name);
     expect_meeting();
     kith_listener_free(listener);
-    close(given);
+    take_back();
     give(strange_listener("tcp:127.0.0.1:0", 8));
     listener = listen_at(address, &with_key);
     assert_memory_equal(kith_listener_address(listener), "tcp:127.0.0.1:", 14);
@@ -95,8 +101,7 @@ static void the_listener_has_a_descriptor_of_its_own(void **state)
     (void)state;
     give(strange_listener(own_name, 8));
     listener = listen_at(address, &with_key);
-    close(given);
-    given = -1;
+    take_back();
     expect_meeting();
 }
 
@@ -107,15 +112,14 @@ static void what_does_not_listen_is_refused(void **state)
     socklen_t size = address_of("tcp:127.0.0.1:0", &where);
     give(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     assert_explained(kith_listener_new(&listener, address, &with_key), -EINVAL);
-    close(given);
+    take_back();
     give(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     assert_int_equal(bind(given, (struct sockaddr *)&where, size), 0);
     assert_explained(kith_listener_new(&listener, address, &with_key), -EINVAL);
-    close(given);
+    take_back();
     give(open("/dev/null", O_RDONLY | O_CLOEXEC));
     assert_explained(kith_listener_new(&listener, address, &with_key), -EINVAL);
-    close(given);
-    given = -1;
+    take_back();
     assert_explained(kith_listener_new(&listener, address, &with_key), -EBADF);
     assert_null(listener);
 }
