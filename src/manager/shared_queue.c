@@ -21,6 +21,10 @@
 /* How often to look whether messages with references have been got, in nanoseconds. */
 #define LOOK ((int64_t)10 * 1000000000)
 
+/* How long to wait for a client that is in the middle of its call, in nanoseconds: usually; for what clients seldom ask
+ * for, and must not fail for nothing; and how long nobody tries when it was in vain. */
+enum { PATIENCE = 100000, LONG_PATIENCE = 100000000, PAUSE = 5000000 };
+
 struct kept {
     struct cell *cell; /* held */
     uint64_t number;   /* when so many messages have been got, so has this one */
@@ -39,6 +43,8 @@ struct shared_queue {
     size_t returned_count;
     struct kept *referring, **referring_end; /* put by the server, with references that it holds meanwhile */
     struct timer referring_timer;
+    int64_t put_pause, get_pause;      /* until then nobody tries; 0: they may */
+    struct timer pause_timer;          /* set while calls are parked for such a pause */
     struct shared_queue *next, **link; /* among the server's */
 };
 
@@ -92,6 +98,48 @@ static void referring_settle(struct shared_queue *shared, struct kept *kept, boo
     kept->number = queue_count_puts(shared->queue);
     *shared->referring_end = kept;
     shared->referring_end = &kept->next;
+}
+
+/* ---- clients in the middle of their calls ---- */
+
+static void on_pause_timer(struct server *server, struct timer *timer)
+{
+    const struct shared_queue *shared =
+        (struct shared_queue *)((char *)timer - offsetof(struct shared_queue, pause_timer));
+    shared_queue_try_again(server, shared->object);
+}
+
+/* @return -EBUSY, and the caller is told when to try again; -ENOMEM */
+static int refer_to_later(struct shared_queue *shared)
+{
+    struct timer *timer = &shared->pause_timer;
+    if (!timer->place && timer_set(shared->server, timer, os_clock_now() + PAUSE) < 0)
+        return error_fail(-ENOMEM, "no memory to wait for a client");
+    return error_fail(-EBUSY, "a client has been in the middle of its call on this queue for a second: is it stopped?");
+}
+
+static bool is_paused(const int64_t *pause)
+{
+    return *pause && os_clock_now() < *pause;
+}
+
+/* @param code  what an attempt gave. @return what it comes to */
+static int after_attempt(struct shared_queue *shared, int64_t *pause, int code)
+{
+    *pause = code == -EBUSY ? os_clock_now() + PAUSE : 0;
+    return code == -EBUSY ? refer_to_later(shared) : code;
+}
+
+/* What the loop does not do any more, it may wait for. */
+static void be_patient(struct shared_queue *shared)
+{
+    bool serves = !atomic_load_explicit(&shared->server->stopping, memory_order_relaxed);
+    queue_set_patience(shared->queue, serves ? LONG_PATIENCE : 0);
+}
+
+static void be_impatient(struct shared_queue *shared)
+{
+    queue_set_patience(shared->queue, PATIENCE);
 }
 
 /* ---- life ---- */
@@ -162,6 +210,7 @@ int shared_queue_new(struct server *server, struct shared_queue **shared, struct
     made->object = object;
     made->referring_end = &made->referring;
     made->referring_timer.due = on_referring_timer;
+    made->pause_timer.due = on_pause_timer;
     int code = kith_queue_new(&made->queue, &(kith_queue_options){ .max_items = max_items });
     if (code == 0)
         code = note_make(made);
@@ -169,6 +218,7 @@ int shared_queue_new(struct server *server, struct shared_queue **shared, struct
         free_parts(made);
         return code;
     }
+    be_impatient(made);
     note_own(made->note);
     add(server, made);
     *shared = made;
@@ -180,6 +230,7 @@ void shared_queue_free(struct shared_queue *shared)
     struct server *server = shared->server;
     note_disown(shared->note);
     timer_clear(server, &shared->referring_timer);
+    timer_clear(server, &shared->pause_timer);
     referring_let_go(shared, UINT64_MAX);
     while (shared->returned) {
         struct kept *kept = shared->returned;
@@ -238,6 +289,8 @@ int shared_queue_put(struct shared_queue *shared, struct cell *cell)
 {
     enum { HEAD = sizeof cell->head, STOP = 1 };
     struct kept *kept = NULL;
+    if (is_paused(&shared->put_pause))
+        return refer_to_later(shared);
     if (cell->reference_count > 0) {
         kept = referring_prepare(shared, cell);
         if (!kept)
@@ -246,7 +299,7 @@ int shared_queue_put(struct shared_queue *shared, struct cell *cell)
     int code = kith_queue_put(shared->queue, cell->head, HEAD + cell->size + STOP, KITH_NOWAIT);
     if (kept)
         referring_settle(shared, kept, code == 0);
-    return code;
+    return after_attempt(shared, &shared->put_pause, code);
 }
 
 static int take_returned(struct shared_queue *shared, struct cell **cell)
@@ -267,7 +320,10 @@ int shared_queue_get(struct shared_queue *shared, struct cell **cell)
     size_t size;
     if (shared->returned)
         return take_returned(shared, cell);
+    if (is_paused(&shared->get_pause))
+        return refer_to_later(shared);
     int code = kith_queue_peek(shared->queue, &data, &size, KITH_NOWAIT);
+    code = after_attempt(shared, &shared->get_pause, code);
     if (code < 0)
         return code;
     code = cell_from_pickle(shared->server, cell, data, size);
@@ -294,7 +350,10 @@ int shared_queue_done(struct shared_queue *shared)
 
 int shared_queue_shut(struct shared_queue *shared)
 {
-    return kith_queue_shut(shared->queue);
+    be_patient(shared);
+    int code = kith_queue_shut(shared->queue);
+    be_impatient(shared);
+    return code;
 }
 
 void shared_queue_expect(struct shared_queue *shared, uint32_t whom, bool waits)
@@ -354,7 +413,12 @@ int shared_queue_walk(struct shared_queue *shared, int (*visit)(void *context, c
     int code = 0;
     for (const struct kept *kept = shared->returned; kept && code == 0; kept = kept->next)
         code = visit(context, kept->cell);
-    return code < 0 ? code : kith_queue_walk(shared->queue, show, &tour);
+    if (code < 0)
+        return code;
+    be_patient(shared);
+    code = kith_queue_walk(shared->queue, show, &tour);
+    be_impatient(shared);
+    return code;
 }
 
 static struct shared_queue *hold(struct shared_queue *shared)

@@ -148,17 +148,19 @@ static void drop_row(struct server *server, struct store *store)
     store->first = store->count = store->capacity = 0;
 }
 
-void store_clear(struct server *server, struct store *store)
+int store_clear(struct server *server, struct store *store)
 {
     struct cell *cell;
+    int code = 0;
     if (!store->shared) {
         store->unfinished -= store->count < store->unfinished ? store->count : store->unfinished;
         drop_row(server, store);
     }
-    while (store->shared && shared_queue_get(store->shared, &cell) == 0) {
+    while (store->shared && (code = shared_queue_get(store->shared, &cell)) == 0) {
         cell_drop(server, cell);
         (void)shared_queue_done(store->shared);
     }
+    return code == -EBUSY ? code : 0;
 }
 
 void store_end(struct server *server, struct store *store)

@@ -39,8 +39,8 @@ bool store_was_done(const struct store *store, uint64_t mark);
 /** Shows each cell, from the head on, until a visit fails. @return 0; what that returned */
 int store_walk(const struct store *store, int (*visit)(void *context, const struct cell *cell), void *context);
 
-/** Drops all cells: they count as done. */
-void store_clear(struct server *server, struct store *store);
+/** Drops all cells: they count as done. @return 0; -EBUSY: some are left, since a client is in the middle of its get */
+int store_clear(struct server *server, struct store *store);
 
 /** Drops all cells, and frees the store. */
 void store_end(struct server *server, struct store *store);

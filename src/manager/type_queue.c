@@ -15,6 +15,7 @@
 #include "manager/store.h"
 #include "manager/waiter.h"
 
+#include <errno.h>
 #include <kith/queue.h>
 #include <stdlib.h>
 
@@ -101,6 +102,25 @@ static void end(struct server *server, void *state)
 
 /* ---- what waits, and how it ends ---- */
 
+/* Until when a call is parked that is not to wait, but that a client's own call on the queue was in the way of. */
+static int64_t wait_or_soon(int64_t until)
+{
+    return until == DEADLINE_PASSED ? os_clock_now() + KITH_SECONDS(1) : until;
+}
+
+/* Whether a call that was tried again stays parked. Its number: whether it waits for what is not there, too.
+ * @param none  the code that there is none */
+static bool waits_on(const struct waiter *waiter, int code, int none)
+{
+    return code == -EBUSY || (code == none && waiter->number);
+}
+
+/* Whether it ends because there is none: also when nobody could look, but it has waited as long as it was to. */
+static bool has_none(const struct waiter *waiter, int code, int none)
+{
+    return code == none || (code == -EBUSY && waiter->number);
+}
+
 static int raise_empty(struct request *request)
 {
     return request_raise_value(request, "queue.Empty", NULL);
@@ -146,10 +166,10 @@ static int try_to_put(struct waiter *waiter, struct request *request, bool late)
     if (queue->shut)
         return raise_shut(request);
     int code = put_cell(request, waiter->cell);
-    if (code == KITH_EFULL)
-        return late ? raise_full(request) : REQUEST_PARKED;
+    if (!late && waits_on(waiter, code, KITH_EFULL))
+        return REQUEST_PARKED;
     if (code < 0)
-        return code;
+        return has_none(waiter, code, KITH_EFULL) ? raise_full(request) : code;
     waiter->cell = NULL;
     return request_answer_none(request);
 }
@@ -163,13 +183,14 @@ static int put(struct request *request, const kith_value *item, int64_t until)
     int code = cell_new(request->server, &cell, item);
     if (code < 0)
         return code;
+    bool waits = until != DEADLINE_PASSED;
     code = put_cell(request, cell);
-    if (code == KITH_EFULL && until != DEADLINE_PASSED) {
-        if (expect(queue, NOTE_PUTTERS))
-            code = put_cell(request, cell);
-        if (code == KITH_EFULL)
-            return waiter_park(request, &queue->putters, until, try_to_put, cell, 0);
-    }
+    if (code == KITH_EFULL && waits && expect(queue, NOTE_PUTTERS))
+        code = put_cell(request, cell);
+    if (code == -EBUSY)
+        (void)expect(queue, NOTE_PUTTERS); /* it may come to wait for room */
+    if (code == -EBUSY || (code == KITH_EFULL && waits))
+        return waiter_park(request, &queue->putters, wait_or_soon(until), try_to_put, cell, waits);
     if (code < 0)
         cell_drop(request->server, cell);
     return code == 0 ? request_answer_none(request) : code == KITH_EFULL ? raise_full(request) : code;
@@ -252,22 +273,26 @@ static int try_to_get(struct waiter *waiter, struct request *request, bool late)
 {
     const struct queue *queue = waiter->object->state;
     int code = get_cell(request);
-    if (code != KITH_EEMPTY)
-        return code;
-    return late || queue->shut ? raise_none(request) : REQUEST_PARKED;
+    bool over = late || (code == KITH_EEMPTY && queue->shut);
+    if (!over && waits_on(waiter, code, KITH_EEMPTY))
+        return REQUEST_PARKED;
+    return has_none(waiter, code, KITH_EEMPTY) ? raise_none(request) : code;
 }
 
 static int get(struct request *request, int64_t until)
 {
     struct queue *queue = request->object->state;
+    bool waits = until != DEADLINE_PASSED;
     int code = get_cell(request);
-    if (code != KITH_EEMPTY)
-        return code;
-    if (queue->shut || until == DEADLINE_PASSED)
+    if (code == KITH_EEMPTY && (queue->shut || !waits))
         return raise_none(request);
-    if (expect(queue, NOTE_GETTERS))
+    if (code == KITH_EEMPTY && expect(queue, NOTE_GETTERS))
         code = get_cell(request);
-    return code != KITH_EEMPTY ? code : waiter_park(request, &queue->getters, until, try_to_get, NULL, 0);
+    if (code == -EBUSY)
+        (void)expect(queue, NOTE_GETTERS); /* it may come to wait for a message */
+    if (code != -EBUSY && code != KITH_EEMPTY)
+        return code;
+    return waiter_park(request, &queue->getters, wait_or_soon(until), try_to_get, NULL, waits);
 }
 
 static int run_get(struct request *request)
@@ -415,15 +440,15 @@ static int run_shutdown(struct request *request)
     int code = request_arguments(request, "immediate?", &immediate);
     if (code < 0)
         return code;
-    queue->shut = true;
     if (queue->store.shared && (code = shared_queue_shut(queue->store.shared)) < 0)
         return code;
+    queue->shut = true;
     if (request_truth(immediate, false))
-        store_clear(request->server, &queue->store);
+        code = store_clear(request->server, &queue->store);
     waiters_wake_all(request->server, &queue->joiners);
     waiters_wake_all(request->server, &queue->getters);
     waiters_wake_all(request->server, &queue->putters);
-    return request_answer_none(request);
+    return code < 0 ? code : request_answer_none(request);
 }
 
 /* ---- sharing ---- */
@@ -439,6 +464,14 @@ void shared_queue_changed(struct server *server, struct object *object)
     shared_queue_expect(queue->store.shared, NOTE_GETTERS, queue->getters.first);
     shared_queue_expect(queue->store.shared, NOTE_PUTTERS, queue->putters.first);
     shared_queue_expect(queue->store.shared, NOTE_JOINERS, queue->joiners.first);
+    object_drop(server, object);
+}
+
+void shared_queue_try_again(struct server *server, struct object *object)
+{
+    struct queue *queue = object_hold(object)->state;
+    waiters_wake_all(server, &queue->getters);
+    waiters_wake_all(server, &queue->putters);
     object_drop(server, object);
 }
 

@@ -1,4 +1,5 @@
-/* A queue's counts, for those who keep account of it beside: as what a manager's server has of one that it shares. */
+/* A queue's counts, for those who keep account of it beside, and the patience of its calls: what a manager's server has
+ * of one that it shares. */
 #ifndef KITH_SRC_QUEUE_COUNTS_H
 #define KITH_SRC_QUEUE_COUNTS_H
 
@@ -15,5 +16,9 @@ int queue_finish(kith_queue *queue);
 
 /** Whether all messages are done, or once were, when at least so many had been put: what kith_queue_join waits for. */
 bool queue_was_done(const kith_queue *queue, uint64_t least);
+
+/** How long calls by this handle, when their own time is over, wait for who is in the middle of a call, and perhaps
+ *  stopped there, before they give -EBUSY. In nanoseconds; 0: a second, as it is at first. */
+void queue_set_patience(kith_queue *queue, int64_t patience);
 
 #endif

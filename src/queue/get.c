@@ -108,7 +108,7 @@ static int get_enter_slowly(struct os_thread *self, struct kith_queue *queue, ch
                             deadline until, int code)
 {
     struct queue_shared *shared = queue->chain.shared;
-    deadline patience = 0;
+    deadline patience = patience_end(queue);
     bool spun = false;
     for (;;) {
         if (likely(entered(code))) {

@@ -120,7 +120,7 @@ static int put_room(struct kith_queue *queue, uint64_t units)
 static int put_enter_slowly(struct os_thread *self, struct kith_queue *queue, uint64_t units, deadline until, int code)
 {
     struct queue_shared *shared = queue->chain.shared;
-    deadline patience = 0;
+    deadline patience = patience_end(queue);
     bool spun = false;
     for (;;) {
         if (entered(code)) {
@@ -346,12 +346,13 @@ int kith_queue_cancel(kith_queue *queue)
 
 int kith_queue_shut(kith_queue *queue)
 {
-    deadline until, patience = 0;
+    deadline until;
     struct os_thread *self;
     int code = queue_call(queue, KITH_NOWAIT, &until, &self);
     if (code < 0)
         return code;
     struct queue_shared *shared = queue->chain.shared;
+    deadline patience = patience_end(queue);
     do /* not in one sleep: putters that wait for room would leave us asleep among them */
         code = monitor_enter_late(self, &shared->put, &patience);
     while (code == -ETIMEDOUT || code == -EINTR);

@@ -2,6 +2,7 @@
 #include "queue/queue.h"
 
 #include "os/futex.h"
+#include "queue/counts.h"
 
 #include <stdlib.h>
 
@@ -148,6 +149,13 @@ void kith_queue_free(kith_queue *queue)
         return;
     kith_queue_close(queue);
     free(queue);
+}
+
+/* ---- for others ---- */
+
+void queue_set_patience(kith_queue *queue, int64_t patience)
+{
+    queue->patience = patience;
 }
 
 /* ---- looks ---- */

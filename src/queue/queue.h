@@ -23,6 +23,7 @@ struct kith_queue {
     struct chain chain;
     bool closed;
     struct vigil vigil;
+    int64_t patience;  /* with who is in the middle of its call, in nanoseconds; 0: a second */
     uint64_t reserved; /* units; of the thread that owns the putters' side: put.c */
     char *peeked;      /* the record, of the thread that owns the getters' side: get.c */
     position peeked_at;
@@ -51,6 +52,12 @@ static inline int queue_call(const kith_queue *queue, kith_timeout timeout, dead
         return code;
     *self = word_thread();
     return likely(*self) ? 0 : -ENOTSUP;
+}
+
+/** What monitor_enter_late begins with. */
+static inline deadline patience_end(const kith_queue *queue)
+{
+    return queue->patience ? os_clock_now() + queue->patience : 0;
 }
 
 static inline bool entered(int code)

@@ -23,7 +23,7 @@ static int show(struct kith_queue *queue, kith_queue_visit *visit, void *context
 
 int kith_queue_walk(kith_queue *queue, kith_queue_visit *visit, void *context)
 {
-    deadline until, patience = 0;
+    deadline until;
     struct os_thread *self;
     int code = queue_call(queue, KITH_NOWAIT, &until, &self);
     if (code < 0)
@@ -31,6 +31,7 @@ int kith_queue_walk(kith_queue *queue, kith_queue_visit *visit, void *context)
     if (!visit)
         return error_fail(-EINVAL, "visit is NULL: give the function that is to see the messages");
     struct queue_shared *shared = queue->chain.shared;
+    deadline patience = patience_end(queue);
     do /* not in one sleep: getters that wait for a message would leave us asleep among them */
         code = monitor_enter_late(self, &shared->get, &patience);
     while (code == -ETIMEDOUT || code == -EINTR);

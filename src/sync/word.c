@@ -136,7 +136,7 @@ int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline
     if (now >= *patience)
         return error_fail(-EBUSY, "another process has been in the middle of its call for a second: is it stopped?");
     /* In slices: a waiter of the condition may leave us asleep with the rest, see above. */
-    return word_acquire_slowly(self, word, now + SLICE);
+    return word_acquire_slowly(self, word, *patience - now < SLICE ? *patience : now + SLICE);
 }
 
 int word_can_wait_any(void)

@@ -87,7 +87,7 @@ static inline void word_leave_asleep(struct robust_word *word)
 void word_notify(struct robust_word *word);
 
 /** After the deadline: tries for a moment more to get a word whose owner is in the middle of its call.
- *  @param patience  0 at first; keeps when patience ends, a second later
+ *  @param patience  when patience ends; 0 at first: in a second, which it keeps
  *  @return 0 or KITH_EOWNERDEAD: acquired; -ETIMEDOUT: look whether it is still worth it, and try again; -EBUSY:
  *          patience is over */
 int word_acquire_late(struct os_thread *self, struct robust_word *word, deadline *patience);

@@ -208,6 +208,132 @@ static void its_bound_is_kept(void **state)
     end_queue();
 }
 
+/* ---- a client that is stopped in the middle of its call ---- */
+
+static kith_connection *knock(void)
+{
+    kith_connection *connection = NULL;
+    kith_value *reply;
+    const kith_client_options options = { .authkey = key, .authkey_size = strlen(key) };
+    assert_code(kith_connect(&connection, address, &options, KITH_SECONDS(30)), 0);
+    const kith_value *accept = kith_value_pack(arena, "(ns(s)v)", "accept_connection", "x", kith_value_dict(arena));
+    assert_code(kith_connection_send_value(connection, accept, KITH_FOREVER), 0);
+    assert_code(kith_connection_recv_value(connection, arena, &reply, KITH_FOREVER), 0);
+    return connection;
+}
+
+/** Calls a method on a connection of its own; the answer is to come. @param ident  NULL: of the server itself */
+static kith_connection *ask(const char *ident, const char *method, kith_value *args)
+{
+    kith_connection *line = knock();
+    kith_value *name = ident ? kith_value_str(arena, ident) : kith_value_none(arena);
+    const kith_value *request = kith_value_pack(arena, "(vsvv)", name, method, args, kith_value_dict(arena));
+    assert_code(kith_connection_send_value(line, request, KITH_FOREVER), 0);
+    return line;
+}
+
+/** @return the answer's first word, of one that is there in time */
+static const char *answer_of(kith_connection *line, kith_value **value)
+{
+    kith_value *answer = NULL;
+    const char *kind;
+    assert_code(kith_connection_recv_value(line, arena, &answer, KITH_SECONDS(30)), 0);
+    assert_code(kith_value_unpack(answer, "(sv)", &kind, value), 0);
+    kith_connection_free(line);
+    return kind;
+}
+
+/** The queue itself, as a client has it. */
+static kith_queue *bare_queue(void)
+{
+    int files[2];
+    kith_queue *bare = NULL;
+    kith_value *value;
+    kith_connection *line = ask(NULL, "kith_share", kith_value_pack(arena, "(s)", kith_proxy_id(queue)));
+    for (int i = 0; i < 2; i++)
+        assert_code(kith_connection_recv_fd(line, &files[i], KITH_FOREVER), 0);
+    assert_string_equal(answer_of(line, &value), "#RETURN");
+    assert_code(kith_queue_from_fd(&bare, files[0]), 0);
+    close(files[0]);
+    close(files[1]);
+    return bare;
+}
+
+/** That others are served meanwhile, more often than the server looks whether a call can go on. */
+static void expect_service(void)
+{
+    kith_proxy *dict = get_proxy(far, "dict");
+    for (int i = 0; i < 100; i++)
+        assert_code(kith_proxy_length(dict), 0);
+    kith_proxy_free(dict);
+}
+
+static void who_stops_in_a_put_holds_up_putters_alone(void **state)
+{
+    (void)state;
+    begin_shared(1);
+    kith_queue *bare = bare_queue();
+    void *room;
+    kith_value *value;
+    assert_code(kith_queue_reserve(bare, 100, &room, KITH_NOWAIT), 0);
+    kith_connection *putter = ask(kith_proxy_id(queue), "put", kith_value_pack(arena, "(i)", 7));
+    wait_for_waiting(1);
+    expect_service();
+    assert_code(kith_proxy_qsize(far_queue), 0);
+    assert_int_equal(get(far_queue), INT64_MIN);
+    assert_int_equal(stats_now().waiting, 1);
+    assert_code(kith_queue_cancel(bare), 0);
+    assert_string_equal(answer_of(putter, &value), "#RETURN");
+    assert_int_equal(get(queue), 7);
+    kith_queue_free(bare);
+    end_queue();
+}
+
+static void who_stops_in_a_get_holds_up_getters_alone(void **state)
+{
+    (void)state;
+    begin_shared(2);
+    kith_queue *bare = bare_queue();
+    const void *data;
+    size_t size;
+    kith_value *value;
+    put(queue, 7);
+    assert_code(kith_queue_peek(bare, &data, &size, KITH_NOWAIT), 0);
+    kith_connection *getter = ask(kith_proxy_id(queue), "get", kith_value_tuple(arena, NULL, 0));
+    wait_for_waiting(1);
+    kith_connection *other = ask(kith_proxy_id(queue), "get_nowait", kith_value_tuple(arena, NULL, 0));
+    wait_for_waiting(2);
+    expect_service();
+    assert_code(kith_queue_release(bare, 0), 0);
+    assert_string_equal(answer_of(getter, &value), "#RETURN");
+    assert_int_equal(as_int(value), 7);
+    assert_string_equal(answer_of(other, &value), "#ERROR"); /* at once: nothing is left */
+    getter = ask(kith_proxy_id(queue), "get", kith_value_tuple(arena, NULL, 0));
+    wait_for_waiting(1);
+    put(queue, 8);
+    assert_string_equal(answer_of(getter, &value), "#RETURN");
+    assert_int_equal(as_int(value), 8);
+    kith_queue_free(bare);
+    end_queue();
+}
+
+static void who_stays_stopped_fails_what_does_not_wait(void **state)
+{
+    (void)state;
+    begin_shared(2);
+    kith_queue *bare = bare_queue();
+    void *room;
+    assert_code(kith_queue_reserve(bare, 100, &room, KITH_NOWAIT), 0);
+    assert_code(kith_proxy_put(far_queue, kith_value_int(arena, 1), KITH_MS(5)), KITH_EFULL);
+    assert_true(kith_proxy_put(far_queue, kith_value_int(arena, 1), KITH_NOWAIT) < 0);
+    assert_non_null(strstr(kith_error_detail(), "is it stopped?"));
+    assert_code(kith_queue_cancel(bare), 0);
+    put(far_queue, 1);
+    assert_int_equal(get(queue), 1);
+    kith_queue_free(bare);
+    end_queue();
+}
+
 /* ---- waiting ---- */
 
 static kith_proxy *waited_at;
@@ -368,18 +494,6 @@ static void what_was_unfinished_before_is_so_still(void **state)
 }
 
 /* ---- messages that come back ---- */
-
-static kith_connection *knock(void)
-{
-    kith_connection *connection = NULL;
-    kith_value *reply;
-    const kith_client_options options = { .authkey = key, .authkey_size = strlen(key) };
-    assert_code(kith_connect(&connection, address, &options, KITH_SECONDS(30)), 0);
-    const kith_value *accept = kith_value_pack(arena, "(ns(s)v)", "accept_connection", "x", kith_value_dict(arena));
-    assert_code(kith_connection_send_value(connection, accept, KITH_FOREVER), 0);
-    assert_code(kith_connection_recv_value(connection, arena, &reply, KITH_FOREVER), 0);
-    return connection;
-}
 
 static void what_a_client_got_and_never_read_is_the_next_one(void **state)
 {
@@ -713,6 +827,9 @@ int main(void)
         with_server(many_are_put_and_got),
         with_server(many_are_put_as_far_as_there_is_room),
         with_server(its_bound_is_kept),
+        with_server(who_stops_in_a_put_holds_up_putters_alone),
+        with_server(who_stops_in_a_get_holds_up_getters_alone),
+        with_server(who_stays_stopped_fails_what_does_not_wait),
         with_server(a_put_wakes_who_waits_at_the_server),
         with_server(a_get_wakes_who_waits_for_room),
         with_server(the_last_that_is_done_wakes_who_joins),
