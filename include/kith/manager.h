@@ -45,7 +45,8 @@ typedef struct kith_server kith_server;
 /** How to serve; all zero but for the authkey is the default. What it points to is copied. */
 typedef struct kith_server_options {
     /** The address's own options: the authkey, which must be given, TLS, permissions, users, the longest message
-     *  (max_message; 0: 256 MiB), failed handshakes (max_failures; 0: 30 a minute). */
+     *  (max_message; 0: 256 MiB), failed handshakes (max_failures; 0: 30 a minute). Who has proved the key and then
+     *  says nothing for handshake_timeout is let go; who has had a call may be silent as long as it likes. */
     kith_listener_options listener;
     unsigned workers;     /**< threads for what waits or takes long, at most; 0: 4 */
     unsigned max_clients; /**< connections at a time; one more is turned away. 0: 16,384 */

@@ -1,5 +1,6 @@
 #include "manager/line.h"
 
+#include "base/deadline.h"
 #include "base/error.h"
 #include "connection/connection.h"
 #include "connection/frame.h"
@@ -17,6 +18,7 @@
 #include "process/forks.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +40,7 @@ static size_t serve_one(struct line *line, const unsigned char *bytes, size_t ha
         return 0;
     }
     size_t used = header + size;
+    timer_clear(line->server, &line->silence);
     page_server_attend(line);
     line->busy = true;
     code = dispatch(line->server, line, bytes + header, size, &reply);
@@ -62,6 +65,22 @@ static void serve_buffered(struct line *line)
 
 /* ---- reading ---- */
 
+/* Who has proved the key, and then says nothing, keeps no place from others. */
+static void on_silence(struct server *server, struct timer *timer)
+{
+    (void)server;
+    struct line *line = (struct line *)((char *)timer - offsetof(struct line, silence));
+    line_hang_up(line, "it came and said nothing, or stopped in the middle of its first request");
+    line_is_due(line);
+}
+
+static int bear_silence(struct line *line)
+{
+    deadline until;
+    int code = deadline_from(line->server->options.listener.handshake_timeout, &until);
+    return code < 0 ? code : timer_set(line->server, &line->silence, until);
+}
+
 static void read_long(struct line *line, size_t size)
 {
     if (line_buffer_reserve(&line->in, size) < 0)
@@ -75,6 +94,8 @@ static void read_and_serve(struct line *line)
 {
     unsigned char *room = line->server->room;
     size_t rest = line_rest_of_long(line), used = 0;
+    if (line->silence.place)
+        (void)bear_silence(line); /* there is room: it was set */
     if (rest > 0) {
         read_long(line, rest);
     } else {
@@ -152,6 +173,7 @@ static void line_end(struct line *line)
     forget_call(line);
     page_server_end(line);
     leave_lists(line);
+    timer_clear(server, &line->silence);
     bool kept = holders_keep_line(server, line);
     if (!kept)
         holdings_give_back(server, line);
@@ -363,7 +385,10 @@ int line_new(struct server *server, kith_connection *connection)
         line->next->link = &line->next;
     server->lines = line;
     server->line_count++;
+    line->silence.due = on_silence;
     watch(line, 'r');
+    if (bear_silence(line) < 0)
+        line_hang_up(line, "no memory to wait for it");
     line_is_due(line); /* it may be at its end already */
     return 0;
 }

@@ -33,8 +33,9 @@ struct line {
     struct heirloom heirloom;
     struct line *next, **link; /* among all */
     struct line *next_due;
-    uint64_t due_since; /* the turn in which it became due */
-    uint64_t number;    /* as kith_call_client says */
+    uint64_t due_since;   /* the turn in which it became due */
+    uint64_t number;      /* as kith_call_client says */
+    struct timer silence; /* set until its first request is there */
 
     bool lasting; /* it calls methods; before accept_connection or kith_hello it has one server call */
     bool is_due;

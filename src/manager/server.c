@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DEFAULT_SILENCE KITH_SECONDS(10)
+
 enum {
     DEFAULT_WORKERS = 4,
     DEFAULT_CLIENTS = 16384,
@@ -149,6 +151,8 @@ static void fill_in(kith_server_options *options)
     options->max_objects = options->max_objects ? options->max_objects : DEFAULT_OBJECTS;
     options->listener.max_message = options->listener.max_message ? options->listener.max_message : DEFAULT_MESSAGE;
     options->listener.max_failures = options->listener.max_failures ? options->listener.max_failures : DEFAULT_FAILURES;
+    options->listener.handshake_timeout =
+        options->listener.handshake_timeout ? options->listener.handshake_timeout : DEFAULT_SILENCE;
     options->snapshot_interval = options->snapshot_interval ? options->snapshot_interval : KITH_SECONDS(60);
 }
 
@@ -183,7 +187,10 @@ int kith_server_new(kith_server **server, const char *address, const kith_server
     code = copy_snapshot(inner, options->snapshot);
     if (code == 0)
         code = kith_listener_new(&inner->listener, address, &inner->options.listener);
-    inner->options.listener = (kith_listener_options){ .max_message = inner->options.listener.max_message };
+    inner->options.listener = (kith_listener_options){
+        .max_message = inner->options.listener.max_message,
+        .handshake_timeout = inner->options.listener.handshake_timeout,
+    };
     if (code == 0) {
         inner->address = kith_listener_address(inner->listener);
         code = begin(inner);

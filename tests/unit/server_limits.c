@@ -67,6 +67,21 @@ static void test_only_published(void **state)
 }
 
 /** After a long message a client costs the server no more than before. */
+static void test_silent_clients(void **state)
+{
+    (void)state;
+    begin_with((kith_server_options){ .max_clients = 2, .listener.handshake_timeout = KITH_MS(500) });
+    kith_connection *silent = dial(), *lasting = dial_line();
+    kith_bytes nothing;
+    assert_code(kith_connection_recv(silent, &nothing, PATIENCE), KITH_EEOF);
+    kith_connection_free(silent);
+    ask(lasting, "", "dummy", NULL);
+    kith_connection *next = dial_line(); /* there is a place */
+    ask(lasting, "", "dummy", NULL);
+    kith_connection_free(next);
+    kith_connection_free(lasting);
+}
+
 static void test_idle_clients(void **state)
 {
     (void)state;
@@ -98,6 +113,7 @@ int main(void)
         cmocka_unit_test_teardown(test_objects, end_server),
         cmocka_unit_test_teardown(test_memory, end_server),
         cmocka_unit_test_teardown(test_only_published, end_server),
+        cmocka_unit_test_teardown(test_silent_clients, end_server),
         cmocka_unit_test_teardown(test_idle_clients, end_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
