@@ -106,10 +106,10 @@ static void free_line(struct thread_line *line)
  * was told that a thread's work is done need not wait for its end. */
 static void part(struct thread_line *line)
 {
-    deadline until;
+    deadline until = DEADLINE_PASSED;
     kith_bytes answer;
-    int code = line->connection ? deadline_from(FAREWELL, &until) : 0;
-    while (line->owed > 0 && (code == 0 || code == -EINTR)) {
+    int code = deadline_from(FAREWELL, &until);
+    while (line->connection && line->owed > 0 && (code == 0 || code == -EINTR)) {
         code = kith_connection_recv(line->connection, &answer, client_timeout(until));
         if (code == 0) {
             kith_bytes_free(&answer);
