@@ -58,7 +58,8 @@ typedef struct kith_server_options {
     int no_shared_memory; /**< all clients stay on their sockets */
     /** A file that keeps what is published over a restart: read by kith_server_run when it begins, if it is there;
      *  written by it beside and renamed, on the interval when something has changed, and at the end. Permissions 0600.
-     *  NULL: none */
+     *  A server has it for itself, from then until it is freed or its process ends, however that ends: the file with
+     *  ".lock" behind its name is locked (flock), and removed by kith_server_free. NULL: none */
     const char *snapshot;
     kith_timeout snapshot_interval; /**< 0: a minute */
 } kith_server_options;
@@ -104,19 +105,20 @@ KITH_API KITH_MUST_USE int kith_server_publish(kith_server *server, const char *
                                                const kith_value *args, const kith_value *kwargs,
                                                const kith_access *access);
 
-/** Reads the snapshot, which kith_server_run does otherwise when it begins: so what is wrong with it is known before
- *  anybody is told of the server. When all types are registered, and all objects published: each of these that is in
+/** Locks and reads the snapshot, which kith_server_run does otherwise when it begins: so what is wrong with it is known
+ *  before anybody is told of the server. When all types are registered, and all objects published: each of these that is in
  *  the snapshot becomes what it was there. Does nothing when there is no snapshot, or it was read already.
  *  @return 0; KITH_EMALFORMED when the file is no snapshot, or not whole; KITH_ETYPE when an object in it is of another
  *          type than the one that was published; -ENOENT when one is not published any more, or its type is not
- *          registered; -EACCES or another negated errno when the file can't be read; -ENOMEM; -EINVAL. After a failure
- *          the server is good for nothing but kith_server_free */
+ *          registered, or the file's folder is not there; -EBUSY when another server has the file; -EACCES or another
+ *          negated errno when the file can't be read, or locked; -ENOMEM; KITH_ECLOSED in another process than the one
+ *          that made the server; -EINVAL. After a failure the server is good for nothing but kith_server_free */
 KITH_API KITH_MUST_USE int kith_server_load(kith_server *server);
 
 /** Serves until kith_server_stop, or until a client says shutdown. Whoever is in the middle of a call then has its
  *  answer, for which there are five seconds; calls that wait are ended: their clients see the end of the connection.
  *  It can be called again.
- *  @return 0; as kith_server_load when the snapshot can't be read, and then nothing was served; the code of
+ *  @return 0; as kith_server_load when the snapshot can't be had, and then nothing was served; the code of
  *          the last snapshot when that can't be written; -EMFILE, -ENOMEM, -EAGAIN when it can't begin; KITH_ECLOSED in
  *          another process than the one that made it; -EINVAL */
 KITH_API KITH_MUST_USE int kith_server_run(kith_server *server);

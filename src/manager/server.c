@@ -105,17 +105,18 @@ static void close_one(int *descriptor)
     *descriptor = -1;
 }
 
-static void close_both(void *owner)
+static void close_all(void *owner)
 {
     struct server *server = owner;
     close_one(&server->events);
     close_one(&server->bell.descriptor);
+    close_one(&server->snapshot_lock); /* in a child: it stays its parent's */
 }
 
 /* Under forks_block. */
 static int open_both(struct server *server)
 {
-    server->heirloom = (struct heirloom){ .owner = server, .drop = close_both };
+    server->heirloom = (struct heirloom){ .owner = server, .drop = close_all };
     inherit_add(&server->heirloom);
     server->events = os_events_new();
     if (server->events >= 0)
@@ -180,7 +181,7 @@ int kith_server_new(kith_server **server, const char *address, const kith_server
     if (!made)
         return error_fail(-ENOMEM, "no memory for a server");
     struct server *inner = &made->inner;
-    inner->events = inner->bell.descriptor = -1;
+    inner->events = inner->bell.descriptor = inner->snapshot_lock = -1;
     inner->generation = forks_generation();
     inner->options = *options;
     fill_in(&inner->options);
@@ -216,7 +217,8 @@ void kith_server_free(kith_server *server)
         registry_end(inner);
         forks_block();
         inherit_remove(&inner->heirloom);
-        close_both(inner);
+        snapshot_unlock(inner);
+        close_all(inner);
         forks_allow();
     }
     kith_listener_free(inner->listener);

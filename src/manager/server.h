@@ -92,6 +92,7 @@ struct server {
     struct shared_queue *shared_queues; /* all that are in shared memory */
     uint64_t snapshot_number;           /* of the last one that was taken */
     void *snapshot;                     /* of what writes snapshots; NULL while the loop does not run */
+    int snapshot_lock;                  /* held from snapshot_load to the end; -1 */
     bool restored;                      /* the snapshot was read, or is not there */
 };
 

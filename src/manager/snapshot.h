@@ -15,8 +15,12 @@
 #define SNAPSHOT_MAGIC "kith snapshot"
 enum { SNAPSHOT_VERSION = 1 };
 
-/** Reads the file, if there is one that was not read yet, when all is published. @return as kith_server_load */
+/** Locks the file for this server, and reads it, if there is one that was not read yet, when all is published.
+ *  @return as kith_server_load */
 int snapshot_load(struct server *server);
+
+/** Lets another server have the file. Under forks_block. */
+void snapshot_unlock(struct server *server);
 
 /** Takes the first one, and writes it, and goes on to do so on the interval. That it can't be written is told to the
  *  log only. @return 0; -ENOMEM */

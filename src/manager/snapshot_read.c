@@ -4,6 +4,7 @@
 #include "manager/own.h"
 #include "manager/snapshot.h"
 #include "os/disk.h"
+#include "process/forks.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -198,19 +199,39 @@ static int read_pickle(struct server *server, kith_arena *arena, const void *pic
     return code;
 }
 
-int snapshot_load(struct server *server)
+/* ---- the file ---- */
+
+static int lock(struct server *server)
+{
+    const char *path = server->options.snapshot;
+    forks_block();
+    int made = os_disk_lock(path);
+    server->snapshot_lock = made < 0 ? -1 : made;
+    forks_allow();
+    if (made == -EBUSY)
+        return error_fail(made, "another server has the snapshot %s: end that one, or give each a file of its own",
+                          path);
+    if (made == -ENOENT)
+        return error_fail(made, "the folder of the snapshot %s is not there: make it", path);
+    return made < 0 ? error_fail(made, "the snapshot's lock %s.lock can't be made: %s", path, kith_strerror(made)) : 0;
+}
+
+void snapshot_unlock(struct server *server)
+{
+    if (server->snapshot_lock >= 0)
+        os_disk_unlock(server->options.snapshot, server->snapshot_lock);
+    server->snapshot_lock = -1;
+}
+
+static int read_file(struct server *server)
 {
     const char *path = server->options.snapshot;
     void *pickle;
     size_t size;
     kith_arena *arena;
-    if (!path || server->restored)
-        return 0;
     int code = os_disk_read(path, &pickle, &size);
-    if (code == -ENOENT) {
-        server->restored = true;
+    if (code == -ENOENT)
         return 0;
-    }
     if (code < 0)
         return error_fail(code, "the snapshot %s can't be read: %s", path, kith_strerror(code));
     code = kith_arena_new(&arena);
@@ -219,6 +240,16 @@ int snapshot_load(struct server *server)
         kith_arena_free(arena);
     }
     free(pickle);
+    return code;
+}
+
+int snapshot_load(struct server *server)
+{
+    if (!server->options.snapshot || server->restored)
+        return 0;
+    int code = server->snapshot_lock < 0 ? lock(server) : 0;
+    if (code == 0)
+        code = read_file(server);
     server->restored = code == 0;
     return code;
 }

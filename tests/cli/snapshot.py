@@ -210,7 +210,7 @@ def kill():
                     pass
                 killer.join()
                 server.process.wait()
-                assert set(os.listdir(path(""))) <= {"key", "socket", "snapshot", "snapshot.new"}
+                assert set(os.listdir(path(""))) <= {"key", "socket", "snapshot", "snapshot.new", "snapshot.lock"}
         with keeping(path, "d=dict"):
             pass
         equal(sorted(os.listdir(path(""))), ["key", "snapshot"])
@@ -250,18 +250,29 @@ def no_room():
 
 @test
 def no_folder():
-    """A folder that is not there is told of at the beginning; when it comes, it is used."""
+    """A folder that is not there, or that can't be written into, is told of, and nothing is served."""
     with files(key=KEY) as path:
-        options = ["unix:" + path("socket"), "--authkey-file", path("key"), "--object", "d=dict",
-                   "--snapshot", path("folder/snapshot"), *OFTEN]
-        with serve(*options, quiet=False) as server:
-            assert "can't be written" in server.process.stderr.readline().decode()
+        options = ["serve", "unix:" + path("socket"), "--authkey-file", path("key"), "--object", "d=dict", "--snapshot"]
+        fails(1, "the folder of the snapshot %s is not there" % path("folder/snapshot"), *options,
+              path("folder/snapshot"))
+        fails(1, "can't be made", *options, path("key/snapshot"))
+        equal(os.listdir(path("")), ["key"])
+
+
+@test
+def two_servers():
+    """A second server with the same snapshot is refused, and changes nothing; one that was killed is in nobody's way."""
+    with files(key=KEY) as path:
+        with keeping(path, "d=dict", more=OFTEN) as server:
             client_of(server, "d=dict").d()["x"] = 1
-            os.mkdir(path("folder"))
-            wait_until(lambda: os.path.exists(path("folder/snapshot")), "a snapshot in the new folder")
-            server.stop()
-        with serve(*options) as server:
-            equal(client_of(server, "d=dict").d()["x"], 1)
+            fails(1, "another server has the snapshot", "serve", "unix:" + path("other"), "--authkey-file", path("key"),
+                  "--object", "d=dict", "--snapshot", path("snapshot"))
+            wait_until(lambda: read(path)["d"], "a snapshot")
+            server.process.kill()
+            server.process.wait()
+        with keeping(path, "d=dict") as server:
+            equal(client_of(server, "d=dict").d().copy(), {"x": 1})
+        equal(sorted(os.listdir(path(""))), ["key", "snapshot"])
 
 
 # ---- when it can't be read ----

@@ -294,6 +294,9 @@ static bool server_comes_back(const struct setting *setting)
     kill_and_close(server);
     ledger_free(ledger_fd);
     unlink(setting->snapshot);
+    char lock[80];
+    snprintf(lock, sizeof lock, "%s.lock", setting->snapshot);
+    unlink(lock);
     return good;
 }
 

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static char folder[] = "/tmp/kith-test-XXXXXX";
 static char path[sizeof folder + 16];
@@ -314,6 +315,78 @@ static void published_objects_must_be_so_still(void **state)
     end();
 }
 
+/* ---- whose it is ---- */
+
+static int load_another(void)
+{
+    kith_server *other;
+    const kith_server_options options = { .listener = { .authkey = KEY, .authkey_size = strlen(KEY) },
+                                          .snapshot = path };
+    assert_code(kith_server_new(&other, "tcp:127.0.0.1:0", &options), 0);
+    int code = kith_server_load(other);
+    kith_server_free(other);
+    return code;
+}
+
+static void one_server_has_it_at_a_time(void **state)
+{
+    (void)state;
+    make_and_serve();
+    wait_until(stats().snapshots > 0);
+    assert_explained(load_another(), -EBUSY);
+    assert_explained(load_another(), -EBUSY); /* who was refused has not taken the lock along */
+    end();
+    make(NULL);
+    assert_explained(kith_server_load(server), -ENOENT); /* nothing is published: but the file is to be had */
+}
+
+/* What a server leaves that was killed. */
+static void a_lock_that_nobody_holds_is_none(void **state)
+{
+    (void)state;
+    char lock[sizeof path + sizeof ".lock"];
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    close(open(lock, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    make_and_serve();
+    end();
+    assert_int_equal(access(lock, F_OK), -1); /* and it does not stay */
+}
+
+/* A child has none of its parent's lock. */
+static void a_child_does_not_keep_the_lock(void **state)
+{
+    (void)state;
+    int wait[2];
+    char byte;
+    make(NULL);
+    assert_code(kith_server_load(server), 0);
+    assert_int_equal(pipe(wait), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(wait[1]);
+        kith_server_free(server); /* must not remove it, either */
+        _exit(read(wait[0], &byte, 1) != 0);
+    }
+    close(wait[0]);
+    int while_ours = load_another();
+    kith_server_free(server);
+    server = NULL;
+    int after = load_another();
+    close(wait[1]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_code(while_ours, -EBUSY);
+    assert_code(after, 0);
+}
+
+static void a_folder_that_is_not_there_is_refused(void **state)
+{
+    (void)state;
+    snprintf(path, sizeof path, "%s/none/file", folder);
+    make(NULL);
+    assert_explained(kith_server_run(server), -ENOENT);
+    assert_non_null(strstr(kith_error_detail(), "folder"));
+}
+
 /* Proxies have the server's address in them. */
 static void objects_that_refer_to_each_other_want_their_address(void **state)
 {
@@ -356,6 +429,10 @@ int main(void)
         SNAPSHOT_TEST(a_file_that_is_no_snapshot_is_refused),
         SNAPSHOT_TEST(it_is_read_once_and_early_if_wanted),
         SNAPSHOT_TEST(published_objects_must_be_so_still),
+        SNAPSHOT_TEST(one_server_has_it_at_a_time),
+        SNAPSHOT_TEST(a_lock_that_nobody_holds_is_none),
+        SNAPSHOT_TEST(a_child_does_not_keep_the_lock),
+        SNAPSHOT_TEST(a_folder_that_is_not_there_is_refused),
         SNAPSHOT_TEST(objects_that_refer_to_each_other_want_their_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,13 @@
-/* open(2), fsync(2), rename(2). */
+/* open(2), fsync(2), rename(2), flock(2). */
 #include "os/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,6 +57,16 @@ int os_disk_read(const char *path, void **data, size_t *size)
 
 /* ---- replacing ---- */
 
+/* @return path with an ending, to be freed; NULL when there is no memory */
+static char *name_beside(const char *path, const char *ending)
+{
+    const size_t size = strlen(path) + strlen(ending) + 1;
+    char *beside = malloc(size);
+    if (beside)
+        snprintf(beside, size, "%s%s", path, ending);
+    return beside;
+}
+
 static int write_all(int file, const void *data, size_t size)
 {
     const unsigned char *bytes = data;
@@ -102,11 +114,9 @@ static int sync_folder_of(char *path)
 
 int os_disk_replace(const char *path, const void *data, size_t size)
 {
-    const size_t length = strlen(path) + sizeof ".new";
-    char *beside = malloc(length);
+    char *beside = name_beside(path, ".new");
     if (!beside)
         return -ENOMEM;
-    snprintf(beside, length, "%s.new", path);
     int code = write_new(beside, data, size);
     if (code == 0 && rename(beside, path) < 0) {
         code = -errno;
@@ -116,4 +126,46 @@ int os_disk_replace(const char *path, const void *data, size_t size)
         code = sync_folder_of(beside);
     free(beside);
     return code;
+}
+
+/* ---- locking ---- */
+
+/* Whether the file has its name still: who had the lock before may have removed it just now. */
+static bool has_name(int file, const char *name)
+{
+    struct stat own, named;
+    return fstat(file, &own) == 0 && stat(name, &named) == 0 && own.st_dev == named.st_dev &&
+           own.st_ino == named.st_ino;
+}
+
+static int lock_file(const char *name)
+{
+    for (;;) {
+        int file = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (file < 0)
+            return -errno;
+        int code = flock(file, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+        if (code == 0 && has_name(file, name))
+            return file;
+        close(file);
+        if (code < 0 && code != -EINTR)
+            return code == -EWOULDBLOCK ? -EBUSY : code;
+    }
+}
+
+int os_disk_lock(const char *path)
+{
+    char *name = name_beside(path, ".lock");
+    int lock = name ? lock_file(name) : -ENOMEM;
+    free(name);
+    return lock;
+}
+
+void os_disk_unlock(const char *path, int lock)
+{
+    char *name = name_beside(path, ".lock");
+    if (name)
+        unlink(name); /* before it is unlocked: then it is nobody else's */
+    free(name);
+    close(lock);
 }
