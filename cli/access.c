@@ -53,20 +53,27 @@ static int check_secrecy(const struct access *access, const struct command *comm
     bool readable = S_ISREG(about.st_mode) && (about.st_mode & (S_IRGRP | S_IROTH));
     if (access->made_here && (!S_ISREG(about.st_mode) || about.st_uid != geteuid() || (about.st_mode & 077)))
         return command_fail(command,
-                            "%s is not this user's alone, so its authkey is not used: remove it, or name it "
-                            "with --authkey-file",
-                            path);
+                            "%s is not this user's alone, so its authkey is not used: chmod 600 %s, if nobody "
+                            "else has put it there or read it; or remove it",
+                            path, path);
     if (readable)
-        command_warn(command, "others can read %s, and so the authkey: chmod 600 it", path);
+        command_warn(command, "others can read %s, and so the authkey: chmod 600 %s", path, path);
     return STATUS_GOOD;
 }
 
-/* @param buffer  AUTHKEY_MAX + 2 bytes: one for a newline, one to see whether there is more */
+/* What an editor, or a shell, leaves at the end of a line is no part of a key. */
+static size_t without_newline(const char *key, size_t size)
+{
+    if (size > 0 && key[size - 1] == '\n')
+        size -= size > 1 && key[size - 2] == '\r' ? 2 : 1;
+    return size;
+}
+
+/* @param buffer  AUTHKEY_MAX + 3 bytes: two for a newline, one to see whether there is more */
 static int take_key(struct access *access, const struct command *command, char *buffer, size_t size)
 {
     const char *path = access->authkey_file;
-    if (size > 0 && buffer[size - 1] == '\n')
-        size--;
+    size = without_newline(buffer, size);
     if (size == 0 || size > AUTHKEY_MAX)
         return command_fail(command, "%s holds no authkey: it has %s", path,
                             size == 0 ? "nothing in it" : "more than 65536 bytes");
@@ -82,11 +89,11 @@ static int read_key(struct access *access, const struct command *command)
     if (!file)
         return command_fail(command, "the authkey's file %s: %s", access->authkey_file, strerror(errno));
     int status;
-    char *buffer = malloc(AUTHKEY_MAX + 2);
+    char *buffer = malloc(AUTHKEY_MAX + 3);
     size_t size = 0;
     setvbuf(file, NULL, _IONBF, 0); /* no copy of the key in a buffer of the C library's */
     if (buffer)
-        size = fread(buffer, 1, AUTHKEY_MAX + 2, file);
+        size = fread(buffer, 1, AUTHKEY_MAX + 3, file);
     if (!buffer || ferror(file)) {
         status =
             command_fail(command, "the authkey's file %s: %s", access->authkey_file, strerror(buffer ? errno : ENOMEM));

@@ -63,13 +63,12 @@ static int find_place(const struct command *command, const char *address, char *
 static bool write_key(int file)
 {
     unsigned char key[KEY_BYTES];
-    char digits[2 * KEY_BYTES + 2];
+    char digits[2 * KEY_BYTES + 1];
     if (getrandom(key, sizeof key, 0) != sizeof key)
         return false;
     for (int i = 0; i < KEY_BYTES; i++)
         snprintf(digits + 2 * i, 3, "%02x", key[i]);
-    digits[2 * KEY_BYTES] = '\n';
-    bool good = write(file, digits, 2 * KEY_BYTES + 1) == 2 * KEY_BYTES + 1;
+    bool good = write(file, digits, 2 * KEY_BYTES) == 2 * KEY_BYTES; /* no newline: a program may read all of it */
     explicit_bzero(key, sizeof key);
     explicit_bzero(digits, sizeof digits);
     return good;
