@@ -88,11 +88,12 @@ static int publish(kith_server *server, const struct offer *offers, size_t count
 {
     for (const struct offer *offer = offers; offer < offers + count; offer++) {
         int code = kith_server_publish(server, offer->name, offer->type, offer->args, offer->kwargs, &offer->access);
-        if (code == -EPERM && strcmp(offer->type, "Pool") == 0)
+        if (code == -ENOENT && offer->access.method_count == 0) /* else it may be a method that is not there */
             return command_fail(&command_serve,
-                                "--object %s=Pool: a pool's tasks are functions of the server's program, and this one "
-                                "has none: write a server of your own, with kith_server_new",
-                                offer->name);
+                                "--object %s=%s: there is no such type: there are Queue, JoinableQueue, list, dict, "
+                                "set, Namespace, Value, Array, Event, Lock, RLock, Semaphore, BoundedSemaphore, "
+                                "Condition, Barrier",
+                                offer->name, offer->type);
         if (code < 0)
             return command_fail(&command_serve, "--object %s=%s: %s", offer->name, offer->type, kith_error_detail());
     }
@@ -341,6 +342,17 @@ static int take_address(struct options *options, char **rest, int count)
     return STATUS_GOOD;
 }
 
+/* Whoever can connect can try keys, if slowly; and what a client has seen of a handshake it can try at leisure. */
+static void warn_of_short_key(const struct access *access)
+{
+    enum { SHORT = 16 };
+    if (access->authkey_size < SHORT && !access->from_authkey) /* TLS refuses it */
+        command_warn(&command_serve,
+                     "the authkey in %s has %zu bytes, and could be guessed: 'openssl rand -hex 32' "
+                     "makes a better one",
+                     access->authkey_file, access->authkey_size);
+}
+
 /* All options but the key were taken. */
 static int begin(struct options *options)
 {
@@ -357,6 +369,7 @@ static int begin(struct options *options)
     if (status == STATUS_GOOD && path)
         command_say(&command_serve, "the authkey is in %s", path);
     if (status == STATUS_GOOD) {
+        warn_of_short_key(&options->access);
         kith_listener_options *listener = &options->server.listener;
         listener->authkey = options->access.authkey;
         listener->authkey_size = options->access.authkey_size;

@@ -243,7 +243,7 @@ def serve_and_read_key(address, path, **how):
     with serve(address, quiet=False, **how) as server:
         with open(path, "rb") as file:
             key = file.read()
-        client_of(server, authkey=key.strip())
+        client_of(server, authkey=key)
         err = server.stop()
     equal(err, "kith serve: the authkey is in %s\n" % path)
     return key
@@ -254,7 +254,7 @@ def a_key_is_made():
     """Without --authkey-file a key is made, for its user alone, and found again the next time."""
     with folder() as path:
         key = serve_and_read_key("unix:" + path + "/socket", path + "/socket.key")
-        assert re.fullmatch(rb"[0-9a-f]{64}\n", key), key
+        assert re.fullmatch(rb"[0-9a-f]{64}", key), key
         equal(stat.S_IMODE(os.stat(path + "/socket.key").st_mode), 0o600)
         equal(serve_and_read_key("unix:" + path + "/socket", path + "/socket.key"), key)
         equal(os.listdir(path), ["socket.key"])
@@ -281,6 +281,7 @@ def a_key_that_somebody_left_there():
     with files(**{"socket.key": KEY}) as path:
         os.chmod(path("socket.key"), 0o640)
         fails(1, "not this user's alone", "serve", "unix:" + path("socket"))
+        fails(1, "chmod 600 " + path("socket.key"), "serve", "unix:" + path("socket"))
         os.unlink(path("socket.key"))
         os.symlink(path("nowhere"), path("socket.key"))
         fails(1, "socket.key", "serve", "unix:" + path("socket"))
@@ -294,6 +295,23 @@ def a_key_that_somebody_left_there():
             os.chown(path("socket.key"), 1, -1)
             fails(1, "not this user's alone", "serve", "unix:" + path("socket"))
         equal(os.path.exists(path("socket")), False)
+
+
+@test
+def a_key_with_a_newline():
+    """What ends the line of a key in a file is no part of it."""
+    for end in b"", b"\n", b"\r\n":
+        with files(key=KEY + end) as path, serve(ANY, "--authkey-file", path("key")) as server:
+            client_of(server)
+
+
+@test
+def a_short_key():
+    """A key that can be guessed is warned of."""
+    with files(key=b"15 bytes, short") as path, serve(ANY, "--authkey-file", path("key"), quiet=False) as server:
+        client_of(server, authkey=b"15 bytes, short")
+        err = server.stop()
+        assert "has 15 bytes, and could be guessed" in err, err
 
 
 @test
@@ -509,7 +527,8 @@ def failures():
     with files(key=KEY, broken=b"{", empty=b"", short=b"short") as path:
         given = ["--authkey-file", path("key"), "unix:" + path("socket")]
         for reason, *arguments in (
-                ["no type", "--object", "jobs=Stack", *given], ["taken", *["--object", "d=dict"] * 2, *given],
+                ["BoundedSemaphore, Condition", "--object", "jobs=Stack", *given],
+                ["no type", "--object", "jobs=Stack,methods=push", *given], ["taken", *["--object", "d=dict"] * 2, *given],
                 ["line 1", "--object", "jobs=Queue([)", *given],
                 ["line 1", "--object", "conf=dict(@%s)" % path("broken"), *given],
                 ["empty", "--object", "conf=dict(@%s)" % path("empty"), *given],
@@ -517,8 +536,7 @@ def failures():
                 ["no method", "--object", "conf=dict,methods=put", *given],
                 ["Queue", "--object", "jobs=Queue(size=1)", *given],
                 ["a text has quotes", "--object", "n=Value(i,0)", *given],
-                ["a server of your own", "--object", "crew=Pool", *given], ["has no name", "unix:"],
-                ["no address", "board"],
+                ["has no name", "unix:"], ["no address", "board"],
                 ["TLS is for TCP", "--tls", *given], ["mode", "--mode", "600", *given[:2], ANY],
                 ["not open", *given[:2], "fd:99"], ["--authkey-file", "fd:99"],
                 ["too short", "--tls", "--authkey-file", path("short"), ANY]):
