@@ -8,12 +8,14 @@ help:
 	@echo 'make torture   kills at 10,000 instants and after every instruction; searches the models; soaks; fuzzes'
 	@echo 'make bench     the same workloads on kith and on its peers; BENCH=--quick, or other options of bench/run.py'
 	@echo 'make build     the library and the examples, into build/'
-	@echo 'make install   the library, its headers and kith.pc (DESTDIR is heeded)'
+	@echo 'make install   the library, its headers and kith.pc; into /usr/local, or as PREFIX= says'
+	@echo '               (DESTDIR is heeded)'
 	@echo 'make format    clang-format over all C and C++ files'
 	@echo 'make clean     removes what was built'
 
 build:
 	@tools/setup build
+	@[ -z "$(PREFIX)" ] || meson configure build --prefix "$(abspath $(PREFIX))"
 	@ninja -C build
 
 demo: build
@@ -38,7 +40,7 @@ bench:
 
 install: build
 	@meson install -C build --no-rebuild
-	@[ -n "$(DESTDIR)" ] || ldconfig
+	@[ -n "$(DESTDIR)$(PREFIX)" ] || ldconfig
 
 format:
 	@tools/setup check
