@@ -163,7 +163,8 @@ KITH_API void kith_server_free(kith_server *server);
  *  @return 0; or a negative code: the client gets an exception, the one of kith_call_raise, or one that suits the code,
  *          with what kith_fail said as its text (-ENOENT: KeyError; -ERANGE: IndexError; -EINVAL: ValueError;
  *          KITH_ETYPE: TypeError; KITH_EEMPTY, KITH_EFULL: queue.Empty, queue.Full; -ETIMEDOUT: TimeoutError; -ENOMEM:
- *          MemoryError; -EACCES, -EPERM: PermissionError; others: RuntimeError) */
+ *          MemoryError; -EACCES, -EPERM: PermissionError; others: RuntimeError). A number above 0 is a mistake, and a
+ *          RuntimeError that says so */
 typedef int kith_method_function(void *object, kith_call *call);
 
 typedef struct kith_method {
@@ -230,6 +231,9 @@ typedef struct kith_manager_options {
 
 /** Connects to a server, kith's or a Python manager's.
  *  @param manager  receives it; free it with kith_manager_free
+ *  @param address  as kith_connect takes it. A relative path of a Unix socket is made absolute, and so stays good when
+ *                  the working directory changes, and for those that are handed a proxy; unless that has more than 107
+ *                  bytes
  *  @param timeout  how long it may take; and each connection that is made later
  *  @return 0; as kith_connect */
 KITH_API KITH_MUST_USE int kith_manager_connect(kith_manager **manager, const char *address,
@@ -246,7 +250,7 @@ KITH_API KITH_MUST_USE int kith_manager_connect(kith_manager **manager, const ch
 KITH_API KITH_MUST_USE int kith_manager_start(kith_manager **manager, int (*set_up)(kith_server *server, void *context),
                                               void *context, const kith_server_options *options);
 
-/** @return the server's address, as kith_manager_connect takes it; "" when manager is NULL */
+/** @return the server's address, as kith_manager_connect takes it, with an absolute path; "" when manager is NULL */
 KITH_API const char *kith_manager_address(const kith_manager *manager);
 
 /** The key, to be handed to others. @param size  receives its length in bytes. @return it; NULL when there is none */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool begins_with(const char *text, const char *beginning)
 {
@@ -106,6 +107,22 @@ int address_parse(struct address *address, const char *text, bool listens)
     if (!listens)
         return error_fail(-EINVAL, "\"%.40s\" is a listener's: connect to the address that it tells", text);
     return parse_given(address, text + strlen("fd:"));
+}
+
+void address_make_absolute(struct address *address)
+{
+    char path[sizeof address->name];
+    const char *name = address->name;
+    if (address->is_tcp || address->is_abstract || *name == '/' || !getcwd(path, sizeof path) || *path != '/')
+        return;
+    while (begins_with(name, "./"))
+        name += 1 + strspn(name + 1, "/");
+    size_t length = strcmp(path, "/") == 0 ? 0 : strlen(path);
+    int size = snprintf(path + length, sizeof path - length, "/%s", name);
+    if (size < 0 || (size_t)size >= sizeof path - length)
+        return;
+    memcpy(address->name, path, sizeof path);
+    snprintf(address->text, sizeof address->text, "unix:%s", path);
 }
 
 int address_find(const struct address *address, struct os_address found[ADDRESS_TRIED_MAX])

@@ -27,6 +27,10 @@ struct address {
  *  @return 0, or -EINVAL with its detail; of "fd:3" also -EBADF, and then the rest is what that socket says */
 int address_parse(struct address *address, const char *text, bool listens);
 
+/** Makes the path of a Unix socket absolute: then it is the same one in any working directory, and for processes in
+ *  others. Left as it is when it would be longer than such a path may be, or nobody knows the working directory. */
+void address_make_absolute(struct address *address);
+
 /** Finds the system's addresses for it, and waits for the resolver when it has a name.
  *  @return how many, 1 to ADDRESS_TRIED_MAX; -EHOSTUNREACH or another negated errno, with its detail */
 int address_find(const struct address *address, struct os_address found[ADDRESS_TRIED_MAX]);

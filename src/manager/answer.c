@@ -109,7 +109,7 @@ kith_value *object_exposed(kith_arena *arena, const struct object *object)
 int request_answer_object(struct request *request, struct object *object)
 {
     kith_arena *arena = request->arena;
-    kith_value *address = token_address(arena, request->server->address);
+    kith_value *address = token_address(arena, request->server->place);
     kith_value *token = token_value(arena, object->type, address, object->id);
     int code = token ? claim(request->server, request->line, object) : -ENOMEM;
     if (code == 0) {

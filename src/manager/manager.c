@@ -1,5 +1,6 @@
 /* The handle of a client: how it connects, and how it ends. */
 #include "base/error.h"
+#include "connection/address.h"
 #include "manager/exception.h"
 #include "manager/server_call.h"
 #include "manager/start.h"
@@ -96,14 +97,25 @@ static int copy_key(kith_manager *manager, const void *key, size_t size)
     return 0;
 }
 
-static int copy_options(kith_manager *manager, const char *address, const kith_manager_options *options)
+/* Connections are made also after the program has changed its working directory. */
+static int copy_address(kith_manager *manager, const char *address)
+{
+    struct address parts;
+    int code = address_parse(&parts, address, false);
+    if (code < 0)
+        return code;
+    address_make_absolute(&parts);
+    manager->is_tcp = parts.is_tcp;
+    manager->address = strdup(parts.text);
+    return manager->address ? 0 : error_fail(-ENOMEM, "no memory for an address");
+}
+
+static int copy_options(kith_manager *manager, const kith_manager_options *options)
 {
     manager->client.refuse_md5 = options->refuse_md5;
     manager->client.max_message = options->max_message;
     manager->no_shared_memory = options->no_shared_memory;
-    manager->is_tcp = strncmp(address, "tcp:", strlen("tcp:")) == 0;
-    manager->address = strdup(address);
-    int code = manager->address ? copy_key(manager, options->authkey, options->authkey_size) : -ENOMEM;
+    int code = copy_key(manager, options->authkey, options->authkey_size);
     if (code == 0)
         code = copy_tls(manager, options->tls);
     return code < 0 ? error_fail(code, "no memory for a manager") : 0;
@@ -159,7 +171,9 @@ int kith_manager_connect(kith_manager **manager, const char *address, const kith
     made->serial = 1 + atomic_fetch_add_explicit(&serial, 1, memory_order_relaxed);
     atomic_init(&made->generation, forks_generation());
     atomic_init(&made->life, 1);
-    code = copy_options(made, address, options);
+    code = copy_address(made, address);
+    if (code == 0)
+        code = copy_options(made, options);
     if (code == 0)
         code = meet(made, options->retry, until);
     if (code < 0)

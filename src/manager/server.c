@@ -1,6 +1,7 @@
 #include "manager/server.h"
 
 #include "base/error.h"
+#include "connection/address.h"
 #include "manager/dispatch.h"
 #include "manager/holders.h"
 #include "manager/line.h"
@@ -163,6 +164,18 @@ static int copy_snapshot(struct server *server, const char *path)
     return path && !server->options.snapshot ? error_fail(-ENOMEM, "no memory for a path") : 0;
 }
 
+static int find_place(struct server *server)
+{
+    struct address parts;
+    server->address = kith_listener_address(server->listener);
+    int code = address_parse(&parts, server->address, true);
+    if (code < 0)
+        return code;
+    address_make_absolute(&parts);
+    server->place = strdup(parts.text);
+    return server->place ? 0 : error_fail(-ENOMEM, "no memory for an address");
+}
+
 static int check(kith_server **server, const char *address, const kith_server_options *options)
 {
     if (!server || !address || !options)
@@ -192,10 +205,10 @@ int kith_server_new(kith_server **server, const char *address, const kith_server
         .max_message = inner->options.listener.max_message,
         .handshake_timeout = inner->options.listener.handshake_timeout,
     };
-    if (code == 0) {
-        inner->address = kith_listener_address(inner->listener);
+    if (code == 0)
+        code = find_place(inner);
+    if (code == 0)
         code = begin(inner);
-    }
     if (code < 0)
         kith_server_free(made);
     else
@@ -223,6 +236,7 @@ void kith_server_free(kith_server *server)
     }
     kith_listener_free(inner->listener);
     kith_arena_free(inner->arena);
+    free(inner->place);
     free((void *)inner->options.snapshot);
     free(inner->timers.heap);
     free(inner->room);

@@ -51,6 +51,7 @@ struct server {
     unsigned generation; /* of the process that made it */
     kith_listener *listener;
     const char *address;         /* the listener's */
+    char *place;                 /* the same, with an absolute path: the one in tokens */
     kith_server_options options; /* defaults filled in; its listener's pointers are not kept */
 
     /* ---- the loop ---- */

@@ -131,7 +131,7 @@ static int take_into(struct server *server, kith_arena *arena, kith_bytes *pickl
     if (code < 0)
         return code;
     const kith_value *all =
-        kith_value_pack(arena, "(sisvv)", SNAPSHOT_MAGIC, SNAPSHOT_VERSION, server->address, names, entries);
+        kith_value_pack(arena, "(sisvv)", SNAPSHOT_MAGIC, SNAPSHOT_VERSION, server->place, names, entries);
     return all ? kith_pickle_write(all, pickle, NULL) : kith_arena_error(arena);
 }
 

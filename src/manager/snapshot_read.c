@@ -73,7 +73,7 @@ static int make(const struct reading *reading, const struct entry *entry)
         return error_fail(-EADDRNOTAVAIL,
                           "the objects of the snapshot %s refer to each other by the address at which it was taken: "
                           "serve there again, and not at %s",
-                          server->options.snapshot, server->address);
+                          server->options.snapshot, server->place);
     return object_add_as(server, &object, type->kind, type->text, NULL, entry->id);
 }
 
@@ -173,7 +173,7 @@ static int take_apart(struct reading *reading, const kith_value *all)
     if (kith_value_unpack(all, "(_ _ s v v)", &address, &reading->names, &reading->entries) < 0 ||
         kith_value_kind(reading->names) != KITH_DICT || kith_value_kind(reading->entries) != KITH_LIST)
         return no_snapshot(server, "its pickle has another shape");
-    reading->moved = strcmp(address, server->address) != 0;
+    reading->moved = strcmp(address, server->place) != 0;
     if (reading->moved)
         kith_log(KITH_LOG_WARNING, "server %s: the snapshot %s was taken at %s: proxies of there lead nowhere now",
                  server->address, server->options.snapshot, address);

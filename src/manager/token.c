@@ -80,6 +80,19 @@ static bool is_here(const char *host)
     return false;
 }
 
+/* Whether the path of a Unix socket, or its abstract name with a NUL before it, is the one of an address. */
+static bool is_name_of(const char *name, size_t size, const struct address *where)
+{
+    bool is_abstract = size > 0 && *name == '\0';
+    return is_abstract == where->is_abstract && size == strlen(where->name) + where->is_abstract &&
+           memcmp(name + where->is_abstract, where->name, size - where->is_abstract) == 0;
+}
+
+static bool is_relative(const char *name, size_t size)
+{
+    return size > 0 && size <= OS_ADDRESS_NAME_MAX && *name != '/' && !memchr(name, '\0', size);
+}
+
 bool token_is_at(const kith_value *address, const char *where)
 {
     struct address own = { 0 };
@@ -96,16 +109,25 @@ bool token_is_at(const kith_value *address, const char *where)
         name = text;
     else if (kith_value_as_bytes(address, &name, &size) < 0)
         return false;
-    bool is_abstract = size > 0 && *(const char *)name == '\0';
-    return is_abstract == own.is_abstract && size == strlen(own.name) + own.is_abstract &&
-           memcmp((const char *)name + own.is_abstract, own.name, strlen(own.name)) == 0;
+    if (is_name_of(name, size, &own) || !is_relative(name, size))
+        return is_name_of(name, size, &own);
+    struct address absolute = { 0 };
+    memcpy(absolute.name, name, size);
+    address_make_absolute(&absolute);
+    return is_name_of(absolute.name, strlen(absolute.name), &own);
+}
+
+/* Python's tokens have the path that was given to it: this server's, too, by which it may have been given its own. */
+static bool is_ours(const struct server *server, const kith_value *address)
+{
+    return token_is_at(address, server->place) || token_is_at(address, server->address);
 }
 
 struct object *proxy_object(struct server *server, const kith_value *value)
 {
     const char *type, *id;
     const kith_value *address, *token = proxy_token(value);
-    if (!token || token_read(token, &type, &address, &id) < 0 || !token_is_at(address, server->address))
+    if (!token || token_read(token, &type, &address, &id) < 0 || !is_ours(server, address))
         return NULL;
     return object_find(server, id);
 }

@@ -15,8 +15,9 @@ struct server;
 kith_value *token_address(kith_arena *arena, const char *address);
 
 /** Whether an address, as Python has it, is that of a server. A server may call itself by another host than its clients
- *  do: those that mean this machine, or all of its addresses, are like any other. Abstract names may be bytes.
- *  @param where  "unix:...", "tcp:..." */
+ *  do: those that mean this machine, or all of its addresses, are like any other. Abstract names may be bytes. A
+ *  relative path is one of the working directory, as it is for Python, which keeps it so in tokens.
+ *  @param where  "unix:...", with an absolute path, "tcp:..." */
 bool token_is_at(const kith_value *address, const char *where);
 
 /** A Token. @return NULL when there is no memory */

@@ -4,7 +4,9 @@
 #include "apart.h"
 #include "served.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 
 static kith_manager *manager;
 
@@ -526,6 +528,133 @@ static int end_restarted(void **state)
     return code;
 }
 
+/* ---- what is late ---- */
+
+static int is_never(void *nothing)
+{
+    (void)nothing;
+    return 0;
+}
+
+static void assert_late(int code, const char *why)
+{
+    assert_explained(code, -ETIMEDOUT);
+    assert_non_null(strstr(kith_error_detail(), why));
+}
+
+/* Each says so itself: what is told is not of what failed before. */
+static void test_what_is_late_says_so(void **state)
+{
+    (void)state;
+    kith_proxy *lock = make("Lock"), *event = make("Event"), *condition = make("Condition");
+    assert_code(kith_proxy_acquire(lock, PATIENCE), 0);
+    assert_late(kith_proxy_acquire(lock, KITH_NOWAIT), "the Lock was not to be had in 0 ms");
+    assert_late(kith_proxy_acquire(lock, KITH_MS(2)), "the Lock was not to be had in 2 ms");
+    assert_code(kith_proxy_release(lock), 0);
+    assert_late(kith_proxy_event_wait(event, KITH_MS(3)), "the Event was not set in 3 ms");
+    assert_code(kith_proxy_acquire(condition, PATIENCE), 0);
+    assert_late(kith_proxy_wait(condition, KITH_MS(4)), "the Condition was not notified in 4 ms");
+    assert_late(kith_proxy_wait_for(condition, is_never, NULL, KITH_MS(5)), "waited for in 5 ms");
+    assert_code(kith_proxy_release(condition), 0);
+    kith_proxy_free(lock);
+    kith_proxy_free(event);
+    kith_proxy_free(condition);
+}
+
+/* ---- relative paths ---- */
+
+static char folder[] = "/tmp/kith-test-XXXXXX";
+static int before = -1; /* the working directory */
+
+static int begin_in_a_folder(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/kith-test-XXXXXX");
+    before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (!mkdtemp(folder) || chdir(folder) < 0)
+        return -1;
+    make_server("unix:board", (kith_server_options){ 0 });
+    publish("lists", "list", NULL);
+    serve();
+    connect_manager();
+    return 0;
+}
+
+static int end_in_a_folder(void **state)
+{
+    int code = fchdir(before);
+    close(before);
+    code = end(state) < 0 ? -1 : code;
+    return rmdir(folder) < 0 ? -1 : code;
+}
+
+static void test_a_relative_path_outlives_its_working_directory(void **state)
+{
+    (void)state;
+    char address[sizeof folder + 20];
+    snprintf(address, sizeof address, "unix:%s/board", folder);
+    assert_string_equal(kith_manager_address(manager), address);
+    assert_string_equal(kith_server_address(server), "unix:board"); /* as it was given */
+    assert_int_equal(fchdir(before), 0);
+    kith_proxy *list = make("list");
+    in_thread(append, list);
+    assert_int_equal(kith_proxy_length(list), 1);
+    kith_proxy_free(list);
+}
+
+static void test_a_server_is_the_same_by_each_of_its_paths(void **state)
+{
+    (void)state;
+    static const char *const paths[] = { "unix:board", "unix:./board", "unix:.//./board" };
+    char address[sizeof folder + 20];
+    kith_manager_options options = { .authkey = KEY, .authkey_size = strlen(KEY) };
+    snprintf(address, sizeof address, "unix:%s/board", folder);
+    kith_proxy *list = make("list"), *same;
+    for (size_t i = 0; i < 4; i++) {
+        kith_manager *other;
+        assert_code(kith_manager_connect(&other, i < 3 ? paths[i] : address, &options, PATIENCE), 0);
+        assert_string_equal(kith_manager_address(other), address);
+        assert_code(kith_proxy_from_value(other, &same, kith_proxy_value(list, arena)), 0);
+        assert_string_equal(kith_proxy_id(same), kith_proxy_id(list));
+        kith_proxy_free(same);
+        kith_manager_free(other);
+    }
+    kith_proxy_free(list);
+}
+
+/* A proxy of a list, as Python pickles it. */
+static kith_value *python_proxy(const char *path, const char *id)
+{
+    static const char module[] = "multiprocessing.managers";
+    kith_value *token =
+        kith_object_new(arena, kith_object_global(arena, module, "Token"), kith_value_tuple(arena, NULL, 0), NULL);
+    kith_value *state = kith_value_pack(arena, "(sss)", "list", path, id);
+    assert_code(kith_object_add_step(token, KITH_STEP_STATE, NULL, state), 0);
+    return kith_object_call(arena, kith_object_global(arena, module, "RebuildProxy"),
+                            kith_value_pack(arena, "(vvsv)", kith_object_global(arena, module, "ListProxy"), token,
+                                            "pickle", kith_value_dict(arena)));
+}
+
+/* A list in a list lives by it alone, whether its proxy came with the server's path as it was given, as Python's do, or
+ * with the absolute one, and wherever the server is now. */
+static void test_a_server_knows_its_own_by_each_of_its_paths(void **state)
+{
+    (void)state;
+    static const char *const given[] = { "board", NULL };
+    kith_proxy *outer = make("lists");
+    assert_int_equal(fchdir(before), 0);
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        kith_proxy *inner = make("list");
+        kith_value *value = kith_proxy_value(inner, arena);
+        if (given[i])
+            value = python_proxy(given[i], kith_proxy_id(inner));
+        assert_code(kith_proxy_append(outer, value), 0);
+        kith_proxy_free(inner);
+        assert_int_equal(stats().objects, 2 + i);
+    }
+    kith_proxy_free(outer);
+}
+
 /* ---- servers that a manager starts ---- */
 
 static int publish_two(kith_server *started, void *context)
@@ -730,6 +859,7 @@ static void test_no_handle(void **state)
     kith_proxy_free(NULL);
 }
 
+#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin_in_a_folder, end_in_a_folder)
 #define BY_UNIX(test) cmocka_unit_test_setup_teardown(test, begin_unix, end)
 #define BY_TCP(test)                                \
     {                                               \
@@ -767,6 +897,10 @@ int main(void)
         BY_UNIX(test_a_proxy_goes_through_a_pipe),
         BY_UNIX(test_a_proxy_of_another_server_is_refused),
         BY_UNIX(test_the_end_of_the_server_is_told_at_once),
+        BY_UNIX(test_what_is_late_says_so),
+        IN_A_FOLDER(test_a_relative_path_outlives_its_working_directory),
+        IN_A_FOLDER(test_a_server_is_the_same_by_each_of_its_paths),
+        IN_A_FOLDER(test_a_server_knows_its_own_by_each_of_its_paths),
         cmocka_unit_test_setup_teardown(test_a_proxy_lives_on_with_the_next_server, begin_to_restart, end_restarted),
         ALONE(test_start),
         ALONE(test_a_start_that_is_refused),
