@@ -90,6 +90,9 @@ void own_call_run(struct own_call *call)
 {
     unsigned before = error_count();
     call->code = call->function(call->target, &call->call);
+    if (call->code > 0)
+        call->code = error_fail(
+            KITH_EREMOTE, "the method has returned %d: 0 is success, and a failure is a negative code", call->code);
     if (call->code >= 0 && call->type && !call->returned)
         call->code = error_fail(KITH_EREMOTE, "the method has returned no object");
     if (call->code < 0)

@@ -126,6 +126,12 @@ static int fail_silently(void *object, kith_call *call)
     return KITH_EEMPTY;
 }
 
+static int give_a_number(void *object, kith_call *call)
+{
+    (void)object;
+    return kith_call_return(call, kith_value_int(kith_call_arena(call), 5)) < 0 ? -ENOMEM : 5;
+}
+
 static int raise_one(void *object, kith_call *call)
 {
     (void)object;
@@ -158,6 +164,7 @@ static const kith_method methods[] = {
     { .name = "split_into_none", .function = split, .returns = "no such type" },
     { .name = "fail_with", .function = fail_with },
     { .name = "fail_silently", .function = fail_silently },
+    { .name = "give_a_number", .function = give_a_number },
     { .name = "raise", .function = raise_one },
     { .name = "client", .function = client_of },
     { .name = "try_refused", .function = try_refused },
@@ -280,6 +287,10 @@ static void test_failures(void **state)
     assert_code(kith_value_unpack(kith_object_args(raised.value), "(si)", &text, &number), 0);
     assert_int_equal(number, 5);
     assert_error(ask_for_reply(line, one, "give_nothing", NULL), "builtins", "RuntimeError");
+    struct reply above = ask_for_reply(line, one, "give_a_number", NULL);
+    assert_error(above, "builtins", "RuntimeError");
+    assert_code(kith_value_unpack(kith_object_args(above.value), "(s)", &text), 0);
+    assert_non_null(strstr(text, "returned 5"));
     assert_error(ask_for_reply(line, one, "split_badly", NULL), "builtins", "IndexError");
     assert_error(ask_for_reply(line, one, "split_into_none", NULL), "builtins", "RuntimeError");
     kith_connection_free(line);
