@@ -125,10 +125,16 @@ int call_count(kith_proxy *proxy, const char *method, const kith_value *const *i
     return (int)number;
 }
 
-int call_in_time(kith_proxy *proxy, const char *method, const kith_value *const *items, size_t count)
+int call_too_late(const kith_proxy *proxy, kith_timeout timeout, const char *what)
+{
+    return error_fail(-ETIMEDOUT, "the %s %s in %.6g ms", kith_proxy_type(proxy), what, (double)timeout / 1e6);
+}
+
+int call_in_time(kith_proxy *proxy, const char *method, const kith_value *const *items, size_t count,
+                 kith_timeout timeout, const char *what)
 {
     int came = call_count(proxy, method, items, count);
-    return came < 0 ? came : came ? 0 : -ETIMEDOUT;
+    return came < 0 ? came : came ? 0 : call_too_late(proxy, timeout, what);
 }
 
 int value_from_array(kith_arena *arena, kith_value **value)

@@ -74,8 +74,14 @@ int call_number(kith_proxy *proxy, const char *method, const kith_value *const *
 /** A call whose result is a count or a truth value. @return it, 0 or more; -EOVERFLOW, KITH_ETYPE */
 int call_count(kith_proxy *proxy, const char *method, const kith_value *const *items, size_t count);
 
-/** A call whose result says whether it came to pass in time. @return 0; -ETIMEDOUT */
-int call_in_time(kith_proxy *proxy, const char *method, const kith_value *const *items, size_t count);
+/** A call whose result says whether it came to pass in time.
+ *  @param what  what did not, for the detail: "was not to be had"
+ *  @return 0; -ETIMEDOUT */
+int call_in_time(kith_proxy *proxy, const char *method, const kith_value *const *items, size_t count,
+                 kith_timeout timeout, const char *what);
+
+/** @return -ETIMEDOUT, with a detail: "the Lock was not to be had in 350 ms" */
+int call_too_late(const kith_proxy *proxy, kith_timeout timeout, const char *what);
 
 /** A call whose result is the caller's. */
 int call_value(kith_proxy *proxy, const char *method, const kith_value *const *items, size_t count, kith_arena *arena,

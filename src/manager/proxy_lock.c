@@ -5,7 +5,8 @@ int kith_proxy_acquire(kith_proxy *lock, kith_timeout timeout)
 {
     struct patience patience;
     int code = patience_from(&patience, NULL, timeout);
-    return code < 0 ? code : call_in_time(lock, "acquire", patience.items, patience.count);
+    return code < 0 ? code
+                    : call_in_time(lock, "acquire", patience.items, patience.count, timeout, "was not to be had");
 }
 
 int kith_proxy_release(kith_proxy *lock)
@@ -21,20 +22,20 @@ static int check_timeout(kith_timeout timeout)
     return client_deadline(timeout, &unused);
 }
 
-static int wait_in_time(kith_proxy *proxy, kith_timeout timeout)
+static int wait_in_time(kith_proxy *proxy, kith_timeout timeout, const char *what)
 {
     int code = check_timeout(timeout);
     if (code < 0)
         return code;
     kith_value seconds = argument_timeout(timeout);
-    return call_in_time(proxy, "wait", GIVEN(&seconds));
+    return call_in_time(proxy, "wait", GIVEN(&seconds), timeout, what);
 }
 
 /* ---- Condition ---- */
 
 int kith_proxy_wait(kith_proxy *condition, kith_timeout timeout)
 {
-    return wait_in_time(condition, timeout);
+    return wait_in_time(condition, timeout, "was not notified");
 }
 
 int kith_proxy_wait_for(kith_proxy *condition, int (*predicate)(void *argument), void *argument, kith_timeout timeout)
@@ -47,8 +48,8 @@ int kith_proxy_wait_for(kith_proxy *condition, int (*predicate)(void *argument),
         code = client_deadline(timeout, &until);
     while (code == 0 && !predicate(argument)) {
         if (deadline_passed(until))
-            return -ETIMEDOUT;
-        code = wait_in_time(condition, client_timeout(until));
+            return call_too_late(condition, timeout, "did not have what was waited for");
+        code = wait_in_time(condition, client_timeout(until), "was not notified");
         if (code == -ETIMEDOUT)
             code = 0; /* what it waits for may be true all the same */
     }
@@ -85,7 +86,7 @@ int kith_proxy_event_is_set(kith_proxy *event)
 
 int kith_proxy_event_wait(kith_proxy *event, kith_timeout timeout)
 {
-    return wait_in_time(event, timeout);
+    return wait_in_time(event, timeout, "was not set");
 }
 
 /* ---- Barrier ---- */
