@@ -24,6 +24,11 @@
  *
  * When a client dies, its references and locks are given back, and nothing that it had put is lost. When the server
  * dies, every call of its clients, also one that waits, says KITH_ECLOSED at once.
+ *
+ * A signal interrupts no call. A client that is to end at Ctrl-C lets the signal end it, and what it held is given
+ * back; or it waits in slices, with a timeout of 100 ms, say, of kith_proxy_get, kith_proxy_acquire and their like
+ * (that of kith_proxy_call closes the connection), and looks at a flag in between, which its handler sets. A server's
+ * handler calls kith_server_stop.
  */
 #ifndef KITH_MANAGER_H
 #define KITH_MANAGER_H
