@@ -230,7 +230,8 @@ void kith_server_free(kith_server *server)
         registry_end(inner);
         forks_block();
         inherit_remove(&inner->heirloom);
-        snapshot_unlock(inner);
+        if (inner->generation == forks_generation())
+            snapshot_unlock(inner);
         close_all(inner);
         forks_allow();
     }

@@ -528,7 +528,8 @@ def failures():
         given = ["--authkey-file", path("key"), "unix:" + path("socket")]
         for reason, *arguments in (
                 ["BoundedSemaphore, Condition", "--object", "jobs=Stack", *given],
-                ["no type", "--object", "jobs=Stack,methods=push", *given], ["taken", *["--object", "d=dict"] * 2, *given],
+                ["no type", "--object", "jobs=Stack,methods=push", *given],
+                ["taken", *["--object", "d=dict"] * 2, *given],
                 ["line 1", "--object", "jobs=Queue([)", *given],
                 ["line 1", "--object", "conf=dict(@%s)" % path("broken"), *given],
                 ["empty", "--object", "conf=dict(@%s)" % path("empty"), *given],

@@ -261,7 +261,7 @@ def no_folder():
 
 @test
 def two_servers():
-    """A second server with the same snapshot is refused, and changes nothing; one that was killed is in nobody's way."""
+    """A second server with the same snapshot is refused; one that was killed is in nobody's way."""
     with files(key=KEY) as path:
         with keeping(path, "d=dict", more=OFTEN) as server:
             client_of(server, "d=dict").d()["x"] = 1
