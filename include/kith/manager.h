@@ -63,8 +63,8 @@ typedef struct kith_server_options {
     int no_shared_memory; /**< all clients stay on their sockets */
     /** A file that keeps what is published over a restart: read by kith_server_run when it begins, if it is there;
      *  written by it beside and renamed, on the interval when something has changed, and at the end. Permissions 0600.
-     *  A server has it for itself, from then until it is freed or its process ends (and copies of that by fork): the file with
-     *  ".lock" behind its name is locked (flock), and removed by kith_server_free. NULL: none */
+     *  A server has it for itself, from then until it is freed or its process ends (and copies of that by fork): the
+     *  file with ".lock" behind its name is locked (flock), and removed by kith_server_free. NULL: none */
     const char *snapshot;
     kith_timeout snapshot_interval; /**< 0: a minute */
 } kith_server_options;
@@ -111,8 +111,8 @@ KITH_API KITH_MUST_USE int kith_server_publish(kith_server *server, const char *
                                                const kith_access *access);
 
 /** Locks and reads the snapshot, which kith_server_run does otherwise when it begins: so what is wrong with it is known
- *  before anybody is told of the server. When all types are registered, and all objects published: each of these that is
- *  in the snapshot becomes what it was there. Does nothing when there is no snapshot, or it was read already.
+ *  before anybody is told of the server. When all types are registered, and all objects published: each of these that
+ *  is in the snapshot becomes what it was there. Does nothing when there is no snapshot, or it was read already.
  *  @return 0; KITH_EMALFORMED when the file is no snapshot, or not whole; KITH_ETYPE when an object in it is of another
  *          type than the one that was published; -ENOENT when one is not published any more, or its type is not
  *          registered, or the file's folder is not there; -EBUSY when another server has the file; -EACCES or another
