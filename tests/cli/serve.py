@@ -103,6 +103,26 @@ def all_clients_have_the_same():
 
 
 @test
+def a_relative_path():
+    """Python's clients may come by a relative path or by the absolute one; objects in objects are theirs by either."""
+    before = os.getcwd()
+    with files(key=KEY) as path:
+        os.chdir(path(""))
+        try:
+            with serve("unix:board", "--authkey-file", "key", "--object", "d=dict") as server:
+                equal(server.address, "unix:board")
+                for where in "board", path("board"):
+                    server.address = "unix:" + where
+                    m = client_of(server, "d=dict", "list=list")
+                    d = m.d()
+                    d[where] = m.list()
+                    d[where].append(1)
+                    equal(d[where]._getvalue(), [1])
+        finally:
+            os.chdir(before)
+
+
+@test
 def arguments_from_files():
     """@FILE is what a file of JSON holds."""
     with files(conf=json.dumps({"hosts": ["a", "b"]}).encode()) as path:
