@@ -195,8 +195,8 @@ static int run_hello(struct request *request)
 {
     line_make_lasting(request->line);
     request->line->is_kith = true;
-    return request_answer_value(
-        request, kith_value_pack(request->arena, "{s:s,s:I}", "version", kith_version(), "pid", (int64_t)getpid()));
+    return request_answer_value(request, kith_value_pack(request->arena, "{s:s,s:I,s:I}", "version", kith_version(),
+                                                         "pid", (int64_t)getpid(), "serial", request->server->serial));
 }
 
 static int run_shutdown(struct request *request)

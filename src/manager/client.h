@@ -1,7 +1,7 @@
 /* A client's side: what a manager and a proxy are.
  *
  * References. Who has a proxy has a reference to its object at the server. It is taken for this process: so after a
- * fork, and after a kith server was lost (there may be another one, with the same objects), each proxy takes one again
+ * fork, and where a kith server has taken the place of another one, with the same objects, each proxy takes one again
  * before it is used. `life` counts these: a proxy's reference is of the life in which it was taken. */
 #ifndef KITH_SRC_MANAGER_CLIENT_H
 #define KITH_SRC_MANAGER_CLIENT_H
@@ -25,7 +25,8 @@ struct kith_manager {
     bool no_shared_memory;
     struct kith_process *server; /* that kith_manager_start has started; NULL */
     uint64_t serial;             /* no other manager of this process has it, or had it */
-    _Atomic unsigned life;       /* see above. Written by who finds the loss, or the fork */
+    _Atomic unsigned life;       /* see above. Written by who finds another server, or the fork */
+    _Atomic int64_t known;       /* the kith server that it is of, by the serial that it tells; 0: none yet */
 
     _Atomic unsigned generation; /* of the process that the rest is of. Written last, release, by who makes it this
                                     process's; who reads it with acquire may use the rest */

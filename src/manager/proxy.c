@@ -159,6 +159,19 @@ int kith_manager_create(kith_manager *manager, kith_proxy **proxy, const char *t
 
 /* ---- references ---- */
 
+/* Whether this process has a reference to the object at the server that is there now, as far as it can be reached. */
+static bool is_held(kith_proxy *proxy)
+{
+    kith_manager *manager = proxy->manager;
+    struct thread_line *line;
+    unsigned taken = atomic_load_explicit(&proxy->taken, memory_order_relaxed);
+    if (taken != life_of(manager))
+        return false;
+    if (!manager->is_kith || manager->is_tcp) /* there, the loss of the keeper tells */
+        return true;
+    return thread_line_open(manager, &line, client_patience(manager, OS_FOREVER)) == 0 && taken == life_of(manager);
+}
+
 int proxy_hold(kith_proxy *proxy, deadline until)
 {
     unsigned life = life_of(proxy->manager);
@@ -176,7 +189,7 @@ void kith_proxy_free(kith_proxy *proxy)
 {
     if (!proxy)
         return;
-    if (atomic_load_explicit(&proxy->taken, memory_order_relaxed) == life_of(proxy->manager))
+    if (is_held(proxy))
         give_back(proxy->manager, proxy->id);
     free_handle(proxy);
 }

@@ -313,6 +313,7 @@ int kith_server_run(kith_server *server)
     if (code < 0)
         return code;
     struct server *inner = &server->inner;
+    inner->serial = os_clock_now();
     code = snapshot_load(inner);
     if (code == 0)
         code = snapshot_begin(inner);

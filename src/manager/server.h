@@ -63,6 +63,7 @@ struct server {
     struct watch bell;        /* a flag: wakes the loop from other threads; see server_on_bell */
     struct timers timers;
     _Atomic bool stopping;
+    int64_t serial; /* no other server at this address has it, nor this one in another kith_server_run */
 
     /* ---- lines ---- */
     struct line *lines;

@@ -67,6 +67,16 @@ int server_call_for(kith_manager *manager, const char *method, const char *id, d
     return code;
 }
 
+/* Another server than before knows nothing of our references. Who connects first after that finds it. */
+static void meet(kith_manager *manager, const kith_value *hello)
+{
+    int64_t serial = 0;
+    (void)kith_value_as_int(kith_value_get(hello, "serial"), &serial);
+    int64_t known = atomic_exchange_explicit(&manager->known, serial, memory_order_relaxed);
+    if (known != 0 && known != serial)
+        atomic_fetch_add_explicit(&manager->life, 1, memory_order_relaxed);
+}
+
 int server_call_hello(kith_manager *manager, kith_connection *connection, deadline until)
 {
     struct thread_line line = { .manager = manager, .connection = connection };
@@ -74,6 +84,8 @@ int server_call_hello(kith_manager *manager, kith_connection *connection, deadli
     int code = kith_arena_new(&line.arena);
     if (code == 0)
         code = server_call_on(&line, &(struct question){ .method = "kith_hello" }, NULL, line.arena, &result, until);
+    if (code == 0)
+        meet(manager, result);
     kith_arena_free(line.arena);
     pickle_out_free(&line.request);
     if (code == 0)
@@ -89,6 +101,8 @@ int server_call_accept(struct thread_line *line, const char *name, deadline unti
     if (line->manager->is_kith) /* the same, and it learns whose references are given back with the line */
         question = (struct question){ .method = "kith_hello" };
     int code = server_call_on(line, &question, NULL, line->arena, &result, until);
+    if (code == 0 && line->manager->is_kith)
+        meet(line->manager, result);
     kith_arena_reset(line->arena);
     return code;
 }

@@ -374,12 +374,12 @@ static bool is_end(int code)
     return code == KITH_EEOF || code == KITH_ETRUNCATED || code == -EPIPE || code == -ECONNRESET;
 }
 
-/* A kith server that is gone has forgotten our references, and so has one whose line kept them. */
+/* With the line that kept our references, they are gone. */
 int thread_line_fail(struct thread_line *line, int code)
 {
     kith_manager *manager = line->manager;
     thread_line_drop(line);
-    if (manager->is_kith && (is_end(code) || line == manager->keeper))
+    if (manager->is_kith && line == manager->keeper)
         atomic_fetch_add_explicit(&manager->life, 1, memory_order_relaxed);
     if (is_end(code))
         return error_fail(KITH_ECLOSED,

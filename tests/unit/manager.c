@@ -115,6 +115,27 @@ static void test_an_object_outlives_a_line_that_was_dropped(void **state)
 }
 
 /* The thread that waited too long has lost its line, and with it the lock. */
+static int begin_small(void **state)
+{
+    (void)state;
+    make_server(NULL, (kith_server_options){ .listener = { .max_message = 1000 } });
+    serve();
+    connect_manager();
+    return 0;
+}
+
+/* A server that is still there still has the reference. */
+static void test_a_line_that_the_server_closes_leaves_no_object(void **state)
+{
+    (void)state;
+    static const char longer[2000];
+    kith_proxy *list = make("list");
+    assert_explained(kith_proxy_append(list, kith_value_bytes(arena, longer, sizeof longer)), KITH_ECLOSED);
+    assert_int_equal(kith_proxy_length(list), 0);
+    kith_proxy_free(list);
+    assert_int_equal(kith_manager_number_of_objects(manager), 0);
+}
+
 static void test_locks_go_with_a_line_that_was_dropped(void **state)
 {
     (void)state;
@@ -876,6 +897,7 @@ int main(void)
         BY_TCP(test_an_object_outlives_the_thread_that_made_it),
         BY_UNIX(test_an_object_outlives_a_line_that_was_dropped),
         BY_TCP(test_an_object_outlives_a_line_that_was_dropped),
+        cmocka_unit_test_setup_teardown(test_a_line_that_the_server_closes_leaves_no_object, begin_small, end),
         BY_UNIX(test_locks_go_with_a_line_that_was_dropped),
         BY_UNIX(test_thousands_of_proxies_leave_nothing),
         BY_TCP(test_thousands_of_proxies_leave_nothing),
