@@ -84,10 +84,11 @@ static void convoy_fail(struct convoy *convoy, int code)
 static void convoy_send(struct convoy *convoy, const char *method, const struct patience *patience)
 {
     int code = proxy_write(convoy->queue, convoy->line, method, patience->items, patience->count);
-    if (code == 0)
+    if (code == 0) {
         code = thread_line_send(convoy->line, OS_FOREVER);
+        convoy->sent = code == 0 ? convoy->sent + 1 : convoy->answered; /* else nothing is under way any more */
+    }
     convoy_fail(convoy, code);
-    convoy->sent += code == 0;
 }
 
 /* @return 0 and the answer's value; the answer's failure; or the line's, and then nothing is under way any more */
