@@ -301,7 +301,9 @@ typedef void kith_exit_hook(void *context);
  *  @return 0; -EINVAL when hook is NULL; -ENOMEM */
 KITH_API KITH_MUST_USE int kith_process_at_exit(kith_exit_hook *hook, void *context);
 
-/** Takes back what kith_process_at_exit was last told of this hook and context. @return 0; -ENOENT */
+/** Takes back what kith_process_at_exit was last told of this hook and context. When another thread is calling the hook
+ *  just now, this waits until it has returned: then its context can be freed.
+ *  @return 0; -ENOENT, also when it has been called */
 KITH_API int kith_process_not_at_exit(kith_exit_hook *hook, void *context);
 
 /** How many CPUs this process may use at the same time (its affinity mask, not what the machine has).

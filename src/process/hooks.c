@@ -6,6 +6,8 @@
 #include "process/self.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,6 +18,15 @@ struct hook {
 };
 
 static struct hook *last; /* under forks_block */
+
+/* The one that is being called, and by whom. Who takes it back in another thread, to free its context, waits until it
+ * has returned. It is taken out of the list, under forks_block, and called at the same instant for others. */
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t over;
+    const struct hook *hook;
+    pthread_t caller;
+} call = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0 };
 
 static int put_last(struct hook *hook)
 {
@@ -54,6 +65,20 @@ static struct hook *take_out(struct hook **link)
     return hook;
 }
 
+static bool is_called_elsewhere(kith_exit_hook *hook, const void *context)
+{
+    return call.hook && call.hook->function == hook && call.hook->context == context &&
+           !pthread_equal(call.caller, pthread_self());
+}
+
+static void await_call(kith_exit_hook *hook, const void *context)
+{
+    pthread_mutex_lock(&call.mutex);
+    while (is_called_elsewhere(hook, context))
+        pthread_cond_wait(&call.over, &call.mutex);
+    pthread_mutex_unlock(&call.mutex);
+}
+
 int kith_process_not_at_exit(kith_exit_hook *hook, void *context)
 {
     forks_block();
@@ -62,6 +87,8 @@ int kith_process_not_at_exit(kith_exit_hook *hook, void *context)
         link = &(*link)->before;
     struct hook *taken = take_out(link);
     forks_allow();
+    if (!taken)
+        await_call(hook, context);
     if (!taken)
         return error_fail(-ENOENT, "no such exit hook and context: they were not added, or were taken back");
     free(taken);
@@ -74,10 +101,20 @@ static bool are_ours(void)
     return process_self->pid == getpid();
 }
 
+static void set_call(const struct hook *hook)
+{
+    pthread_mutex_lock(&call.mutex);
+    call.hook = hook;
+    call.caller = pthread_self();
+    pthread_cond_broadcast(&call.over);
+    pthread_mutex_unlock(&call.mutex);
+}
+
 static struct hook *take_last(void)
 {
     forks_block();
     struct hook *hook = last && are_ours() ? take_out(&last) : NULL;
+    set_call(hook);
     forks_allow();
     return hook;
 }
@@ -87,6 +124,7 @@ void hooks_run(void)
     /* Taken out before it is called, and outside the lock: it may add others, or fork. */
     for (struct hook *hook = take_last(); hook; hook = take_last()) {
         hook->function(hook->context);
+        set_call(NULL);
         free(hook);
     }
 }
@@ -95,4 +133,7 @@ void hooks_forget(void)
 {
     while (last)
         free(take_out(&last));
+    call.hook = NULL;
+    pthread_mutex_init(&call.mutex, NULL);
+    pthread_cond_init(&call.over, NULL);
 }
