@@ -73,6 +73,11 @@ void connection_read_ahead(kith_connection *connection, bool alone)
     connection->alone = alone;
 }
 
+void connection_be_greedy(kith_connection *connection)
+{
+    connection->greedy = connection->bare;
+}
+
 void connection_shut(kith_connection *connection)
 {
     forks_block();

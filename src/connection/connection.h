@@ -46,6 +46,7 @@ struct kith_connection {
     struct ahead ahead;
     _Atomic bool reads_ahead; /* nobody asked for the descriptor, to poll it */
     bool alone;               /* no other process will receive from this end, whatever forks there are */
+    bool greedy;              /* what comes is taken into `ahead`, also pieces of messages */
     unsigned forks;           /* forks_count when it was opened */
     unsigned char header[FRAME_HEADER_MAX];
     size_t header_have; /* taken; 0 also when the header was only looked at */
@@ -68,6 +69,11 @@ void connection_open(kith_connection *connection, const struct channel *channel,
 /** Lets it take short messages many at a time, as long as no other process may have it, and nobody polls its socket.
  *  @param alone  even in children: each end is received from by one process, as its users have promised */
 void connection_read_ahead(kith_connection *connection, bool alone);
+
+/** Has a bare end take all that has come, without a look at it first: as a rule one call of the system for a message.
+ *  For an end that this process alone receives from, and that nobody polls by its descriptor. Where a descriptor is to
+ *  come, nothing may be under way before it, for it would be lost. */
+void connection_be_greedy(kith_connection *connection);
 
 /** Closes the channel and forgets what has come; the handle stays open for another channel. Not under forks_block. */
 void connection_shut(kith_connection *connection);

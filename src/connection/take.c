@@ -37,16 +37,49 @@ int take_look(kith_connection *connection)
 static ptrdiff_t receive(kith_connection *connection, void *buffer, size_t size)
 {
     struct channel *channel = &connection->channel;
-    bool between = connection->header_have == 0 && !connection->bare; /* in a bare socket, what is taken was seen */
+    /* In a bare socket, what is taken was seen; but a greedy end does not look. */
+    bool between = connection->header_have == 0 && (!connection->bare || connection->greedy);
     ptrdiff_t got = channel->carrier->receive(channel, buffer, size);
     if (got == 0)
         return between ? KITH_EEOF : KITH_ETRUNCATED;
     return got == -ECONNRESET ? KITH_ETRUNCATED : got;
 }
 
+static int make_ahead(struct ahead *ahead)
+{
+    if (!ahead->bytes)
+        ahead->bytes = malloc(OUTLOOK_BYTES);
+    return ahead->bytes ? 0 : -ENOMEM;
+}
+
+/* The same, of a greedy end: out of what it has taken, all that had come. Large pieces are not copied for that. */
+static ptrdiff_t receive_greedily(kith_connection *connection, void *buffer, size_t size)
+{
+    struct ahead *ahead = &connection->ahead;
+    if (ahead->at == ahead->have) {
+        if (size >= OUTLOOK_BYTES)
+            return receive(connection, buffer, size);
+        ptrdiff_t got = make_ahead(ahead);
+        if (got == 0)
+            got = receive(connection, ahead->bytes, OUTLOOK_BYTES);
+        if (got < 0)
+            return got;
+        ahead->at = 0;
+        ahead->have = (size_t)got;
+    }
+    size_t left = ahead->have - ahead->at;
+    if (size > left)
+        size = left;
+    memcpy(buffer, ahead->bytes + ahead->at, size);
+    ahead->at += size;
+    return (ptrdiff_t)size;
+}
+
 /* The same, of a piece of a frame. */
 static ptrdiff_t receive_piece(kith_connection *connection, void *buffer, size_t size)
 {
+    if (connection->greedy)
+        return receive_greedily(connection, buffer, size);
     outlook_forget(&connection->outlook);
     return receive(connection, buffer, size);
 }
@@ -70,6 +103,8 @@ static int take_header(kith_connection *connection)
 static int read_header(kith_connection *connection)
 {
     struct ahead *ahead = &connection->ahead;
+    if (connection->greedy)
+        return take_header(connection);
     if (connection->header_have == 0 && ahead->at < ahead->have)
         return frame_decode(ahead->bytes + ahead->at, ahead->have - ahead->at, &connection->size) == 0 ? 0 : -EBADMSG;
     if (connection->header_have == 0 && connection->bare) {
@@ -135,7 +170,7 @@ static int take_many(kith_connection *connection)
     const struct outlook *outlook = &connection->outlook;
     struct ahead *ahead = &connection->ahead;
     size_t size = 0;
-    if (!ahead->bytes && !(ahead->bytes = malloc(OUTLOOK_BYTES)))
+    if (make_ahead(ahead) < 0)
         return -ENOMEM;
     for (unsigned i = outlook->next; i < outlook->count; i++)
         size += outlook->sizes[i];

@@ -1,5 +1,5 @@
 /* Taking a message from the channel, as far as it has come. No byte is taken that belongs to the next message, for that
- * may be for another process, and poll must see it; but where this process is alone: see outlook.h. */
+ * may be for another process, and poll must see it; but where this process is alone: see outlook.h, and greedy ends. */
 #ifndef KITH_SRC_CONNECTION_TAKE_H
 #define KITH_SRC_CONNECTION_TAKE_H
 

@@ -1,6 +1,6 @@
 /* The handle of a client: how it connects, and how it ends. */
 #include "base/error.h"
-#include "connection/address.h"
+#include "connection/connection.h"
 #include "manager/exception.h"
 #include "manager/server_call.h"
 #include "manager/start.h"
@@ -47,6 +47,8 @@ static int connect_again(const kith_manager *manager, kith_connection **connecti
     do
         code = kith_connect(connection, manager->address, options, client_timeout(until));
     while (code == -EINTR);
+    if (code == 0)
+        connection_be_greedy(*connection);
     return code;
 }
 
