@@ -4,19 +4,25 @@
 
 #include "os/socket.h"
 
-/* @param sent  receives how much of header and data the kernel has, also after a failure */
-static int send_all(kith_connection *connection, const void *data, size_t size, deadline until, size_t *sent)
+/* What is to go: a header and data, or data that has headers in it. */
+struct load {
+    unsigned char header[FRAME_HEADER_MAX];
+    size_t header_size;
+    const void *data;
+    size_t size;
+};
+
+/* @param sent  receives how much of the load the kernel has, also after a failure */
+static int send_all(kith_connection *connection, const struct load *load, deadline until, size_t *sent)
 {
     struct channel *channel = &connection->channel;
-    unsigned char header[FRAME_HEADER_MAX];
-    size_t header_size = frame_encode(header, size);
-    size_t total = header_size + size;
+    size_t header_size = load->header_size, total = header_size + load->size;
     *sent = 0;
     while (*sent < total) {
         size_t from_header = *sent < header_size ? *sent : header_size;
         size_t from_data = *sent - from_header;
-        ptrdiff_t step = channel->carrier->send(channel, header + from_header, header_size - from_header,
-                                                (const char *)data + from_data, size - from_data);
+        ptrdiff_t step = channel->carrier->send(channel, load->header + from_header, header_size - from_header,
+                                                (const char *)load->data + from_data, load->size - from_data);
         if (step > 0) {
             *sent += (size_t)step;
             continue;
@@ -44,10 +50,10 @@ int send_begin(kith_connection *connection, deadline until)
     return 0;
 }
 
-int send_bytes(kith_connection *connection, const void *data, size_t size, deadline until)
+static int send_load(kith_connection *connection, const struct load *load, deadline until)
 {
-    size_t sent;
-    int code = send_all(connection, data, size, until, &sent);
+    size_t sent, size = load->size;
+    int code = send_all(connection, load, until, &sent);
     if (code == 0)
         return 0;
     if (sent > 0) {
@@ -61,6 +67,19 @@ int send_bytes(kith_connection *connection, const void *data, size_t size, deadl
     return sent > 0 ? error_fail(code, "a message of %zu bytes was cut short, and this end can send no more: %s", size,
                                  kith_strerror(code))
                     : error_fail(code, "nothing of a message of %zu bytes was sent: %s", size, kith_strerror(code));
+}
+
+int send_bytes(kith_connection *connection, const void *data, size_t size, deadline until)
+{
+    struct load load = { .data = data, .size = size };
+    load.header_size = frame_encode(load.header, size);
+    return send_load(connection, &load, until);
+}
+
+int send_frames(kith_connection *connection, const void *frames, size_t size, deadline until)
+{
+    int code = send_begin(connection, until);
+    return code < 0 ? code : send_load(connection, &(struct load){ .data = frames, .size = size }, until);
 }
 
 int kith_connection_send(kith_connection *connection, const void *data, size_t size, kith_timeout timeout)

@@ -10,4 +10,7 @@ int send_begin(kith_connection *connection, deadline until);
 /** Sends a message after send_begin. @return as kith_connection_send */
 int send_bytes(kith_connection *connection, const void *data, size_t size, deadline until);
 
+/** Sends messages that lie one behind the other, each with its header; none, or all. @return as kith_connection_send */
+int send_frames(kith_connection *connection, const void *frames, size_t size, deadline until);
+
 #endif

@@ -59,18 +59,20 @@ int kith_proxy_flush(kith_proxy *proxy)
 
 /* ---- many ---- */
 
-/* Questions under way, one like the other. */
+/* Questions under way, one like the other. They go in groups, each in one piece. */
 struct convoy {
     kith_proxy *queue;
     struct thread_line *line;
+    size_t ahead; /* so many may be under way */
     size_t sent;
     size_t answered;
-    int code; /* the first failure: nothing is sent any more, and what is under way is still received */
+    bool filling; /* a group is being put together */
+    int code;     /* the first failure: nothing is sent any more, and what is under way is still received */
 };
 
-static int convoy_begin(struct convoy *convoy, kith_proxy *queue)
+static int convoy_begin(struct convoy *convoy, kith_proxy *queue, size_t ahead)
 {
-    *convoy = (struct convoy){ .queue = queue };
+    *convoy = (struct convoy){ .queue = queue, .ahead = ahead };
     int code = proxy_begin(queue, &convoy->line, OS_FOREVER);
     return code < 0 ? code : thread_line_settle(convoy->line, OS_FOREVER);
 }
@@ -81,13 +83,23 @@ static void convoy_fail(struct convoy *convoy, int code)
         convoy->code = code;
 }
 
+/* Whether one more of so many in all is to be sent now. The next group begins when half of what may be under way is
+ * answered: so the server is not left without work. */
+static bool convoy_wants(struct convoy *convoy, size_t count)
+{
+    size_t under_way = convoy->sent - convoy->answered;
+    if (under_way <= convoy->ahead / 2)
+        convoy->filling = true;
+    if (under_way >= convoy->ahead)
+        convoy->filling = false;
+    return convoy->filling && convoy->sent < count && convoy->code == 0;
+}
+
 static void convoy_send(struct convoy *convoy, const char *method, const struct patience *patience)
 {
     int code = proxy_write(convoy->queue, convoy->line, method, patience->items, patience->count);
-    if (code == 0) {
-        code = thread_line_send(convoy->line, OS_FOREVER);
-        convoy->sent = code == 0 ? convoy->sent + 1 : convoy->answered; /* else nothing is under way any more */
-    }
+    if (code == 0)
+        code = thread_line_gather(convoy->line, OS_FOREVER);
     convoy_fail(convoy, code);
 }
 
@@ -95,7 +107,9 @@ static void convoy_send(struct convoy *convoy, const char *method, const struct 
 static int convoy_receive(struct convoy *convoy, kith_arena *arena, kith_value **value)
 {
     kith_bytes answer;
-    int code = thread_line_receive(convoy->line, &answer, OS_FOREVER);
+    int code = thread_line_send_gathered(convoy->line, OS_FOREVER);
+    if (code == 0)
+        code = thread_line_receive(convoy->line, &answer, OS_FOREVER);
     if (code < 0) {
         convoy->sent = convoy->answered;
         return code;
@@ -119,12 +133,12 @@ static int put_by_server(kith_proxy *queue, const kith_value *items, size_t firs
     struct convoy convoy;
     struct patience patience;
     kith_value *none;
-    size_t count = kith_value_length(items) - first, done = 0, ahead = put_ahead(timeout);
-    int code = convoy_begin(&convoy, queue);
+    size_t first = *done, count = kith_value_length(items) - first;
+    int code = convoy_begin(&convoy, queue, put_ahead(timeout));
     if (code < 0)
         return code;
     while (convoy.answered < convoy.sent || (convoy.sent < count && convoy.code == 0)) {
-        if (convoy.code == 0 && convoy.sent < count && convoy.sent - convoy.answered < ahead) {
+        if (convoy_wants(&convoy, count)) {
             (void)patience_from(&patience, kith_value_at(items, first + convoy.sent), timeout);
             convoy_send(&convoy, "put", &patience);
             continue;
@@ -162,30 +176,24 @@ static int get_by_server(kith_proxy *queue, kith_arena *arena, kith_value *list,
                          const struct patience *first)
 {
     struct convoy convoy;
-    struct patience others;
-    size_t ahead = AHEAD_FIRST, round = AHEAD_FIRST;
+    struct patience first, others;
+    size_t round = AHEAD_FIRST;
     kith_value *value;
-    int code = patience_from(&others, NULL, KITH_NOWAIT);
-    if (code == 0)
-        code = get_near(queue, arena, list, max, timeout);
-    if (code == 0) {
-        *values = list;
-        return (int)kith_value_length(list);
-    }
-    if (code == NEAR_NOT)
-        code = convoy_begin(&convoy, queue);
+    (void)patience_from(&first, NULL, timeout);
+    (void)patience_from(&others, NULL, KITH_NOWAIT);
+    int code = convoy_begin(&convoy, queue, AHEAD_FIRST);
     if (code < 0)
         return code;
     while (convoy.answered < convoy.sent || (convoy.sent < max && convoy.code == 0)) {
-        if (convoy.code == 0 && convoy.sent < max && convoy.sent - convoy.answered < ahead) {
-            convoy_send(&convoy, "get", convoy.sent == 0 ? first : &others);
+        if (convoy_wants(&convoy, max)) {
+            convoy_send(&convoy, "get", convoy.sent == 0 ? &first : &others);
             continue;
         }
         code = convoy_receive(&convoy, arena, &value);
         convoy_fail(&convoy, code < 0 ? code : kith_value_append(list, value));
-        if (convoy.answered == round && ahead < THREAD_LINE_OWED_MAX) {
-            ahead *= 2;
-            round += ahead;
+        if (convoy.answered == round && convoy.ahead < THREAD_LINE_OWED_MAX) {
+            convoy.ahead *= 2;
+            round += convoy.ahead;
         }
     }
     return convoy.code;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "connection/connection.h"
+#include "connection/send.h"
 #include "manager/exception.h"
 #include "manager/server_call.h"
 #include "os/named.h"
@@ -26,6 +27,9 @@
 
 /* Memory for questions beyond this is not kept, in bytes. */
 #define REQUEST_KEPT ((size_t)1 << 16)
+
+/* Frames that go together are not longer than this, in bytes; no longer one is copied for that. */
+enum { GATHERED_MAX = 16384 };
 
 static _Thread_local struct {
     unsigned generation;
@@ -91,6 +95,7 @@ void thread_line_drop(struct thread_line *line)
     kith_connection_free(line->connection);
     line->connection = NULL;
     line->owed = 0;
+    line->gathered_size = 0;
 }
 
 static void free_line(struct thread_line *line)
@@ -98,6 +103,7 @@ static void free_line(struct thread_line *line)
     thread_line_drop(line);
     kith_bytes_free(&line->mistake);
     pickle_out_free(&line->request);
+    free(line->gathered);
     kith_arena_free(line->arena);
     free(line);
 }
@@ -406,6 +412,36 @@ int thread_line_send(struct thread_line *line, deadline until)
         pickle_out_free(&line->request);
     line->busy = false;
     return code < 0 ? thread_line_fail(line, code) : 0;
+}
+
+int thread_line_send_gathered(struct thread_line *line, deadline until)
+{
+    int code = 0;
+    line->busy = true;
+    if (line->gathered_size > 0)
+        do
+            code = send_frames(line->connection, line->gathered, line->gathered_size, until);
+        while (code == -EINTR);
+    line->gathered_size = 0;
+    line->busy = false;
+    return code < 0 ? thread_line_fail(line, code) : 0;
+}
+
+int thread_line_gather(struct thread_line *line, deadline until)
+{
+    size_t size = line->request.size;
+    bool alone = size > GATHERED_MAX - FRAME_HEADER_MAX;
+    int code = 0;
+    if (alone || size > GATHERED_MAX - FRAME_HEADER_MAX - line->gathered_size)
+        code = thread_line_send_gathered(line, until);
+    if (!line->gathered)
+        line->gathered = malloc(GATHERED_MAX);
+    if (code < 0 || alone || !line->gathered)
+        return code < 0 ? code : thread_line_send(line, until);
+    line->gathered_size += frame_encode(line->gathered + line->gathered_size, size);
+    memcpy(line->gathered + line->gathered_size, line->request.data, size);
+    line->gathered_size += size;
+    return 0;
 }
 
 int thread_line_receive(struct thread_line *line, kith_bytes *answer, deadline until)

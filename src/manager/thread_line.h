@@ -16,11 +16,13 @@ struct thread_line {
     kith_manager *manager;
     kith_connection *connection; /* NULL: to be made */
     struct pickle_out request;   /* what thread_line_send sends; its memory stays */
-    kith_arena *arena;           /* for results that nobody keeps */
-    struct page_client page;     /* calls through shared memory */
-    unsigned owed;               /* answers of calls that did not wait for them, and that come first */
-    kith_bytes mistake;          /* the first of those answers that told of an exception; data NULL: none */
-    bool busy;                   /* in a call: a child that is forked now can't free it */
+    unsigned char *gathered;     /* frames of questions that go together; NULL until there are some */
+    size_t gathered_size;
+    kith_arena *arena;       /* for results that nobody keeps */
+    struct page_client page; /* calls through shared memory */
+    unsigned owed;           /* answers of calls that did not wait for them, and that come first */
+    kith_bytes mistake;      /* the first of those answers that told of an exception; data NULL: none */
+    bool busy;               /* in a call: a child that is forked now can't free it */
 
     /* Under forks_block. */
     unsigned generation;                                    /* of the process that it is of */
@@ -43,6 +45,12 @@ int thread_line_keeper(kith_manager *manager, struct thread_line **line, deadlin
  *  KITH_ECLOSED when the server is gone; -ETIMEDOUT; -ENOMEM; KITH_ELIMIT when the answer is longer than the manager
  *  wants it; KITH_ETLS, KITH_EMALFORMED */
 int thread_line_send(struct thread_line *line, deadline until);
+
+/** The same, but it may go later, together with others: thread_line_send_gathered before an answer is waited for. */
+int thread_line_gather(struct thread_line *line, deadline until);
+
+/** Sends what was gathered, if there is something. @return as thread_line_send */
+int thread_line_send_gathered(struct thread_line *line, deadline until);
 
 /** Receives the next answer; free it with kith_bytes_free. Not while one is owed. */
 int thread_line_receive(struct thread_line *line, kith_bytes *answer, deadline until);
