@@ -296,6 +296,26 @@ static void test_many_threads_lose_nothing(void **state)
     kith_proxy_free(queue);
 }
 
+/** Short ones go together, long ones by themselves; their order stays. */
+static void test_many_of_all_lengths_keep_their_order(void **state)
+{
+    enum { COUNT = 150, UNIT = 1021 };
+    (void)state;
+    static const char bytes[60 * UNIT];
+    kith_proxy *queue = make("Queue");
+    kith_value *list = kith_value_list(arena), *got = kith_value_list(arena), *some;
+    for (size_t i = 0; i < COUNT; i++)
+        assert_code(kith_value_append(list, kith_value_bytes(arena, bytes, i % 7 == 6 ? i % 60 * UNIT : i)), 0);
+    assert_code(kith_proxy_put_many(queue, list, KITH_FOREVER), COUNT);
+    while (kith_value_length(got) < COUNT) {
+        assert_true(kith_proxy_get_many(queue, arena, &some, COUNT, PATIENCE) > 0);
+        for (size_t i = 0; i < kith_value_length(some); i++)
+            assert_code(kith_value_append(got, kith_value_at(some, i)), 0);
+    }
+    assert_int_equal(kith_value_equal(list, got), 1);
+    kith_proxy_free(queue);
+}
+
 static void test_what_finds_no_room_has_nothing_behind_it(void **state)
 {
     (void)state;
@@ -911,6 +931,8 @@ int main(void)
         BY_UNIX(test_who_is_refused_here_has_no_exception),
         BY_UNIX(test_many_threads_lose_nothing),
         BY_TCP(test_many_threads_lose_nothing),
+        BY_UNIX(test_many_of_all_lengths_keep_their_order),
+        BY_TCP(test_many_of_all_lengths_keep_their_order),
         BY_UNIX(test_what_finds_no_room_has_nothing_behind_it),
         BY_UNIX(test_a_child_that_ends_takes_nothing_along),
         BY_TCP(test_a_child_that_ends_takes_nothing_along),
