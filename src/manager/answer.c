@@ -5,6 +5,7 @@
 #include "manager/dispatch.h"
 #include "manager/exception.h"
 #include "manager/holders.h"
+#include "manager/loans.h"
 #include "manager/server.h"
 #include "manager/taken.h"
 #include "manager/token.h"
@@ -68,7 +69,7 @@ int request_answer_cell(struct request *request, const struct cell *cell)
     message_put(answer_begin(request), cell->body, cell->size);
     int code = answer_end(request);
     if (code == REQUEST_ANSWERED)
-        lend_all(request->server, cell);
+        lend_all(request->server, request->line, cell);
     return code;
 }
 

@@ -7,6 +7,7 @@
 
 #include "manager/holding.h"
 #include "manager/line.h"
+#include "manager/loans.h"
 #include "manager/server.h"
 #include "manager/tie.h"
 #include "os/process.h"
@@ -198,13 +199,14 @@ int claim(struct server *server, struct line *line, struct object *object)
     else if (line->is_kith)
         code = add_to(&line->claims, line, object);
     if (code == -ESRCH) { /* it can't say decref any more */
-        lend(server, object);
+        lend(server, NULL, object);
         return 0;
     }
     if (code == -ENOMEM)
         return error_fail(code, "no memory to note a reference");
     object_hold(object);
     server->objects.claimed += object->claimed++ == 0;
+    loan_claimed(server, line, object);
     return 0;
 }
 
@@ -241,84 +243,4 @@ void disclaim(struct server *server, struct line *line, struct object *object)
     if (!take_from_process(server, line->pid, object) && !take_from(line->claims, object, line))
         take_from_anybody(object);
     count_off(server, object, 1);
-}
-
-/* ---- objects on their way ---- */
-
-/* An object is here once, however often it is handed out: a list of proxies may be asked for all the time. */
-struct lent {
-    struct object *object; /* held */
-    int64_t until;
-    struct lent *previous, *next;
-};
-
-static void append_lent(struct server *server, struct lent *lent)
-{
-    lent->previous = server->last_lent;
-    lent->next = NULL;
-    *(lent->previous ? &lent->previous->next : &server->lent) = lent;
-    server->last_lent = lent;
-}
-
-static void take_out_lent(struct server *server, struct lent *lent)
-{
-    *(lent->previous ? &lent->previous->next : &server->lent) = lent->next;
-    *(lent->next ? &lent->next->previous : &server->last_lent) = lent->previous;
-}
-
-static void end_oldest(struct server *server)
-{
-    struct lent *lent = server->lent;
-    take_out_lent(server, lent);
-    lent->object->lent = NULL;
-    object_drop(server, lent->object);
-    free(lent);
-}
-
-void lent_on_time(struct server *server, struct timer *timer)
-{
-    int64_t now = os_clock_now();
-    while (server->lent && server->lent->until <= now)
-        end_oldest(server);
-    if (server->lent)
-        (void)timer_set(server, timer, server->lent->until); /* there is room: it was set just now */
-}
-
-void lent_end(struct server *server)
-{
-    while (server->lent)
-        end_oldest(server);
-}
-
-/* @return whether there is memory for it */
-static bool lend_anew(struct server *server, struct object *object)
-{
-    struct lent *lent = malloc(sizeof *lent);
-    if (!lent)
-        return false;
-    *lent = (struct lent){ .object = object_hold(object) };
-    object->lent = lent;
-    append_lent(server, lent);
-    return true;
-}
-
-void lend(struct server *server, struct object *object)
-{
-    const int64_t patience = KITH_SECONDS(60);
-    int64_t until = os_clock_now() + patience;
-    if (!server->lent && timer_set(server, &server->lent_timer, until) < 0)
-        return;
-    if (object->lent) {
-        take_out_lent(server, object->lent);
-        append_lent(server, object->lent);
-    } else if (!lend_anew(server, object)) {
-        return;
-    }
-    object->lent->until = until;
-}
-
-void lend_all(struct server *server, const struct cell *cell)
-{
-    for (unsigned i = 0; i < cell->reference_count; i++)
-        lend(server, cell->references[i]);
 }

@@ -1,4 +1,4 @@
-/* Who has references to objects, and what is held for those who are about to have some. */
+/* Who has references to objects. */
 #ifndef KITH_SRC_MANAGER_HOLDERS_H
 #define KITH_SRC_MANAGER_HOLDERS_H
 
@@ -23,16 +23,5 @@ void holders_drop_line(struct server *server, struct line *line);
 
 /** Gives back all that processes have. */
 void holders_end(struct server *server);
-
-/** Holds an object for a minute, on behalf of whoever gets a proxy of it in a reply: CPython's say incref as they are
- *  rebuilt. lend_all: all that a cell refers to. Where there is no memory, they aren't. */
-void lend(struct server *server, struct object *object);
-void lend_all(struct server *server, const struct cell *cell);
-
-/** server->lent_timer's. */
-void lent_on_time(struct server *server, struct timer *timer);
-
-/** Ends all that. */
-void lent_end(struct server *server);
 
 #endif

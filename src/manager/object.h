@@ -29,7 +29,8 @@ struct object {
     size_t allowed_count;
     uint64_t number;                     /* that the id stands for */
     struct object *next;                 /* in its slot of the table of ids */
-    struct tie *claims;                  /* who has references: holders.h */
+    struct lent *lent;                   /* to those who got it in replies: loans.h */
+    struct tie *claims, *last_claim;     /* who has references, the longest first: holders.h */
     uint64_t snapshot;                   /* the number of the last one that it is in */
     struct lent *lent;                   /* it is held for whoever got it in a reply; NULL: it is not */
     struct tie *holdings, *last_holding; /* who holds something of it, the longest first */

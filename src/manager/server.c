@@ -5,6 +5,7 @@
 #include "manager/dispatch.h"
 #include "manager/holders.h"
 #include "manager/line.h"
+#include "manager/loans.h"
 #include "manager/page_server.h"
 #include "manager/registry.h"
 #include "manager/snapshot.h"
@@ -134,7 +135,7 @@ static int begin(struct server *server)
     server->door_closed.due = on_door_closed;
     server->bell.ready = on_bell;
     server->due_end = &server->due;
-    server->lent_timer.due = lent_on_time;
+    loans_begin(server);
     if (code == 0)
         code = loop_watch(server, &server->bell, OS_POLL_READ);
     if (code < 0)
@@ -225,7 +226,7 @@ void kith_server_free(kith_server *server)
         lines_end(inner);
         pages_free(inner);
         holders_end(inner);
-        lent_end(inner);
+        loans_end(inner);
         objects_end(inner);
         registry_end(inner);
         forks_block();

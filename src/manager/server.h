@@ -35,6 +35,13 @@ struct objects {
     bool ending;          /* one is: it may hold the last of many others, one in the other, which no stack would take */
 };
 
+/** Objects that are held for those who got them in replies: loans.h. */
+struct loans {
+    struct lent *first, **end; /* the one that ends first, first */
+    int64_t patience;
+    struct timer timer;
+};
+
 /** Any thread reads them; the loop counts, and so does not need to count at once. */
 struct counters {
     _Atomic unsigned clients, objects, waiting, pages, shared_queues;
@@ -78,8 +85,7 @@ struct server {
     struct objects objects;
     struct name *types;
     struct name *published;
-    struct lent *lent, *last_lent; /* objects held for whoever got them in a reply, the oldest first */
-    struct timer lent_timer;
+    struct loans awaited, claimed; /* objects in replies: those that somebody is to say incref of, or has said it of */
     struct holder *holders[HOLDER_SLOTS]; /* processes that have references */
 
     struct workers *workers; /* NULL until the first job */

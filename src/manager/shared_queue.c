@@ -1,8 +1,8 @@
 #include "manager/shared_queue.h"
 
 #include "base/error.h"
-#include "manager/holders.h"
 #include "manager/line.h"
+#include "manager/loans.h"
 #include "manager/server.h"
 #include "os/clock.h"
 #include "os/memory.h"
@@ -59,7 +59,7 @@ static void referring_let_go(struct shared_queue *shared, uint64_t gets)
         if (!shared->referring)
             shared->referring_end = &shared->referring;
         if (gets < UINT64_MAX)
-            lend_all(shared->server, kept->cell); /* whoever has got it is about to say that it has references */
+            lend_all(shared->server, NULL, kept->cell); /* whoever has got it is about to say that it has references */
         cell_drop(shared->server, kept->cell);
         free(kept);
     }

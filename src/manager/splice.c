@@ -1,7 +1,7 @@
 #include "manager/splice.h"
 
 #include "manager/answer.h"
-#include "manager/holders.h"
+#include "manager/loans.h"
 #include "value/pickle_opcodes.h"
 
 static void put(struct message *message, const struct cell *cell)
@@ -49,7 +49,7 @@ int splice_list(struct request *request, const struct cells *cells, const struct
     if (code == 0)
         code = (can_splice_list(cells, slice) ? put_list : read_list)(request, cells, slice);
     for (size_t i = 0; code == REQUEST_ANSWERED && i < slice->count; i++)
-        lend_all(request->server, cells->items[slice_at(slice, i)]);
+        lend_all(request->server, request->line, cells->items[slice_at(slice, i)]);
     return code;
 }
 
@@ -111,9 +111,9 @@ int splice_dictionary(struct request *request, const struct dictionary *dictiona
     int code = (can_splice(dictionary, form) ? put_dictionary : read_dictionary)(request, dictionary, form);
     for (size_t place = 0; code == REQUEST_ANSWERED && (entry = dictionary_next(dictionary, &place));) {
         if (key_of(entry, form))
-            lend_all(request->server, entry->key);
+            lend_all(request->server, request->line, entry->key);
         if (item_of(entry, form))
-            lend_all(request->server, entry->item);
+            lend_all(request->server, request->line, entry->item);
     }
     return code;
 }

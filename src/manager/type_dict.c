@@ -1,10 +1,10 @@
 /* The kind dict. Views go as lists, as CPython's server pickles them. */
 #include "base/error.h"
 #include "manager/contents.h"
-#include "manager/holders.h"
 #include "manager/items.h"
 #include "manager/iterator.h"
 #include "manager/kind.h"
+#include "manager/loans.h"
 #include "manager/splice.h"
 #include "manager/token.h"
 
@@ -161,8 +161,8 @@ static int pop_item(struct request *request)
     struct entry taken = dictionary_take(request->server, dict, last);
     code = request_answer_value(request, kith_value_tuple(request->arena, pair, 2));
     if (code == REQUEST_ANSWERED) {
-        lend_all(request->server, taken.key);
-        lend_all(request->server, taken.item);
+        lend_all(request->server, request->line, taken.key);
+        lend_all(request->server, request->line, taken.item);
     }
     drop_entry(request->server, taken);
     return code;

@@ -2,10 +2,10 @@
  * is so by value, since what comes is always a copy. */
 #include "base/error.h"
 #include "manager/contents.h"
-#include "manager/holders.h"
 #include "manager/items.h"
 #include "manager/kind.h"
 #include "manager/list.h"
+#include "manager/loans.h"
 #include "manager/splice.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ static int answer_made(struct request *request, int code, const kith_value *made
     if (code == 0)
         code = request_answer_value(request, made);
     for (size_t i = 0; code == REQUEST_ANSWERED && i < list->count; i++)
-        lend_all(request->server, list->items[i]);
+        lend_all(request->server, request->line, list->items[i]);
     return code;
 }
 

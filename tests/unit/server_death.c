@@ -103,6 +103,7 @@ static void test_held_by_a_list(void **state)
     (void)state;
     kith_connection *line = dial_kith_line();
     const char *list = create("list", NULL), *inner = create("Event", NULL);
+    unsigned objects = stats().objects;
     kith_value *class = kith_object_global(arena, "multiprocessing.managers", "Token");
     kith_value *token = kith_object_new(arena, class, kith_value_tuple(arena, NULL, 0), NULL);
     kith_value *parts = kith_value_pack(arena, "(sss)", "Event", kith_server_address(server) + 5, inner);
@@ -123,6 +124,8 @@ static void test_held_by_a_list(void **state)
     assert_false(is_true(ask(line, inner, "is_set", NULL))); /* whoever got it has a minute */
     ask_server("incref", of_ident(inner));
     assert_int_equal(number_of_objects(), 2);
+    ask_server("decref", of_ident(inner));
+    wait_until(stats().objects == objects - 1); /* that was it */
     kith_connection_free(line);
 }
 
