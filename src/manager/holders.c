@@ -4,7 +4,6 @@
 #include "manager/holders.h"
 
 #include "base/error.h"
-
 #include "manager/holding.h"
 #include "manager/line.h"
 #include "manager/loans.h"
