@@ -9,11 +9,11 @@
 
 struct items {
     struct request *request;
-    const kith_value *source;    /* NULL: an object of this server */
-    struct object *object; /* that */
-    size_t next;                 /* which item comes next, as the source counts */
-    int64_t first, step;         /* of a range */
-    size_t count;                /* of a range */
+    const kith_value *source; /* NULL: an object of this server */
+    struct object *object;    /* that */
+    size_t next;              /* which item comes next, as the source counts */
+    int64_t first, step;      /* of a range */
+    size_t count;             /* of a range */
 };
 
 /** Begins. @return 0; KITH_ETYPE, in Python's words, when it can't be iterated over */
