@@ -432,7 +432,7 @@ int thread_line_gather(struct thread_line *line, deadline until)
     size_t size = line->request.size;
     bool alone = size > GATHERED_MAX - FRAME_HEADER_MAX;
     int code = 0;
-    if (alone || size > GATHERED_MAX - FRAME_HEADER_MAX - line->gathered_size)
+    if (alone || line->gathered_size + FRAME_HEADER_MAX + size > GATHERED_MAX)
         code = thread_line_send_gathered(line, until);
     if (!line->gathered)
         line->gathered = malloc(GATHERED_MAX);
