@@ -11,7 +11,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "examples"))
 from tap import equal  # noqa: E402
 
-program = sys.argv[1]
+program = os.path.abspath(sys.argv[1])
 KEY = b"sixteen letters."
 
 
