@@ -2,6 +2,7 @@
  * is the same by either way, so these go by both, and see by the server's counters which one it was. */
 #include "near.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -342,6 +343,18 @@ static void whatever_it_writes_others_are_served(void **state)
 }
 
 /** A request with an answer that is taken out of a queue, in the page; then the client ends without reading it. */
+/* Waits for the answer. @return false when the server looks away: then it has not begun, and the request is taken back */
+static bool is_answered(struct stranger *stranger)
+{
+    while (stranger->page->word != 3) {
+        uint32_t request = 1;
+        if (!stranger->page->attended && atomic_compare_exchange_strong(&stranger->page->word, &request, 0))
+            return false;
+        sched_yield();
+    }
+    return true;
+}
+
 static void a_message_in_an_unread_page_goes_back(void **state)
 {
     (void)state;
@@ -363,9 +376,7 @@ static void a_message_in_an_unread_page_goes_back(void **state)
         memcpy(stranger.page->data, request.data, request.size);
         stranger.page->size = (uint32_t)request.size;
         stranger.page->word = 1;
-        while (stranger.page->attended && stranger.page->word != 3)
-            sched_yield();
-    } while (stranger.page->word != 3);
+    } while (!is_answered(&stranger));
     assert_code(kith_proxy_qsize(queue), 1);
     go(&stranger);
     while (kith_proxy_qsize(queue) < 2)
