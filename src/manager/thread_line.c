@@ -480,8 +480,9 @@ bool thread_line_takes_descriptors(const struct thread_line *line)
     int copy = os_stream_copy(line->connection->channel.socket);
     if (copy < 0)
         return false;
+    bool room = os_file_leaves_room(copy);
     close(copy);
-    return os_file_leaves_room(copy);
+    return room;
 }
 
 int thread_line_receive_fd(struct thread_line *line, int *fd, deadline until)

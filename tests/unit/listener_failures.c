@@ -176,8 +176,10 @@ static void those_who_failed_last_are_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FAILURE_TEST(a_user_who_fails_too_often_is_turned_away), FAILURE_TEST(without_a_bound_nobody_is),
-        FAILURE_TEST(another_address_is_not_affected),           FAILURE_TEST(what_was_failed_is_forgotten),
+        FAILURE_TEST(a_user_who_fails_too_often_is_turned_away),
+        FAILURE_TEST(without_a_bound_nobody_is),
+        FAILURE_TEST(another_address_is_not_affected),
+        FAILURE_TEST(what_was_failed_is_forgotten),
         FAILURE_TEST(those_who_fail_all_at_once_are_forgotten_as_soon),
         FAILURE_TEST(those_who_failed_last_are_known),
     };
