@@ -154,16 +154,16 @@ static void note_failure(struct request *request, const char *exception)
     request->failure = exception_to_code(module, dot ? dot + 1 : exception);
 }
 
-/* What Python's str() shows of an exception with such arguments: of a KeyError, the key's repr.
- * @return it, in the arena; "" when it can't be told */
+/* What Python's str() shows of an exception. @return it, in the arena; "" when it can't be told */
 static const char *text_of(kith_arena *arena, const char *exception, const kith_value *args)
 {
     enum { LONGEST = 2000 };
     const kith_value *shown = kith_value_length(args) == 1 ? kith_value_at(args, 0) : args;
     const char *text = "";
     kith_bytes repr = { 0 };
-    bool is_key = strcmp(exception, "KeyError") == 0;
-    if (kith_value_length(args) == 0 || (!is_key && kith_value_as_str(shown, &text, NULL) == 0))
+    if (kith_value_length(args) == 0)
+        return text;
+    if (strcmp(exception, "KeyError") != 0 && kith_value_as_str(shown, &text, NULL) == 0)
         return text;
     if (kith_value_repr(shown, &repr, LONGEST) == 0)
         text = arena_copy(arena, repr.data, repr.size);

@@ -4,6 +4,7 @@
 #include "manager/exception.h"
 #include "manager/holders.h"
 #include "manager/line.h"
+#include "manager/own.h"
 #include "manager/page_server.h"
 #include "manager/registry.h"
 #include "manager/shared_queue.h"

@@ -11,6 +11,7 @@
 #include "base/deadline.h"
 #include "manager/near_queue.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -22,6 +23,7 @@ struct kith_manager {
     kith_tls_options tls;
     kith_timeout patience; /* how long a connection may take to be made */
     bool is_kith;
+    bool is_tcp;
     bool no_shared_memory;
     struct kith_process *server; /* that kith_manager_start has started; NULL */
     uint64_t serial;             /* no other manager of this process has it, or had it */
@@ -52,7 +54,7 @@ struct kith_proxy {
 /** Refuses what must not be NULL. @return 0; -EINVAL with the detail */
 int client_check(const void *pointer, const char *what);
 
-/* As deadline_from, for the head of a call: forgets the last exception, too. */
+/** When a call that begins now is to end; its exception is none so far. @return 0; -EINVAL with the detail */
 int client_deadline(kith_timeout timeout, deadline *until);
 
 /** How long a deadline is away. */

@@ -149,6 +149,7 @@ static int call_method(struct request *request, const char *name)
         return not_allowed(request, name);
     if (!method->reads)
         snapshot_changed(request->server);
+    request->method = method;
     return method->run(request);
 }
 

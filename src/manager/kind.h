@@ -40,7 +40,7 @@ struct kind {
     /** A client is gone that held so much of it (holding_change). Gives that back. NULL: the kind uses no holdings */
     void (*give_back)(struct server *server, struct object *object, struct line *line, int64_t count);
     bool holds_messages; /* what is held are no locks: it is given back also where these are kept (keep_locks) */
-    /** A cell that was taken for a client has not reached it (request_answer_taken). Puts it back, and gets the hold. */
+    /** A cell that was taken for a client has not reached it (request_answer_taken). Puts it back; the hold is its own. */
     void (*put_back)(struct server *server, struct object *object, struct cell *cell);
 };
 

@@ -66,7 +66,8 @@ static int64_t sleep_until(struct server *server, bool found, int64_t latest)
 {
     if (found || server->due)
         return 0;
-    return server->timers.count > 0 ? server->timers.heap[0]->until : OS_FOREVER;
+    int64_t next = server->timers.count > 0 ? server->timers.heap[0]->until : OS_FOREVER;
+    return next < latest ? next : latest;
 }
 
 static int turn(struct server *server, int64_t latest)

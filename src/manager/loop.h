@@ -1,5 +1,5 @@
-/* The server's loop: descriptors that are watched, and instants that are waited for. One thread runs it, and all that is
- * called from it runs on that thread; nothing in it waits but the loop itself. */
+/* The server's loop: descriptors that are watched, and instants that are waited for. All that is called from it runs on
+ * its one thread; nothing waits but the loop itself. */
 #ifndef KITH_SRC_MANAGER_LOOP_H
 #define KITH_SRC_MANAGER_LOOP_H
 
@@ -25,8 +25,7 @@ int loop_watch(struct server *server, struct watch *watch, enum os_poll_for what
 /** Watches it for nothing but that the other side goes. @return 0; -ENOMEM */
 int loop_watch_end(struct server *server, struct watch *watch);
 
-/** Watches it no more; ready is not called any more, also when it was about to be. To be called before the descriptor is
- *  closed, once for each watch. */
+/** Watches it no more, before its descriptor is closed; ready is not called any more, also when it was about to be. */
 void loop_forget(struct server *server, struct watch *watch);
 
 /** Something that is to be done at an instant, a part of what it belongs to. All zero but for due is one not set. */

@@ -1,5 +1,6 @@
 /* The handle of a client: how it connects, and how it ends. */
 #include "base/error.h"
+#include "connection/address.h"
 #include "connection/connection.h"
 #include "manager/exception.h"
 #include "manager/server_call.h"

@@ -1,5 +1,5 @@
-/* Frames with pickles in them, built piece by piece: values are written, and what is a pickle already is spliced in. The
- * bytes are those of connection/frame.h and of pickles of protocol 4.
+/* Frames with pickles in them, built piece by piece: values are written, and what is a pickle already is spliced in.
+ * The bytes are those of connection/frame.h and of pickles of protocol 4.
  *
  * A failure is kept until message_end, which tells of it; so the pieces need no look each. Pieces here use no memo; at
  * most one piece of a frame may: a value, or a cell. */
@@ -37,8 +37,7 @@ void message_put_int(struct message *message, int64_t number);
 /** A value. What can't be written is kept as the failure, with its detail. */
 void message_put_value(struct message *message, const kith_value *value);
 
-/** Makes a tuple of the last pieces. @param count  0 to 3. A longer one: message_put_byte(OP_MARK) before them, OP_TUPLE
- *  behind */
+/** Makes a tuple of the last pieces. @param count  0 to 3 */
 void message_put_tuple(struct message *message, unsigned count);
 
 /** Ends the frame. @return 0; the failure, and then nothing of the frame is left */

@@ -32,7 +32,6 @@ struct object {
     struct lent *lent;                   /* to those who got it in replies: loans.h */
     struct tie *claims, *last_claim;     /* who has references, the longest first: holders.h */
     uint64_t snapshot;                   /* the number of the last one that it is in */
-    struct lent *lent;                   /* it is held for whoever got it in a reply; NULL: it is not */
     struct tie *holdings, *last_holding; /* who holds something of it, the longest first */
 };
 

@@ -3,6 +3,8 @@
 #include "manager/exception.h"
 #include "manager/proxy_call.h"
 
+#include <limits.h>
+
 /* How many questions of get_many are sent ahead at first: as long as all find something, twice as many each time. */
 enum { AHEAD_FIRST = 8 };
 
@@ -98,8 +100,10 @@ static bool convoy_wants(struct convoy *convoy, size_t count)
 static void convoy_send(struct convoy *convoy, const char *method, const struct patience *patience)
 {
     int code = proxy_write(convoy->queue, convoy->line, method, patience->items, patience->count);
-    if (code == 0)
+    if (code == 0) {
         code = thread_line_gather(convoy->line, OS_FOREVER);
+        convoy->sent = code == 0 ? convoy->sent + 1 : convoy->answered; /* else nothing is under way any more */
+    }
     convoy_fail(convoy, code);
 }
 
@@ -127,8 +131,8 @@ static size_t put_ahead(kith_timeout timeout)
     return timeout == KITH_FOREVER ? THREAD_LINE_OWED_MAX : 1;
 }
 
-/* Puts those from the first on, behind each other. @return how many; a code when that failed for the first */
-static int put_by_server(kith_proxy *queue, const kith_value *items, size_t first, kith_timeout timeout)
+/* Puts those from *done on. @param done  is counted up. @return 0; the first failure */
+static int put_by_server(kith_proxy *queue, const kith_value *items, size_t *done, kith_timeout timeout)
 {
     struct convoy convoy;
     struct patience patience;
@@ -143,17 +147,16 @@ static int put_by_server(kith_proxy *queue, const kith_value *items, size_t firs
             convoy_send(&convoy, "put", &patience);
             continue;
         }
-        code = convoy_receive(&convoy, convoy.line->arena, &none);
+        convoy_fail(&convoy, convoy_receive(&convoy, convoy.line->arena, &none));
         kith_arena_reset(convoy.line->arena);
-        convoy_fail(&convoy, code);
-        done += convoy.code == 0;
+        *done += convoy.code == 0;
     }
-    return done == 0 && convoy.code < 0 ? convoy.code : (int)done;
+    return convoy.code;
 }
 
 int kith_proxy_put_many(kith_proxy *queue, const kith_value *items, kith_timeout timeout)
 {
-    struct patience patience;
+    deadline unused;
     size_t count = kith_value_length(items), done = 0;
     int kind = kith_value_kind(items), code = client_deadline(timeout, &unused);
     if (code == 0)
@@ -164,16 +167,13 @@ int kith_proxy_put_many(kith_proxy *queue, const kith_value *items, kith_timeout
         code = near_queue_put(queue, kith_value_at(items, done), timeout);
         done += code == 0;
     }
-    if (code == NEAR_NOT) { /* for the next one, and then for those behind it, too */
-        code = put_by_server(queue, items, done, timeout);
-        done += code > 0 ? (size_t)code : 0;
-    }
+    if (code == NEAR_NOT)
+        code = put_by_server(queue, items, &done, timeout);
     return done == 0 && code < 0 ? code : (int)done;
 }
 
-/* Gets the first, and others that are there. @return 0; why there is none */
-static int get_by_server(kith_proxy *queue, kith_arena *arena, kith_value *list, unsigned max,
-                         const struct patience *first)
+/* Takes what there is, up to max; the first one is waited for. @return 0; the first failure */
+static int get_by_server(kith_proxy *queue, kith_arena *arena, kith_value *list, size_t max, kith_timeout timeout)
 {
     struct convoy convoy;
     struct patience first, others;
@@ -199,22 +199,24 @@ static int get_by_server(kith_proxy *queue, kith_arena *arena, kith_value *list,
     return convoy.code;
 }
 
-/* The same in the queue's own memory. @return also NEAR_NOT */
-static int get_near(kith_proxy *queue, kith_arena *arena, kith_value *list, unsigned max, kith_timeout timeout)
+/* The same from a queue that this process has. @return also NEAR_NOT, and then nothing has happened */
+static int get_by_self(kith_proxy *queue, kith_arena *arena, kith_value *list, size_t max, kith_timeout timeout)
 {
     kith_value *value;
     int code = 0;
-    for (unsigned got = 0; got < max && code == 0; got++) {
+    for (size_t got = 0; code == 0 && got < max; got++) {
         code = near_queue_get(queue, arena, &value, got == 0 ? timeout : KITH_NOWAIT);
         if (code == 0)
             code = kith_value_append(list, value);
+        else if (code == NEAR_NOT && got > 0)
+            return 0;
     }
     return code;
 }
 
 int kith_proxy_get_many(kith_proxy *queue, kith_arena *arena, kith_value **values, unsigned max, kith_timeout timeout)
 {
-    struct patience first;
+    deadline unused;
     kith_value *list = NULL;
     int code = client_deadline(timeout, &unused);
     if (code == 0)
@@ -223,16 +225,14 @@ int kith_proxy_get_many(kith_proxy *queue, kith_arena *arena, kith_value **value
         code = client_check(arena, "arena");
     if (code == 0)
         code = client_check(values, "values");
-    if (code == 0 && (max == 0 || max > INT32_MAX))
+    if (code == 0 && (max == 0 || max > INT_MAX))
         code = error_fail(-EINVAL, "max is %u", max);
-    if (code == 0)
-        code = patience_from(&first, NULL, timeout);
     if (code == 0 && !(list = kith_value_list(arena)))
         code = kith_arena_error(arena);
     if (code == 0)
-        code = get_near(queue, arena, list, max, timeout);
-    if (code == NEAR_NOT && kith_value_length(list) == 0)
-        code = get_by_server(queue, arena, list, max, &first);
+        code = get_by_self(queue, arena, list, max, timeout);
+    if (code == NEAR_NOT)
+        code = get_by_server(queue, arena, list, max, timeout);
     size_t got = kith_value_length(list);
     if (got == 0)
         return code;

@@ -12,11 +12,11 @@ static kith_value text_of(const char *text)
 int question_write(struct pickle_out *out, const struct question *question)
 {
     static const unsigned char mark[] = { OP_MARK }, tuple[] = { OP_TUPLE }, no_kwargs[] = { OP_EMPTY_DICT, OP_TUPLE };
-    const kith_value id = text_of(question->id), method = text_of(question->method), type = text_of(question->type);
-    const kith_value *whom[] = { &id, &method }, *first[] = { &type };
+    const kith_value id = text_of(question->id), method = text_of(question->method), text = text_of(question->text);
+    const kith_value *whom[] = { &id, &method }, *first[] = { &text };
     const struct pickle_piece pieces[] = {
         { mark, sizeof mark, whom, 2 },
-        { mark, sizeof mark, first, question->type ? 1 : 0 },
+        { mark, sizeof mark, first, question->text ? 1 : 0 },
         { NULL, 0, question->items, question->count },
         { tuple, sizeof tuple, &question->kwargs, question->kwargs ? 1 : 0 },
         { question->kwargs ? tuple : no_kwargs, question->kwargs ? sizeof tuple : sizeof no_kwargs, NULL, 0 },

@@ -9,7 +9,7 @@ struct question {
     const char
         *id; /* of the object; "": the server itself, on a line that lasts; NULL: on a connection that does not */
     const char *method;
-    const char *type;               /* the first of the arguments, where it is a text; NULL: there is none */
+    const char *text;               /* the first of the arguments, where it is a text; NULL: there is none */
     const kith_value *const *items; /* the other arguments by place, count of them */
     size_t count;
     const kith_value *kwargs; /* a dict; NULL: none */

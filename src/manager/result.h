@@ -14,7 +14,7 @@ int result_answer(struct request *request, struct errand *errand);
  *  @param items  a list
  *  @param in_order  of the items; else as they come
  *  @return as request_answer_object; a code when one could not be begun */
-int imap_answer(struct request *request, struct managed_pool *pool, const struct errand *what,
-                    const kith_value *items, bool in_order);
+int imap_answer(struct request *request, struct managed_pool *pool, const struct errand *what, const kith_value *items,
+                bool in_order);
 
 #endif

@@ -8,7 +8,9 @@
 #include "manager/loans.h"
 #include "manager/page_server.h"
 #include "manager/registry.h"
+#include "manager/shared_queue.h"
 #include "manager/snapshot.h"
+#include "manager/workers.h"
 #include "os/events.h"
 #include "os/flag.h"
 #include "process/forks.h"
@@ -75,7 +77,7 @@ static int let_in(struct server *server)
     return line_new(server, connection);
 }
 
-/* When there is no room for one more, those who wait are looked at again a little later, rather than at once for ever. */
+/* When there is no room for one more, those who wait are looked at again a little later, rather than at once. */
 static void on_door(struct server *server, struct watch *watch)
 {
     int code = let_in(server);
@@ -224,6 +226,7 @@ void kith_server_free(kith_server *server)
     struct server *inner = &server->inner;
     if (inner->heirloom.owner) {
         lines_end(inner);
+        workers_end(inner);
         pages_free(inner);
         holders_end(inner);
         loans_end(inner);
@@ -291,6 +294,20 @@ int kith_server_publish(kith_server *server, const char *name, const char *type,
 }
 
 /* ---- serving ---- */
+
+static int serve(struct server *server)
+{
+    int code = loop_watch(server, &server->door, OS_POLL_READ);
+    if (code < 0)
+        return error_fail(code, "no memory to wait for clients at %s", server->address);
+    code = loop_run(server);
+    timer_clear(server, &server->door_closed);
+    loop_forget(server, &server->door);
+    if (code == 0)
+        code = loop_drain(server);
+    lines_end(server);
+    return code;
+}
 
 /* @return 0; -EINVAL; KITH_ECLOSED in another process */
 static int check_handle(const kith_server *server)

@@ -245,14 +245,6 @@ void shared_queue_free(struct shared_queue *shared)
     free_parts(shared);
 }
 
-uint64_t shared_queues_changes(const struct server *server)
-{
-    uint64_t changes = 0;
-    for (const struct shared_queue *shared = server->shared_queues; shared; shared = shared->next)
-        changes += shared_queue_puts(shared) + queue_count_gets(shared->queue) - shared_queue_unfinished(shared);
-    return changes;
-}
-
 void shared_queues_begin(struct server *server)
 {
     for (struct shared_queue *shared = server->shared_queues; shared; shared = shared->next)

@@ -17,9 +17,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-/* When it is tried again after an object could not be saved just then. */
-#define SOON KITH_MS(10)
-
 /* A pickle on its way to the file. */
 struct writing {
     pthread_t thread;
@@ -32,8 +29,8 @@ struct writing {
 
 struct snapshot {
     struct timer timer;
-    uint64_t noted;   /* how often snapshot_changed was called */
-    uint64_t written; /* the changes that are in the file; UINT64_MAX: there is none */
+    uint64_t changes; /* how often snapshot_changed was called */
+    uint64_t written; /* those of them that are in the file; UINT64_MAX: there is none */
     int code;         /* why the last one was not written; 0 */
     struct writing writing;
 
@@ -146,12 +143,6 @@ static int take(struct server *server, kith_bytes *pickle)
     return code;
 }
 
-/* A number that is another one when something has changed. */
-static uint64_t changes_of(const struct server *server)
-{
-    return snapshot_of(server)->noted + shared_queues_changes(server);
-}
-
 /* ---- writing ---- */
 
 static int write_file(const struct server *server, const kith_bytes *pickle)
@@ -162,8 +153,7 @@ static int write_file(const struct server *server, const kith_bytes *pickle)
                : 0;
 }
 
-/* What has become of one: these changes are in the file now, or not. An object whose method is at work on another thread
- * can't be saved just then, which is no failure unless it was the last chance. */
+/* What has become of one: these changes are in the file now, or not. */
 static void settle(struct server *server, uint64_t changes, int code)
 {
     struct snapshot *snapshot = snapshot_of(server);
@@ -171,7 +161,7 @@ static void settle(struct server *server, uint64_t changes, int code)
     if (code == 0) {
         snapshot->written = changes;
         count_up(server->counters.snapshots, 1);
-    } else if (code != -EAGAIN) {
+    } else {
         kith_log(KITH_LOG_WARNING, "server %s: %s", server->address, kith_error_detail());
     }
 }
@@ -179,7 +169,7 @@ static void settle(struct server *server, uint64_t changes, int code)
 static void write_now(struct server *server)
 {
     kith_bytes pickle = { NULL, 0 };
-    uint64_t changes = changes_of(server);
+    uint64_t changes = snapshot_of(server)->changes;
     int code = take(server, &pickle);
     if (code == 0)
         code = write_file(server, &pickle);
@@ -202,7 +192,7 @@ static int start_writing(struct server *server)
     struct snapshot *snapshot = snapshot_of(server);
     struct writing *writing = &snapshot->writing;
     sigset_t all, before;
-    writing->changes = changes_of(server);
+    writing->changes = snapshot_of(server)->changes;
     int code = take(server, &writing->pickle);
     if (code < 0)
         return code;
@@ -237,12 +227,15 @@ void snapshot_changed(struct server *server)
 {
     struct snapshot *snapshot = snapshot_of(server);
     if (snapshot)
-        snapshot->noted++;
+        snapshot->changes++;
 }
 
-static bool is_behind(const struct server *server)
+static bool is_behind(struct server *server)
 {
-    return snapshot_of(server)->written != changes_of(server);
+    if (shared_queues_have_changed(server))
+        snapshot_changed(server);
+    const struct snapshot *snapshot = snapshot_of(server);
+    return snapshot->written != snapshot->changes;
 }
 
 static void on_time(struct server *server, struct timer *timer)

@@ -1,5 +1,6 @@
-/* kith_manager_start: a server in a child of its own. The child tells by a pipe whether it could begin, and serves until
- * it is told to end, or its parent ends. It is no daemon, which might not have children: the workers of its pools. */
+/* kith_manager_start: a server in a child of its own. The child tells by a pipe whether it could begin, and serves
+ * until it is told to end, or its parent ends. It is no daemon: such a one may not have children, as the workers of
+ * pools are. */
 #include "manager/start.h"
 
 #include "base/error.h"

@@ -161,21 +161,13 @@ static int no_memory(int code)
 static int make(kith_manager *manager, struct thread_line **line)
 {
     pthread_once(&once, make_key);
-    struct thread_line *made = calloc(1, sizeof *made);
-    int code = made ? kith_arena_new(&made->arena) : -ENOMEM;
-    if (code == 0)
-        code = key_code;
-    if (code == 0)
-        code = -pthread_setspecific(key, &mine);
-    if (code < 0) {
-        if (made)
-            kith_arena_free(made->arena);
-        free(made);
-        return error_fail(code, "no memory for a thread's line to a server");
-    }
-    made->manager = manager;
+    int code = key_code < 0 ? key_code : -pthread_setspecific(key, &mine);
+    if (code < 0)
+        return no_memory(code);
+    struct thread_line *made = new_line(manager);
+    if (!made)
+        return no_memory(-ENOMEM);
     forks_block();
-    made->generation = manager->generation;
     add(made);
     forks_allow();
     *line = made;
@@ -188,6 +180,9 @@ void thread_lines_free(kith_manager *manager)
     thread_lines_adopt(manager);
     while ((line = take_first(&manager->lines)))
         part(line);
+    if (manager->keeper)
+        free_line(manager->keeper);
+    manager->keeper = NULL;
 }
 
 /* ---- finding it ---- */
@@ -394,11 +389,7 @@ int thread_line_fail(struct thread_line *line, int code)
     if (code == -ETIMEDOUT)
         return error_fail(code, "the server at %s has not answered in time: what became of the call is not known",
                           manager->address);
-    if (!is_end(code))
-        return code;
-    if (manager->is_kith)
-        atomic_fetch_add_explicit(&manager->life, 1, memory_order_relaxed);
-    return error_fail(KITH_ECLOSED, "the server at %s is gone, or has closed this line", manager->address);
+    return code;
 }
 
 int thread_line_send(struct thread_line *line, deadline until)

@@ -82,39 +82,12 @@ static int set(struct request *request, struct dictionary *attributes, const kit
     return code;
 }
 
-static int set(struct request *request, struct dictionary *attributes, const kith_value *name, const kith_value *value)
-{
-    struct cell *key, *cell;
-    int code = read_name(request, name, &key);
-    if (code < 0)
-        return code;
-    code = cell_new(request->server, &cell, value);
-    if (code == 0)
-        return dictionary_put(request->server, attributes, key, cell);
-    cell_drop(request->server, key);
-    return code;
-}
-
-static int put(struct request *request, struct dictionary *attributes, const kith_value *name, const kith_value *value)
-{
-    struct cell *key, *cell;
-    int code = read_name(request, name, &key);
-    if (code < 0)
-        return code;
-    code = cell_new(request->server, &cell, value);
-    if (code < 0)
-        cell_drop(request->server, key);
-    else
-        code = dictionary_put(request->server, attributes, key, cell);
-    return code;
-}
-
 static int set_attribute(struct request *request)
 {
     const kith_value *name, *value;
     int code = request_arguments(request, "name/ value/", &name, &value);
     if (code == 0)
-        code = put(request, attributes_of(request), name, value);
+        code = set(request, attributes_of(request), name, value);
     return code < 0 ? code : request_answer_none(request);
 }
 
@@ -227,20 +200,20 @@ static void end(struct server *server, void *state)
 static int make(struct request *request, void **state)
 {
     struct dictionary *attributes;
-    kith_value *name, *value;
-    if (kith_value_length(request->args) > 0)
-        return error_fail(KITH_ETYPE, "Namespace.__init__() takes 1 positional argument but %zu were given",
-                          kith_value_length(request->args) + 1);
-    int code = dictionary_new(&attributes);
+    kith_value *name, *value_of;
+    int code = kith_value_length(request->args) == 0
+                   ? dictionary_new(&attributes)
+                   : error_fail(KITH_ETYPE, "Namespace.__init__() takes 1 positional argument but %zu were given",
+                                kith_value_length(request->args) + 1);
     if (code < 0)
         return code;
-    for (size_t i = 0; code >= 0 && kith_value_pair_at(request->kwargs, i, &name, &value); i++)
-        code = put(request, attributes, name, value);
+    for (size_t i = 0; code == 0 && kith_value_pair_at(request->kwargs, i, &name, &value_of); i++)
+        code = set(request, attributes, name, value_of);
     if (code < 0)
         dictionary_free(request->server, attributes);
     else
         *state = attributes;
-    return code < 0 ? code : 0;
+    return code;
 }
 
 static int save(struct server *server, void *state, kith_arena *arena, kith_value **saved)

@@ -521,7 +521,7 @@ struct saving {
     struct server *server;
     kith_arena *arena;
     kith_value *items;
-    bool copies; /* cells are made of messages in shared memory, and gone when they were visited */
+    bool passing; /* the cells are made for the walk: what is read of them has to be copied */
 };
 
 static int save_cell(void *context, const struct cell *cell)
@@ -529,7 +529,7 @@ static int save_cell(void *context, const struct cell *cell)
     const struct saving *saving = context;
     kith_value *item;
     int code = cell_save(saving->server, cell, saving->arena, &item);
-    if (code == 0 && saving->copies)
+    if (code == 0 && saving->passing)
         item = kith_value_copy(saving->arena, item);
     if (code == 0 && (!item || kith_value_append(saving->items, item) < 0))
         code = kith_arena_error(saving->arena);

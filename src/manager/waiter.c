@@ -54,15 +54,12 @@ size_t waiters_count(const struct waiters *list)
     return count;
 }
 
-bool waiters_move_first(struct waiters *from, struct waiters *to, waiter_try *attempt)
+void waiter_move(struct waiter *waiter, struct waiters *to, waiter_try *attempt)
 {
-    struct waiter *waiter = from->first;
-    if (!waiter)
-        return false;
+    timer_clear(waiter->line->server, &waiter->timer);
     take_out(waiter);
     append(to, waiter);
     waiter->attempt = attempt;
-    return true;
 }
 
 /* ---- parking ---- */

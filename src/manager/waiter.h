@@ -11,7 +11,8 @@ struct waiter;
 /** Tries once more to do what the call wants.
  *  @param request  to answer by; it has no arguments any more
  *  @param late     its deadline has passed: it must be answered now
- *  @return REQUEST_ANSWERED; REQUEST_PARKED: it waits on (not when late); a negative code as method_run */
+ *  @return REQUEST_ANSWERED; REQUEST_PARKED: it waits on (not when late, unless it was moved); a negative code as
+ *          method_run */
 typedef int waiter_try(struct waiter *waiter, struct request *request, bool late);
 
 /** Those who wait for one thing of an object. All zero is an empty list. */
@@ -50,9 +51,10 @@ void waiters_wake(struct server *server, struct waiters *list);
 /** Has each of those try who are there now. */
 void waiters_wake_all(struct server *server, struct waiters *list);
 
-/** Moves the first one to another list, where another function tries for it: as from waiting for a notification to
- *  waiting for the lock. @return false when there is none */
-bool waiters_move_first(struct waiters *from, struct waiters *to, waiter_try *attempt);
+/** Moves one to the end of another list, where another function tries for it, and without a deadline: as from waiting
+ *  for a notification to waiting for the lock. A function that tries may move its own waiter, and then returns
+ *  REQUEST_PARKED, also when late. */
+void waiter_move(struct waiter *waiter, struct waiters *to, waiter_try *attempt);
 
 size_t waiters_count(const struct waiters *list);
 

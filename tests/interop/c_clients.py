@@ -19,8 +19,8 @@ import sys
 from multiprocessing.managers import AutoProxy, SyncManager
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "examples"))
-import everywhere
-from peers import for_python, new_name, new_path, program
+from addresses import KINDS, for_kith, for_python
+from everywhere import run_everywhere
 from tap import Skip, equal, run, run_all, test
 
 KEY = b"a key"
@@ -66,16 +66,8 @@ Manager.register("Counter", Counter)
 Manager.register("shared", get_shared)
 
 
-def for_kith(address):
-    if isinstance(address, tuple):
-        return "tcp:%s:%d" % address
-    if isinstance(address, bytes):
-        address = address.decode()
-    return "unix:" + ("@" + address[1:] if address.startswith("\0") else address)
-
-
 def started(kind="unix path"):
-    manager = Manager(KINDS[kind](), KEY)
+    manager = Manager(for_python(KINDS[kind]())[0], KEY)
     manager.start()
     return manager
 
@@ -117,8 +109,8 @@ def add(what, kind):
 for family in FAMILIES + OTHERS + ("pool", "own_type"):
     add(family, "unix path")
 add(" ".join(FAMILIES), "unix abstract")
-add(" ".join(FAMILIES), "TCP")
-add("nested fork", "TCP")
+add(" ".join(FAMILIES), "IPv4")
+add("nested fork", "IPv4")
 
 
 @test
@@ -151,7 +143,7 @@ def passing():
 @test
 def killed():
     """the server is killed while a call waits: KITH_ECLOSED at once, and from then on"""
-    for kind in KINDS:
+    for kind in "unix path", "IPv4":
         manager = started(kind)
         with running(for_kith(manager.address), "killed") as child:
             equal(child.stdout.readline(), b"waiting\n")
@@ -201,8 +193,8 @@ def add_kith(what, address):
 
 
 for what in FAMILIES + OTHERS + ("set", "shutdown"):
-    add_kith(what, lambda: "unix:" + new_path())
-add_kith(" ".join(FAMILIES + OTHERS + ("set",)), lambda: "tcp:127.0.0.1:0")
+    add_kith(what, KINDS["unix path"])
+add_kith(" ".join(FAMILIES + OTHERS + ("set",)), KINDS["IPv4"])
 
 
 @test
@@ -221,4 +213,4 @@ if __name__ == "__main__":
     if "--here" in sys.argv:
         faulthandler.dump_traceback_later(250, exit=True)  # tells where it hangs
         run_all()
-    sys.exit(everywhere.run(__file__, program))
+    sys.exit(run_everywhere([[]], program))

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 
@@ -42,7 +43,7 @@ class Server:
             self.process.kill()
         status = self.end()
         if not exception_type:
-            equal(status, 0)
+            equal(status, self.expected_status)
 
 
 def c_server(program, address, key=KEY, *options):

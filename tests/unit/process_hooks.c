@@ -298,6 +298,52 @@ static void threads_may_add_while_others_fork(void **state)
     assert_int_equal((intptr_t)failures, 0);
 }
 
+/* A hook that is being called, and a thread that takes it back meanwhile, to free what it uses. */
+static _Atomic int progress; /* 1: the hook is being called; 2: the thread takes it back; 3: the hook returns */
+
+static void be_long(void *unused)
+{
+    (void)unused;
+    progress = 1;
+    while (progress != 2)
+        sched_yield();
+    for (int i = 0; i < 1000; i++)
+        sched_yield(); /* the thread would be done by now */
+    progress = 3;
+}
+
+static void *take_back_and_look(void *unused)
+{
+    (void)unused;
+    while (progress != 1)
+        sched_yield();
+    progress = 2;
+    EXPECT_OR(kith_process_not_at_exit(be_long, NULL) == -ENOENT, return NULL);
+    say(progress == 3 ? 'y' : 'n');
+    return NULL;
+}
+
+static pthread_t taker;
+
+static void join_taker(void *unused)
+{
+    (void)unused;
+    pthread_join(taker, NULL);
+}
+
+static int take_back_what_is_called(void)
+{
+    EXPECT(kith_process_at_exit(join_taker, NULL) == 0 && kith_process_at_exit(be_long, NULL) == 0);
+    return pthread_create(&taker, NULL, take_back_and_look, NULL);
+}
+
+static void who_takes_back_a_hook_waits_for_it(void **state)
+{
+    (void)state;
+    assert_int_equal(apart(take_back_what_is_called), 0);
+    assert_string_equal(all_heard(), "y");
+}
+
 static void bad_hooks_are_refused(void **state)
 {
     (void)state;
@@ -327,6 +373,7 @@ int main(void)
         TEST(children_have_none_of_their_parents_hooks),
         TEST(hooks_of_functions_that_run_later_run),
         TEST(threads_may_add_while_others_fork),
+        TEST(who_takes_back_a_hook_waits_for_it),
         TEST(bad_hooks_are_refused),
     };
     if (atexit(add_late) != 0)

@@ -254,8 +254,8 @@ static void a_method_at_work_holds_nothing_up(void **state)
     wait_until(at_work == 1);
     uint64_t before = stats().snapshots;
     ask(other, dict, "__setitem__", kith_value_pack(arena, "(ss)", "key", "value"));
-    may_go = true;
     wait_until(stats().snapshots > before);
+    may_go = true;
     receive_reply(line);
     kith_connection_free(line);
     kith_connection_free(other);
