@@ -32,7 +32,7 @@ int store_done(struct store *store);
 size_t store_count(const struct store *store);
 uint64_t store_unfinished(const struct store *store);
 
-/** A mark for now; and whether all messages were done at some instant since. */
+/** A mark of this instant; and whether all messages were done at some instant since one. */
 uint64_t store_mark(const struct store *store);
 bool store_was_done(const struct store *store, uint64_t mark);
 

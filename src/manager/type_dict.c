@@ -96,13 +96,19 @@ static int delete_item(struct request *request)
     return request_answer_none(request);
 }
 
+/* The entry of the first argument, NULL when there is none; and what is to be taken then. */
+static int find_or_default(struct request *request, const kith_value **key, const kith_value **other,
+                           struct entry **entry)
+{
+    int code = request_arguments(request, "key/ default?/", key, other);
+    return code < 0 ? code : find(request, *key, entry);
+}
+
 static int get(struct request *request)
 {
     const kith_value *key, *other;
     struct entry *entry;
-    int code = request_arguments(request, "key/ default?/", &key, &other);
-    if (code == 0)
-        code = find(request, key, &entry);
+    int code = find_or_default(request, &key, &other, &entry);
     if (code < 0)
         return code;
     if (entry)
@@ -131,9 +137,7 @@ static int set_default(struct request *request)
 {
     const kith_value *key, *other;
     struct entry *entry;
-    int code = request_arguments(request, "key/ default?/", &key, &other);
-    if (code == 0)
-        code = find(request, key, &entry);
+    int code = find_or_default(request, &key, &other, &entry);
     if (code < 0)
         return code;
     if (entry)
