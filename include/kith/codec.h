@@ -99,13 +99,19 @@ KITH_API KITH_MUST_USE int kith_json_read(kith_arena *arena, kith_value **value,
  *          longer than 1 GiB; -EINVAL; -ENOMEM */
 KITH_API KITH_MUST_USE int kith_json_write(const kith_value *value, kith_bytes *text, int indent);
 
-/* ---- queues ---- */
+/* ---- queues ----
+ *
+ * A message that is a value is a pickle; or a pickle with buffers beside it, which begins with the four bytes 00 'K' 'B'
+ * '1', where a pickle of protocol 2 or later begins with 80. Then follow, in the byte order of the machine: the number
+ * of buffers (32 bits), the length of the pickle in bytes (64 bits), and of each buffer its length in bytes (64 bits;
+ * the highest bit says that it is read-only); then the pickle, then the buffers, each at a multiple of 8 bytes from the
+ * message's beginning. Python's side of kith writes such for what pickles out of band, as arrays of numpy. */
 
 /** Puts a value, as a pickle of protocol 4. @param value  NULL gives -EINVAL
  *  @return as kith_pickle_write, and as kith_queue_put */
 KITH_API KITH_MUST_USE int kith_queue_put_value(kith_queue *queue, const kith_value *value, kith_timeout timeout);
 
-/** Gets a message that is a pickle.
+/** Gets a message that is a pickle, with buffers beside it or without.
  *  @param arena  owns the value
  *  @return 0, or as kith_queue_get_bytes; KITH_EMALFORMED or KITH_ELIMIT when the message is no pickle, or exceeds
  *          the limits of kith_pickle_read_options' defaults: it is taken from the queue and gone */

@@ -49,6 +49,10 @@ typedef struct kith_pipe_options {
     /** Each end is received from by one process only, and watched by kith_connection_poll and kith_wait only: then
      *  short messages that have come are taken many at a time, which is quicker. kith_connection_fd ends it. */
     int read_ahead;
+    /** Messages go through shared memory as long as nobody asks for an end's descriptor (kith_connection_fd); its socket
+     *  only wakes who sleeps, tells the end, and carries descriptors. Several times as quick. An end may be used by
+     *  several processes by turns, as any. It takes two descriptors and some memory more. */
+    int shared_memory;
 } kith_pipe_options;
 
 /** Makes a pipe.

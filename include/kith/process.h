@@ -306,6 +306,17 @@ KITH_API KITH_MUST_USE int kith_process_at_exit(kith_exit_hook *hook, void *cont
  *  @return 0; -ENOENT, also when it has been called */
 KITH_API int kith_process_not_at_exit(kith_exit_hook *hook, void *context);
 
+/** Has this process get a signal when another one ends, in whatever way: for a child that the program made itself, as
+ *  kith_process_options.death_signal for those of kith_process_start. The kernel sees to it when the calling thread is
+ *  this process's first, the other one its parent, and that one's calling thread its first (which the caller says);
+ *  else a thread of the library's own watches.
+ *  @param pid      the process: as a rule the parent
+ *  @param by_kernel  whether the kernel may see to it: this process was forked by the first thread of its parent
+ *  @param signal   which; 0: none any more
+ *  @return 0; -ESRCH when that process has ended already: no signal comes; -EINVAL; -EAGAIN when no thread can be
+ *          started; -EMFILE, -ENFILE, -ENOMEM */
+KITH_API KITH_MUST_USE int kith_process_end_with(pid_t pid, int by_kernel, int signal);
+
 /** How many CPUs this process may use at the same time (its affinity mask, not what the machine has).
  *  @return 1 or more */
 KITH_API int kith_cpu_count(void);

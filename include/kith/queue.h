@@ -82,6 +82,11 @@ KITH_API int kith_queue_share_fd(const kith_queue *queue);
  *  @return 0; -EINVAL when queue is NULL or it is no queue's; KITH_ELAYOUT; -EBADF, -EMFILE, -ENOMEM; -ENOTSUP */
 KITH_API KITH_MUST_USE int kith_queue_from_fd(kith_queue **queue, int fd);
 
+/** A timeout for putting and getting (kith_queue_put, put_many, reserve; get, get_bytes, get_many, peek, take): as
+ *  KITH_NOWAIT, and does not even wait for another caller who is just in a call: then it is -EAGAIN, and nothing is
+ *  known. For a thread that holds what others must not wait for, as the lock of an interpreter. */
+#define KITH_AT_ONCE ((kith_timeout)-2)
+
 /** Puts one message at the queue's tail.
  *
  *  Waits while the queue is full. When it returns 0 the message is in shared memory: it outlives this process.
@@ -190,6 +195,24 @@ KITH_API KITH_MUST_USE int kith_queue_peek(kith_queue *queue, const void **data,
  *          queue since, which gives up what it has: the peek ends, and the message stays; KITH_ECLOSED; -EINVAL when
  *          queue is NULL */
 KITH_API int kith_queue_release(kith_queue *queue, int take);
+
+/** Takes the message at the queue's head where it lies, of a queue that redelivers: nothing is copied, and other getters
+ *  go on meanwhile. It is this thread's unfinished message until kith_queue_finish, by which its room is given back: so
+ *  of messages that are long kept, those that came later keep their room, too, which counts for the bounds.
+ *
+ *  When this thread ends first, the message is got by another; so keep the thread that takes, or finish before it ends.
+ *
+ *  @param data  receives the message's address, aligned to 8. It may be written to by nobody
+ *  @param size  receives its length in bytes
+ *  @return 0 or a code of kith_queue_get; -EPERM when the queue does not redeliver */
+KITH_API KITH_MUST_USE int kith_queue_take(kith_queue *queue, const void **data, size_t *size, kith_timeout timeout);
+
+/** Finishes a message that kith_queue_take gave, in whatever order: it is done, as kith_queue_task_done has it, and is
+ *  at no address here any more. Any thread of the process that took it may call it.
+ *  @param data  as kith_queue_take gave it
+ *  @return 0; -EPERM when no message of this process that is unfinished lies there; -EDEADLK when this thread has
+ *          peeked; -ENOMEM; KITH_ECLOSED; -EINVAL when queue or data is NULL */
+KITH_API int kith_queue_finish(kith_queue *queue, const void *data);
 
 /* ---- joining: each message that is put is unfinished until somebody who got it says that it is done ---- */
 

@@ -54,6 +54,10 @@ typedef struct kith_lock kith_lock;
 typedef struct kith_lock_options {
     /** Its owner may acquire it again, and must release it as often. Without this, that is -EDEADLK. */
     int recursive;
+    /** Any thread of any process may release it, as CPython's multiprocessing.Lock has it: so its owner is a process,
+     *  not a thread, and one that acquires it again waits until somebody else releases it. A dead owner is found by
+     *  those who wait, who look ten times a second. No deadlocks are found through it. Not with recursive. */
+    int anyone_releases;
 } kith_lock_options;
 
 /** Makes a lock that nobody owns.
@@ -69,6 +73,22 @@ KITH_API KITH_MUST_USE int kith_lock_open(kith_lock **lock, const char *name, ki
 KITH_API int kith_lock_unlink(const char *name);
 KITH_API int kith_lock_share_fd(const kith_lock *lock);
 KITH_API KITH_MUST_USE int kith_lock_from_fd(kith_lock **lock, int fd);
+
+/** The room that a lock takes in memory of the caller's, in bytes. */
+#define KITH_LOCK_SIZE 128
+
+/** Makes or opens a lock in shared memory of the caller's: a part of a segment, of an array, of a heap's block. It costs
+ *  no descriptor, and can't be shared by one: share the memory. The memory must stay mapped as long as the handle lives,
+ *  and be given back only when nobody uses the lock; the handle's end leaves the lock as it is.
+ *  @param lock     receives it; free it with kith_lock_free
+ *  @param memory   KITH_LOCK_SIZE bytes, at a multiple of 64
+ *  @param how      KITH_CREATE makes one that nobody owns, whatever was there; KITH_OPEN finds one. Nobody keeps two
+ *                  processes from creating at the same time, so let the one do it that made the memory
+ *  @param options  for one that is made; NULL for the defaults
+ *  @return 0; -EINVAL when there is no lock for KITH_OPEN, an argument is NULL or not as said here; KITH_ELAYOUT; or a
+ *          code as told at the top */
+KITH_API KITH_MUST_USE int kith_lock_in(kith_lock **lock, void *memory, kith_open how,
+                                        const kith_lock_options *options);
 
 /** Acquires the lock, waiting while another thread or process owns it.
  *
@@ -153,6 +173,14 @@ KITH_API KITH_MUST_USE int kith_semaphore_open(kith_semaphore **semaphore, const
 KITH_API int kith_semaphore_unlink(const char *name);
 KITH_API int kith_semaphore_share_fd(const kith_semaphore *semaphore);
 KITH_API KITH_MUST_USE int kith_semaphore_from_fd(kith_semaphore **semaphore, int fd);
+
+/** The room that a semaphore takes in memory of the caller's, in bytes. */
+#define KITH_SEMAPHORE_SIZE 128
+
+/** Makes or opens a semaphore whose units have no owners in shared memory of the caller's: KITH_SEMAPHORE_SIZE bytes at a
+ *  multiple of 64; all else as kith_lock_in says. @return -EINVAL, too, when the units are to have owners */
+KITH_API KITH_MUST_USE int kith_semaphore_in(kith_semaphore **semaphore, void *memory, kith_open how, unsigned value,
+                                             const kith_semaphore_options *options);
 
 /** Takes one unit, waiting while there is none.
  *
@@ -254,6 +282,13 @@ KITH_API KITH_MUST_USE int kith_event_open(kith_event **event, const char *name,
 KITH_API int kith_event_unlink(const char *name);
 KITH_API int kith_event_share_fd(const kith_event *event);
 KITH_API KITH_MUST_USE int kith_event_from_fd(kith_event **event, int fd);
+
+/** The room that an event takes in memory of the caller's, in bytes. */
+#define KITH_EVENT_SIZE 128
+
+/** Makes or opens an event in shared memory of the caller's: KITH_EVENT_SIZE bytes at a multiple of 64; all else as
+ *  kith_lock_in says. */
+KITH_API KITH_MUST_USE int kith_event_in(kith_event **event, void *memory, kith_open how);
 
 /** Sets the event, and releases all who wait: also when it is cleared the next moment, before they have woken up. One
  *  that is killed in the middle has set it or has not; if it has, all wake up. @return 0 */
