@@ -28,7 +28,7 @@
  *                     with what was said when it was made
  *   kith_..._unlink   takes the name away; those who have the object keep it. 0, or what kith/memory.h says
  *   kith_..._share_fd the descriptor that stands for the object, closed on exec. It is the handle's own: do not close
- *                     it. -EINVAL: the handle is NULL
+ *                     it. -EINVAL: the handle is NULL, or its object lies in memory of the caller's (kith_..._in)
  *   kith_..._from_fd  makes a handle of such a descriptor, which stays the caller's. As kith_..._new; -EBADF; -EINVAL
  *                     when it is something else; KITH_ELAYOUT when another version of kith made it
  *   kith_..._free     gives this process's handle back; other processes keep theirs. NULL is fine
@@ -55,8 +55,10 @@ typedef struct kith_lock_options {
     /** Its owner may acquire it again, and must release it as often. Without this, that is -EDEADLK. */
     int recursive;
     /** Any thread of any process may release it, as CPython's multiprocessing.Lock has it: so its owner is a process,
-     *  not a thread, and one that acquires it again waits until somebody else releases it. A dead owner is found by
-     *  those who wait, who look ten times a second. No deadlocks are found through it. Not with recursive. */
+     *  not a thread, and a thread that acquires it again waits until somebody else releases it. A dead owner is found
+     *  by those who wait, and those who try: a process looks for it ten times a second. (It looks in /proc, so all
+     *  users must be in one time namespace, too. Without /proc, whoever has a dead owner's id is taken for the owner.)
+     *  No deadlocks are found through it. Not with recursive: -EINVAL. */
     int anyone_releases;
 } kith_lock_options;
 
@@ -77,16 +79,17 @@ KITH_API KITH_MUST_USE int kith_lock_from_fd(kith_lock **lock, int fd);
 /** The room that a lock takes in memory of the caller's, in bytes. */
 #define KITH_LOCK_SIZE 128
 
-/** Makes or opens a lock in shared memory of the caller's: a part of a segment, of an array, of a heap's block. It costs
- *  no descriptor, and can't be shared by one: share the memory. The memory must stay mapped as long as the handle lives,
- *  and be given back only when nobody uses the lock; the handle's end leaves the lock as it is.
+/** Makes or opens a lock in shared memory of the caller's: a part of a segment, of an array, of a heap's block. It
+ *  costs no descriptor, and can't be shared by one: share the memory. The memory must stay mapped as long as the handle
+ *  lives, and be given back only when nobody uses the lock. No deadlocks are found through it: there is no room to say
+ *  who waits.
  *  @param lock     receives it; free it with kith_lock_free
  *  @param memory   KITH_LOCK_SIZE bytes, at a multiple of 64
  *  @param how      KITH_CREATE makes one that nobody owns, whatever was there; KITH_OPEN finds one. Nobody keeps two
  *                  processes from creating at the same time, so let the one do it that made the memory
  *  @param options  for one that is made; NULL for the defaults
- *  @return 0; -EINVAL when there is no lock for KITH_OPEN, an argument is NULL or not as said here; KITH_ELAYOUT; or a
- *          code as told at the top */
+ *  @return 0; -EINVAL when there is no lock for KITH_OPEN, or none that was made so; KITH_ELAYOUT; or a code as told at
+ *          the top */
 KITH_API KITH_MUST_USE int kith_lock_in(kith_lock **lock, void *memory, kith_open how,
                                         const kith_lock_options *options);
 
@@ -101,21 +104,23 @@ KITH_API KITH_MUST_USE int kith_lock_in(kith_lock **lock, void *memory, kith_ope
  *  @return 0 or KITH_EOWNERDEAD: this thread owns it now. -ETIMEDOUT: another owned it all that time (with KITH_NOWAIT:
  *          now). -EDEADLK: this thread owns it already and would wait for itself; or, with kith_deadlocks_detect, it
  *          waits for its own end, and the detail says how. -EOVERFLOW: acquired 4,294,967,296 times already. -EINTR:
- *          when there is a timeout, for handlers with SA_RESTART, too */
+ *          when there is a timeout, or anyone may release it, for handlers with SA_RESTART, too */
 KITH_API KITH_MUST_USE int kith_lock_acquire(kith_lock *lock, kith_timeout timeout);
 
 /** Releases the lock and lets one waiter have it; a recursive one when it has been released as often as acquired.
- *  @return 0; -EPERM when this thread does not own it: a child, too, does not own what its parent acquired before */
+ *  @return 0; -EPERM when this thread does not own it: a child, too, does not own what its parent acquired before. Of
+ *          one that anyone releases: when nobody owns it */
 KITH_API int kith_lock_release(kith_lock *lock);
 
-/** The thread that owns the lock at this instant, for people: as ps -L shows it. @return its id; 0: nobody */
+/** The thread that owns the lock at this instant, for people: as ps -L shows it. Of one that anyone releases, the
+ *  process. @return its id; 0: nobody */
 KITH_API int kith_lock_owner(const kith_lock *lock);
 
-/** Whether the calling thread owns the lock. @return 1 or 0 */
+/** Whether the calling thread owns the lock; of one that anyone releases, whether its process does. @return 1 or 0 */
 KITH_API int kith_lock_is_owned(const kith_lock *lock);
 
 /** The calling thread releases the lock first when it owns it; no other thread of this process may own it or wait for
- *  it. */
+ *  it. One that anyone releases stays as it is, and nobody of this process may wait for it. */
 KITH_API void kith_lock_free(kith_lock *lock);
 
 /** The most threads in a circle that is found. */
@@ -130,9 +135,10 @@ KITH_API void kith_lock_free(kith_lock *lock);
  *  tries again, nothing has changed.
  *
  *  It finds what all of the circle's processes look for, among the locks that this process has handles of, and at most
- *  48 waiting threads a lock. A wait that has a timeout counts like any other. It does not see who waits for anything
- *  else: semaphores, events, queues, children, or to have a condition's lock back. While nobody waits it costs nothing.
- *  Waits then behave as ones with a timeout do about signals.
+ *  48 waiting threads a lock; not through locks that anyone releases, nor those in memory of the caller's. A wait that
+ *  has a timeout counts like any other. It does not see who waits for anything else: semaphores, events, queues,
+ *  children, or to have a condition's lock back. While nobody waits it costs nothing. Waits then behave as ones with a
+ *  timeout do about signals.
  *
  *  @param on  0 or 1
  *  @return what it was before; -ENOMEM: they can't be found, for there was no memory when the library was loaded */
@@ -177,8 +183,8 @@ KITH_API KITH_MUST_USE int kith_semaphore_from_fd(kith_semaphore **semaphore, in
 /** The room that a semaphore takes in memory of the caller's, in bytes. */
 #define KITH_SEMAPHORE_SIZE 128
 
-/** Makes or opens a semaphore whose units have no owners in shared memory of the caller's: KITH_SEMAPHORE_SIZE bytes at a
- *  multiple of 64; all else as kith_lock_in says. @return -EINVAL, too, when the units are to have owners */
+/** Makes or opens a semaphore whose units have no owners in shared memory of the caller's: KITH_SEMAPHORE_SIZE bytes at
+ *  a multiple of 64; all else as kith_lock_in says. @return -EINVAL, too, when the units are to have owners */
 KITH_API KITH_MUST_USE int kith_semaphore_in(kith_semaphore **semaphore, void *memory, kith_open how, unsigned value,
                                              const kith_semaphore_options *options);
 

@@ -83,8 +83,17 @@ int object_new(struct object *object, const struct object_type *type, const stru
     return code;
 }
 
+int object_share_fd(const struct object *object)
+{
+    if (object->file >= 0)
+        return object->file;
+    return error_fail(-EINVAL, "it has no descriptor, for it lies in memory of the program's: share that");
+}
+
 void object_close(struct object *object)
 {
+    if (object->file < 0)
+        return;
     os_memory_unmap(object->memory, object->size);
     close(object->file);
 }
@@ -105,6 +114,37 @@ int object_recognise(const struct object_header *header, uint64_t size, const st
                           "this %s has layout %u, and this version of kith (" KITH_VERSION ") knows layout %u: use the "
                           "same version in all programs that share it",
                           noun(type->kind), header->layout, type->layout);
+    return 0;
+}
+
+static int find_in(const struct object_header *header, const struct object_type *type, const struct object_plan *plan)
+{
+    int code = object_recognise(header, UINT64_MAX, type);
+    if (code == -ENODATA)
+        return error_fail(-EINVAL, "there is no %s at %p", noun(type->kind), (const void *)header);
+    if (code == 0 && header->size != plan->size)
+        return error_fail(-EINVAL, "the %s at %p has a file of its own: open it by its name or descriptor",
+                          noun(type->kind), (const void *)header);
+    return code;
+}
+
+int object_in(struct object *object, const struct object_type *type, void *memory, kith_open how,
+              const struct object_plan *plan)
+{
+    enum { ALIGNMENT = 64 };
+    if (!memory || (uintptr_t)memory % ALIGNMENT != 0)
+        return error_fail(-EINVAL, "memory is %p: give shared memory at a multiple of %d", memory, ALIGNMENT);
+    if (how != KITH_CREATE && how != KITH_OPEN)
+        return error_fail(-EINVAL, "how is %d: give KITH_CREATE or KITH_OPEN", (int)how);
+    if (how == KITH_CREATE) {
+        memset(memory, 0, plan->size);
+        object_lay_out(memory, type, plan);
+    } else {
+        int code = find_in(memory, type, plan);
+        if (code < 0)
+            return code;
+    }
+    *object = (struct object){ .memory = memory, .size = plan->size, .file = -1 };
     return 0;
 }
 

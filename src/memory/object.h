@@ -59,7 +59,7 @@ struct object_plan {
 struct object {
     void *memory; /* the header, and the object around it */
     size_t size;  /* of the mapping, in bytes */
-    int file;
+    int file;     /* -1: it lies in memory of the caller's */
 };
 
 /** Makes an anonymous object.
@@ -71,6 +71,12 @@ int object_new(struct object *object, const struct object_type *type, const stru
  *  @return 0, or what kith/memory.h says about names, with the detail */
 int object_open(struct object *object, const struct object_type *type, const char *name, kith_open how,
                 const struct object_plan *plan);
+
+/** Makes or finds an object in memory of the caller's, of which it takes the plan's size.
+ *  @param how  KITH_CREATE or KITH_OPEN
+ *  @return 0; -EINVAL; KITH_ELAYOUT */
+int object_in(struct object *object, const struct object_type *type, void *memory, kith_open how,
+              const struct object_plan *plan);
 
 /** Makes an object of memory that is there already. What the plan's begin relies on to be zero must be so. */
 void object_lay_out(void *memory, const struct object_type *type, const struct object_plan *plan);
@@ -87,7 +93,11 @@ int object_from_fd(struct object *object, const struct object_type *type, int fd
 /** Takes a name away. @return 0, or what kith/memory.h says about names */
 int object_unlink(const struct object_type *type, const char *name);
 
-/** Unmaps and closes. What the object held of other memory is the caller's affair. */
+/** The descriptor that stands for an object. @return it; -EINVAL when it lies in memory of the caller's */
+int object_share_fd(const struct object *object);
+
+/** Unmaps and closes; memory of the caller's stays as it is. What the object held of other memory is the caller's
+ *  affair. */
 void object_close(struct object *object);
 
 #endif

@@ -4,6 +4,7 @@
 #define KITH_SRC_OS_PROCESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /** Forks. @return 0 in the child; its id in the parent; -EAGAIN or -ENOMEM */
@@ -45,6 +46,19 @@ void os_process_set_title(const char *title);
 
 /** The process that a thread belongs to. @return its id; 0 when there is no such thread */
 pid_t os_process_of_thread(pid_t thread);
+
+/* A process in 31 bits: its id, and 9 bits drawn from the instant in which it began. Of those that are given the same
+ * id later, one in 511 is taken for it. The 9 bits are 0 where processes can't be looked at: then the id has to do. */
+#define OS_PROCESS_ID 0x003fffffu
+#define OS_PROCESS_STAMP 0x7fffffffu
+
+/** This process's stamp; never 0. */
+uint32_t os_process_stamp(void);
+
+/** Whether a process is still there, of which nothing but its stamp is known; a zombie is not. When it can't be found
+ *  out, for want of descriptors or rights, it counts as being there.
+ *  @param own  the caller's stamp: it tells whether this process can look at others */
+bool os_process_lives(uint32_t stamp, uint32_t own);
 
 /** Whether the calling thread is the one that this process began with. */
 bool os_process_in_first_thread(void);

@@ -16,6 +16,7 @@ struct os_robust_list {
 struct os_thread {
     struct os_robust_list *robust; /* the C library's, registered with the kernel */
     uint32_t id;                   /* as the kernel knows it and robust words carry it; 0: not known yet */
+    uint32_t process;              /* its process's stamp (os/process.h); 0: not asked for yet */
 };
 
 /* initial-exec: one load instead of a call, on a path where that counts. */
@@ -31,6 +32,15 @@ static inline struct os_thread *os_thread_self(void)
     if (__builtin_expect(os_thread_known.id == 0, 0) && os_thread_learn() < 0)
         return NULL;
     return &os_thread_known;
+}
+
+/** Fills in the process's stamp. @return it */
+uint32_t os_thread_learn_process(struct os_thread *self);
+
+/** The stamp of this thread's process. */
+static inline uint32_t os_thread_process(struct os_thread *self)
+{
+    return __builtin_expect(self->process == 0, 0) ? os_thread_learn_process(self) : self->process;
 }
 
 /** This thread's list of robust words. @return NULL when it has none of the known shape */

@@ -5,7 +5,8 @@
 
 struct condition_shared {
     struct object_header header;
-    struct lock_shared lock; /* unused by one that was given a lock */
+    struct lock_shared lock; /* this and the next are unused by one that was given a lock */
+    struct lock_seekers seekers;
     struct waiters_shared waiters;
 };
 
@@ -57,7 +58,7 @@ static int get(kith_condition **condition, const struct origin *origin, kith_loc
     }
     made->lock = lock ? lock : &made->own;
     if (!lock)
-        lock_attach(&made->own, &shared->lock);
+        lock_attach(&made->own, &shared->lock, &shared->seekers);
     *condition = made;
     return 0;
 }
@@ -133,7 +134,7 @@ static int sleep_until_notified(struct os_thread *self, struct waiters *waiters,
 /** As the owner of the lock. */
 static int wait_until(struct os_thread *self, kith_condition *condition, deadline until)
 {
-    struct lock_shared *lock = condition->lock->shared;
+    kith_lock *lock = condition->lock;
     struct waiters *waiters = &condition->waiters;
     struct waiter *me;
     waiters_hold_bell(self, waiters);
@@ -161,7 +162,7 @@ static int begin_as_owner(const kith_condition *condition, struct os_thread **se
     *self = word_thread();
     if (!*self)
         return -ENOTSUP;
-    if (owned_is_mine(*self, &condition->lock->shared->owned))
+    if (lock_is_mine(*self, condition->lock))
         return 0;
     return error_fail(-EPERM, "this thread (%u) does not own the condition's lock: acquire it first", (*self)->id);
 }

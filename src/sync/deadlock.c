@@ -79,11 +79,13 @@ void deadlock_remove(struct kith_lock *lock)
 
 /* ---- seeking ---- */
 
+enum { SEEKERS = sizeof(struct lock_seekers) / sizeof(struct robust_word) };
+
 /** Says that this thread seeks the lock. @return the word that says it; NULL when too many say so already */
-static struct robust_word *seek(struct os_thread *self, struct lock_shared *shared)
+static struct robust_word *seek(struct os_thread *self, struct lock_seekers *seekers)
 {
-    for (int i = 0; i < LOCK_SEEKERS; i++) {
-        struct robust_word *seeker = &shared->seekers[i];
+    for (int i = 0; i < SEEKERS; i++) {
+        struct robust_word *seeker = &seekers->words[i];
         uint32_t value = atomic_load_explicit(&seeker->value, memory_order_relaxed);
         if (value & ROBUST_OWNER)
             continue;
@@ -106,10 +108,10 @@ void deadlock_seek_no_more(struct os_thread *self, struct robust_word *seeker)
     robust_pending(self, NULL);
 }
 
-static bool seeks(uint32_t thread, struct lock_shared *shared)
+static bool seeks(uint32_t thread, const struct lock_seekers *seekers)
 {
-    for (int i = 0; i < LOCK_SEEKERS; i++) {
-        if ((atomic_load_explicit(&shared->seekers[i].value, memory_order_seq_cst) & ROBUST_OWNER) == thread)
+    for (int i = 0; i < SEEKERS; i++) {
+        if ((atomic_load_explicit(&seekers->words[i].value, memory_order_seq_cst) & ROBUST_OWNER) == thread)
             return true;
     }
     return false;
@@ -126,7 +128,7 @@ struct chain {
 static struct lock_shared *sought_by(uint32_t thread)
 {
     for (struct kith_lock *lock = first; lock; lock = lock->next) {
-        if (seeks(thread, lock->shared))
+        if (seeks(thread, lock->seekers))
             return lock->shared;
     }
     return NULL;
@@ -172,8 +174,9 @@ static int look(uint32_t self, const struct lock_shared *sought)
     return closed ? tell(&chain, self) : 0;
 }
 
-int deadlock_acquire(struct os_thread *self, struct lock_shared *shared, deadline until, struct robust_word **seeker)
+int deadlock_acquire(struct os_thread *self, struct kith_lock *lock, deadline until, struct robust_word **seeker)
 {
+    struct lock_shared *shared = lock->shared;
     /* Twice as long each time: to look, a thread leaves its place among the kernel's sleepers and goes to the end. At
      * equal intervals it would never be the first of more than can have the lock in one of them. */
     for (int64_t patience = PATIENCE;; patience *= 2) {
@@ -183,7 +186,7 @@ int deadlock_acquire(struct os_thread *self, struct lock_shared *shared, deadlin
             return code;
         /* Nobody has woken us, so we owe nobody anything: the slot is free for the seeker. */
         if (!*seeker)
-            *seeker = seek(self, shared);
+            *seeker = seek(self, lock->seekers);
         robust_pending(self, &shared->owned.word);
         if (look(self->id, shared) < 0)
             return -EDEADLK;

@@ -26,12 +26,12 @@ static inline bool deadlock_detected(void)
 /** As word_acquire_slowly, and looks for deadlocks meanwhile.
  *  @param seeker  NULL at first; when it isn't afterwards, call deadlock_seek_no_more when the slot is free
  *  @return -EDEADLK, too, when there is one, with the detail */
-int deadlock_acquire(struct os_thread *self, struct lock_shared *shared, deadline until, struct robust_word **seeker);
+int deadlock_acquire(struct os_thread *self, struct kith_lock *lock, deadline until, struct robust_word **seeker);
 
 /** This thread seeks the lock no more. Leaves the slot empty. */
 void deadlock_seek_no_more(struct os_thread *self, struct robust_word *seeker);
 
-/** Notes a lock that this process has; strikes it out. */
+/** Notes a lock with seekers that this process has; strikes it out. */
 void deadlock_add(struct kith_lock *lock);
 void deadlock_remove(struct kith_lock *lock);
 

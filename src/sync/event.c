@@ -27,6 +27,7 @@ struct event_shared {
     _Alignas(CACHE_LINE) _Atomic uint32_t word;
     struct robust_word bell; /* always 0 */
 };
+_Static_assert(sizeof(struct event_shared) <= KITH_EVENT_SIZE, "what the header says");
 
 struct kith_event {
     struct object object;
@@ -53,7 +54,7 @@ static int get(kith_event **event, const struct origin *origin)
     if (code < 0)
         return code;
     void *handle;
-    const struct object_plan plan = { sizeof(struct event_shared), NULL, NULL };
+    const struct object_plan plan = { KITH_EVENT_SIZE, NULL, NULL };
     code = handle_get(&handle, sizeof **event, origin, &type, &plan);
     if (code < 0)
         return code;
@@ -85,12 +86,17 @@ static int no_event(void)
 
 int kith_event_share_fd(const kith_event *event)
 {
-    return event ? event->object.file : no_event();
+    return event ? object_share_fd(&event->object) : no_event();
 }
 
 int kith_event_from_fd(kith_event **event, int fd)
 {
     return get(event, FROM_DESCRIPTOR(fd));
+}
+
+int kith_event_in(kith_event **event, void *memory, kith_open how)
+{
+    return get(event, FROM_MEMORY(memory, how));
 }
 
 void kith_event_free(kith_event *event)

@@ -12,6 +12,8 @@ static int get_object(struct object *object, const struct origin *origin, const 
         return object_open(object, type, origin->name, origin->how, plan);
     if (origin->way == ORIGIN_DESCRIPTOR)
         return object_from_fd(object, type, origin->descriptor);
+    if (origin->way == ORIGIN_MEMORY)
+        return object_in(object, type, origin->memory, origin->how, plan);
     return object_new(object, type, plan);
 }
 

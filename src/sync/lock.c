@@ -1,12 +1,16 @@
-/* The lock: a robust word that stays its owner's (owned.h), as an object; and those who find its deadlocks. */
+/* The lock: a robust word that stays its owner's (owned.h), or one that anybody releases (lent.h), as an object; and
+ * those who find its deadlocks. */
 #include "sync/lock.h"
 
 #include "sync/deadlock.h"
 
+/** A lock in memory of the caller's ends before the seekers. */
 struct lock_object {
     struct object_header header;
     struct lock_shared lock;
+    struct lock_seekers seekers;
 };
+_Static_assert(offsetof(struct lock_object, seekers) <= KITH_LOCK_SIZE, "what the header says");
 
 /* ---- handles ---- */
 
@@ -15,43 +19,56 @@ static void begin(void *memory, const void *argument)
     struct lock_object *made = memory;
     const kith_lock_options *options = argument;
     made->lock.recursive = options && options->recursive;
+    made->lock.anyone_releases = options && options->anyone_releases;
 }
 
 static void restart(void *memory)
 {
     struct lock_object *found = memory;
-    found->lock = (struct lock_shared){ .recursive = found->lock.recursive };
+    found->lock = (struct lock_shared){
+        .recursive = found->lock.recursive,
+        .anyone_releases = found->lock.anyone_releases,
+    };
 }
 
-static const struct object_type type = { .kind = OBJECT_LOCK, .layout = 1, .restart = restart };
+static const struct object_type type = { .kind = OBJECT_LOCK, .layout = 2, .restart = restart };
 
-void lock_attach(struct kith_lock *lock, struct lock_shared *shared)
+void lock_attach(struct kith_lock *lock, struct lock_shared *shared, struct lock_seekers *seekers)
 {
     lock->shared = shared;
-    deadlock_add(lock);
+    lock->seekers = seekers;
+    if (seekers)
+        deadlock_add(lock);
 }
 
 void lock_detach(struct kith_lock *lock)
 {
     struct os_thread *self = os_thread_self();
-    if (self && owned_is_mine(self, &lock->shared->owned))
-        lock_give_up(self, lock->shared);
-    deadlock_remove(lock);
+    /* Whether it is this thread that has one that anyone releases, only the program knows. */
+    if (self && !lock->shared->anyone_releases && lock_is_mine(self, lock))
+        lock_give_up(self, lock);
+    if (lock->seekers)
+        deadlock_remove(lock);
 }
 
 static int get(kith_lock **lock, const struct origin *origin, const kith_lock_options *options)
 {
     if (!lock)
         return error_fail(-EINVAL, "lock is NULL: give the address of a kith_lock pointer");
+    if (options && options->recursive && options->anyone_releases)
+        return error_fail(-EINVAL, "a lock that anyone releases can't be recursive: take one of the options");
     if (!word_thread())
         return -ENOTSUP;
     void *handle;
-    const struct object_plan plan = { sizeof(struct lock_object), begin, options };
+    const struct object_plan plan = { origin->way == ORIGIN_MEMORY ? KITH_LOCK_SIZE : sizeof(struct lock_object), begin,
+                                      options };
     int code = handle_get(&handle, sizeof **lock, origin, &type, &plan);
     if (code < 0)
         return code;
     kith_lock *made = handle;
-    lock_attach(made, &((struct lock_object *)made->object.memory)->lock);
+    struct lock_object *object = made->object.memory;
+    bool seeks = object->header.size >= sizeof *object && !object->lock.anyone_releases;
+    lock_attach(made, &object->lock, seeks ? &object->seekers : NULL);
     *lock = made;
     return 0;
 }
@@ -78,12 +95,17 @@ static int no_lock(void)
 
 int kith_lock_share_fd(const kith_lock *lock)
 {
-    return lock ? lock->object.file : no_lock();
+    return lock ? object_share_fd(&lock->object) : no_lock();
 }
 
 int kith_lock_from_fd(kith_lock **lock, int fd)
 {
     return get(lock, FROM_DESCRIPTOR(fd), NULL);
+}
+
+int kith_lock_in(kith_lock **lock, void *memory, kith_open how, const kith_lock_options *options)
+{
+    return get(lock, FROM_MEMORY(memory, how), options);
 }
 
 void kith_lock_free(kith_lock *lock)
@@ -104,11 +126,12 @@ static int acquire_again(struct lock_shared *shared)
     return code < 0 ? error_fail(code, "this thread has acquired the lock too many times") : 0;
 }
 
-static int acquire_slowly(struct os_thread *self, struct lock_shared *shared, deadline until)
+static int acquire_slowly(struct os_thread *self, struct kith_lock *lock, deadline until)
 {
+    struct lock_shared *shared = lock->shared;
     struct robust_word *seeker = NULL;
-    int code = deadlock_detected() ? deadlock_acquire(self, shared, until, &seeker)
-                                   : word_acquire_slowly(self, &shared->owned.word, until);
+    int code = lock->seekers && deadlock_detected() ? deadlock_acquire(self, lock, until, &seeker)
+                                                    : word_acquire_slowly(self, &shared->owned.word, until);
     owned_settle(self, &shared->owned, code);
     if (seeker)
         deadlock_seek_no_more(self, seeker);
@@ -127,9 +150,11 @@ int kith_lock_acquire(kith_lock *lock, kith_timeout timeout)
     if (unlikely(!self))
         return -ENOTSUP;
     struct lock_shared *shared = lock->shared;
+    if (shared->anyone_releases)
+        return lent_acquire(self, &shared->owned.word.value, &lock->look, until);
     robust_pending(self, &shared->owned.word);
     if (unlikely(!word_try_acquire(self, &shared->owned.word)))
-        return acquire_slowly(self, shared, until);
+        return acquire_slowly(self, lock, until);
     return owned_settle(self, &shared->owned, 0);
 }
 
@@ -137,37 +162,57 @@ int kith_lock_release(kith_lock *lock)
 {
     if (unlikely(!lock))
         return no_lock();
+    struct owned_word *owned = &lock->shared->owned;
+    if (lock->shared->anyone_releases)
+        return likely(lent_release(&owned->word.value) == 0) ? 0 : error_fail(-EPERM, "nobody owns the lock");
     struct os_thread *self = word_thread();
     if (unlikely(!self))
         return -ENOTSUP;
-    struct owned_word *owned = &lock->shared->owned;
     if (unlikely(owned_release(self, owned) < 0))
         return error_fail(-EPERM, "this thread (%u) does not own the lock: %s", self->id,
                           owned_by(owned) ? "another one does" : "nobody does");
     return 0;
 }
 
-uint32_t lock_give_up(struct os_thread *self, struct lock_shared *shared)
+bool lock_is_mine(struct os_thread *self, const struct kith_lock *lock)
 {
-    uint32_t again = shared->owned.again;
-    shared->owned.again = 0;
-    owned_let_go(self, &shared->owned);
+    const struct lock_shared *shared = lock->shared;
+    return shared->anyone_releases ? lent_to_us(self, &shared->owned.word.value) : owned_is_mine(self, &shared->owned);
+}
+
+uint32_t lock_give_up(struct os_thread *self, struct kith_lock *lock)
+{
+    struct owned_word *owned = &lock->shared->owned;
+    if (lock->shared->anyone_releases) {
+        lent_release(&owned->word.value);
+        return 0;
+    }
+    uint32_t again = owned->again;
+    owned->again = 0;
+    owned_let_go(self, owned);
     return again;
 }
 
-int lock_take_back(struct os_thread *self, struct lock_shared *shared, uint32_t again)
+int lock_take_back(struct os_thread *self, struct kith_lock *lock, uint32_t again)
 {
+    struct owned_word *owned = &lock->shared->owned;
+    bool lent = lock->shared->anyone_releases;
     int code;
     do {
-        code = owned_acquire(self, &shared->owned, OS_FOREVER, false);
+        code = lent ? lent_acquire(self, &owned->word.value, &lock->look, OS_FOREVER)
+                    : owned_acquire(self, owned, OS_FOREVER, false);
     } while (code == -EINTR);
-    shared->owned.again = again;
+    if (!lent)
+        owned->again = again;
     return code;
 }
 
 int kith_lock_owner(const kith_lock *lock)
 {
-    return lock ? (int)owned_by(&lock->shared->owned) : no_lock();
+    if (!lock)
+        return no_lock();
+    const struct lock_shared *shared = lock->shared;
+    return (int)(shared->anyone_releases ? lent_to(&shared->owned.word.value) : owned_by(&shared->owned));
 }
 
 int kith_lock_is_owned(const kith_lock *lock)
@@ -175,5 +220,5 @@ int kith_lock_is_owned(const kith_lock *lock)
     if (!lock)
         return no_lock();
     struct os_thread *self = word_thread();
-    return self ? owned_is_mine(self, &lock->shared->owned) : -ENOTSUP;
+    return self ? lock_is_mine(self, lock) : -ENOTSUP;
 }

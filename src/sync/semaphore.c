@@ -20,6 +20,7 @@ struct semaphore_shared {
     struct robust_word
         units[]; /* taken by the guard's owner, given back by their own, or by the kernel when that dies */
 };
+_Static_assert(sizeof(struct semaphore_shared) <= KITH_SEMAPHORE_SIZE, "what the header says");
 
 struct kith_semaphore {
     struct object object;
@@ -76,7 +77,7 @@ static int get(kith_semaphore **semaphore, const struct origin *origin, const st
         return error_fail(-EINVAL, "semaphore is NULL: give the address of a kith_semaphore pointer");
     if (!word_thread())
         return -ENOTSUP;
-    const struct object_plan plan = { sizeof *wanted + wanted->owned * sizeof(struct robust_word), begin, wanted };
+    const struct object_plan plan = { KITH_SEMAPHORE_SIZE + wanted->owned * sizeof(struct robust_word), begin, wanted };
     void *handle;
     int code = wanted->owned ? word_can_wait_any() : 0;
     if (code == 0)
@@ -136,12 +137,23 @@ static int no_semaphore(void)
 
 int kith_semaphore_share_fd(const kith_semaphore *semaphore)
 {
-    return semaphore ? semaphore->object.file : no_semaphore();
+    return semaphore ? object_share_fd(&semaphore->object) : no_semaphore();
 }
 
 int kith_semaphore_from_fd(kith_semaphore **semaphore, int fd)
 {
     return get(semaphore, FROM_DESCRIPTOR(fd), &(struct semaphore_shared){ 0 });
+}
+
+int kith_semaphore_in(kith_semaphore **semaphore, void *memory, kith_open how, unsigned value,
+                      const kith_semaphore_options *options)
+{
+    if (how == KITH_OPEN)
+        return get(semaphore, FROM_MEMORY(memory, how), &(struct semaphore_shared){ 0 });
+    if (options && options->owned)
+        return error_fail(-EINVAL, "in memory of the caller's there is no room for units with owners: make the "
+                                   "semaphore with kith_semaphore_new");
+    return get_as_wanted(semaphore, FROM_MEMORY(memory, how), value, options);
 }
 
 /* ---- units ---- */

@@ -1,8 +1,8 @@
 #include "sync/word.h"
 
 /* How often a busy word is looked at before its waiter goes to sleep: about the time that the spells take for which the
- * queue owns one. Then the waiter offers its CPU so many times: where there are more threads than CPUs, the owner may
- * be waiting for it. Who does not sleep need not be woken, which would cost the owner more than the spell. */
+ * queue owns one. Then the waiter offers its CPU so many times. Who does not sleep need not be woken, which would cost
+ * the owner more than the spell. */
 enum { SPINS = 100, YIELDS = 4 };
 
 int word_spins(void)
@@ -17,10 +17,14 @@ int word_spins(void)
     return count;
 }
 
+struct word_efforts word_efforts(deadline until)
+{
+    return (struct word_efforts){ .spins = word_spins(), .yields = until == DEADLINE_PASSED ? 0 : YIELDS };
+}
+
 int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until)
 {
-    int spin = word_spins();
-    int yields = until == DEADLINE_PASSED ? 0 : YIELDS;
+    struct word_efforts left = word_efforts(until);
     uint32_t value = atomic_load_explicit(&word->value, memory_order_relaxed);
     for (;;) {
         uint32_t owner = value & ROBUST_OWNER;
@@ -34,15 +38,7 @@ int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadli
         }
         if (owner == self->id)
             return -EDEADLK;
-        if (spin > 0) {
-            spin--;
-            os_cpu_relax();
-            value = atomic_load_explicit(&word->value, memory_order_relaxed);
-            continue;
-        }
-        if (yields > 0) {
-            yields--;
-            os_thread_yield();
+        if (word_effort(&left)) {
             value = atomic_load_explicit(&word->value, memory_order_relaxed);
             continue;
         }
@@ -59,26 +55,25 @@ int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadli
     }
 }
 
-/** Wakes a sleeper of a word that was released with ROBUST_WAITERS. If there is none, takes the bit off. Others may
- *  have owned and released the word since, and left somebody asleep: it would look the same. So the kernel takes it
- *  off, and wakes them. */
-static void wake_one(struct robust_word *word)
+void word_wake_one(_Atomic uint32_t *word)
 {
-    if (os_futex_wake(&word->value, 1) == 0)
-        os_futex_clear_top_and_wake(&word->value);
+    /* When there is nobody, others may have owned and released the word since, and left somebody asleep: it would look
+     * the same. So the kernel takes the bit off, and wakes them. */
+    if (os_futex_wake(word, 1) == 0)
+        os_futex_clear_top_and_wake(word);
 }
 
 void word_release_to_waiter(struct robust_word *word)
 {
     /* release: what the owner did is seen by who acquires next. */
     atomic_exchange_explicit(&word->value, ROBUST_WAITERS, memory_order_release);
-    wake_one(word);
+    word_wake_one(&word->value);
 }
 
 void word_pass(struct robust_word *word)
 {
     atomic_exchange_explicit(&word->value, WORD_CALLED, memory_order_release);
-    wake_one(word);
+    word_wake_one(&word->value);
 }
 
 void word_notify(struct robust_word *word)
@@ -88,7 +83,7 @@ void word_notify(struct robust_word *word)
     uint32_t asleep = WORD_ASLEEP;
     if (atomic_compare_exchange_strong_explicit(&word->value, &asleep, WORD_CALLED, memory_order_seq_cst,
                                                 memory_order_seq_cst))
-        wake_one(word);
+        word_wake_one(&word->value);
 }
 
 int word_sleep(struct robust_word *word, _Atomic uint32_t *condition, uint32_t seen, deadline until)

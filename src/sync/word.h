@@ -29,6 +29,31 @@
 /** How often to look at a word before going to sleep for it: 0 on one CPU. */
 int word_spins(void);
 
+/** What a thread does with a busy word before it goes to sleep for it. */
+struct word_efforts {
+    int spins;  /* looks again */
+    int yields; /* then offers its CPU: where there are more threads than CPUs, the owner may be waiting for it */
+};
+
+/** All that is reasonable for a call with this deadline. */
+struct word_efforts word_efforts(deadline until);
+
+/** Makes one more effort. @return false when there is none left: go to sleep. Else look at the word again */
+static inline bool word_effort(struct word_efforts *left)
+{
+    if (left->spins > 0) {
+        left->spins--;
+        os_cpu_relax();
+        return true;
+    }
+    if (left->yields > 0) {
+        left->yields--;
+        os_thread_yield();
+        return true;
+    }
+    return false;
+}
+
 /** Acquires a word that was not free at the first attempt. The word is in the slot and stays there.
  *  @return 0; KITH_EOWNERDEAD, which means acquired; -ETIMEDOUT, -EINTR; -EDEADLK when this thread owns it already */
 int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until);
@@ -48,6 +73,9 @@ static inline bool word_try_release(struct os_thread *self, struct robust_word *
     return atomic_compare_exchange_strong_explicit(&word->value, &expected, 0, memory_order_release,
                                                    memory_order_relaxed);
 }
+
+/** Wakes one sleeper of a word that was released with ROBUST_WAITERS. If there is none, takes the bit off. */
+void word_wake_one(_Atomic uint32_t *word);
 
 /** Releases the word and wakes one sleeper. The word is in the slot. */
 void word_release_to_waiter(struct robust_word *word);

@@ -1,7 +1,8 @@
 /* Kill torture of all that kith/sync.h has: workers are killed by SIGKILL at random instants and replaced.
  *
  *   - A lock guards two counters that must be equal. Who is told KITH_EOWNERDEAD repairs them; who is not must find
- *     them equal. So a death that is not reported, or a lock that two own, shows.
+ *     them equal. So a death that is not reported, or a lock that two own, shows. The same with a lock that anyone
+ *     releases.
  *   - A semaphore whose units have owners lets two in at a time. Never more are inside, and at the end all units are
  *     back.
  *   - A plain semaphore is released by two workers and acquired by two. A killed worker loses at most one unit.
@@ -215,12 +216,22 @@ static bool torture(kith_process_main work, void (*release)(void), int kills, ui
     return alive && !ledger->wrong;
 }
 
-static bool lock_part(int kills, uint64_t *random)
+static bool torture_lock(const kith_lock_options *options, int kills, uint64_t *random)
 {
-    must(kith_lock_new(&lock, NULL), "new");
+    must(kith_lock_new(&lock, options), "new");
     bool good = torture(use_lock, NULL, kills, random) && ledger->reported <= (uint32_t)kills;
     kith_lock_free(lock);
     return good;
+}
+
+static bool lock_part(int kills, uint64_t *random)
+{
+    return torture_lock(NULL, kills, random);
+}
+
+static bool anyones_lock_part(int kills, uint64_t *random)
+{
+    return torture_lock(&(kith_lock_options){ .anyone_releases = 1 }, kills, random);
 }
 
 static bool owned_part(int kills, uint64_t *random)
@@ -291,9 +302,13 @@ int main(int count, char **arguments)
     static const struct {
         const char *name;
         bool (*run)(int kills, uint64_t *random);
-    } parts[] = { { "lock", lock_part },       { "semaphore with owners", owned_part },
-                  { "semaphore", plain_part }, { "condition", condition_part },
-                  { "event", event_part },     { "barrier", barrier_part } };
+    } parts[] = { { "lock", lock_part },
+                  { "lock that anyone releases", anyones_lock_part },
+                  { "semaphore with owners", owned_part },
+                  { "semaphore", plain_part },
+                  { "condition", condition_part },
+                  { "event", event_part },
+                  { "barrier", barrier_part } };
     enum { PARTS = sizeof parts / sizeof *parts };
     int kills = (int)number_of(count, arguments, 1, 70);
     uint64_t seed = number_of(count, arguments, 2, (uint64_t)time(NULL));

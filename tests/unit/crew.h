@@ -118,6 +118,22 @@ static inline void be_interruptible(void)
     sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = ignore_signal }, NULL);
 }
 
+enum { COUNTS = 20000 };
+
+/** So often counts up what only the lock guards. */
+static inline int count_under_lock(void *lock)
+{
+    for (int i = 0; i < COUNTS; i++) {
+        if (kith_lock_acquire(lock, KITH_FOREVER) != 0)
+            return 1;
+        uint64_t count = atomic_load_explicit(&board->count, memory_order_relaxed);
+        atomic_store_explicit(&board->count, count + 1, memory_order_relaxed);
+        if (kith_lock_release(lock) != 0)
+            return 2;
+    }
+    return 0;
+}
+
 #define with_board(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 #endif

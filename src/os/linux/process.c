@@ -7,11 +7,13 @@
 #include "os/thread.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -143,6 +145,64 @@ pid_t os_process_of_thread(pid_t thread)
         continue;
     fclose(file);
     return pid;
+}
+
+enum { STAMP_SHIFT = 22 };
+
+/** What /proc tells of a process. */
+struct facts {
+    int id;
+    char state;
+    int threads;
+    unsigned long long begun; /* in ticks since the system's start */
+};
+
+/** @param which  its id, or "self" */
+static bool look_at(const char *which, struct facts *facts)
+{
+    char path[40], text[512];
+    snprintf(path, sizeof path, "/proc/%s/stat", which);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    ssize_t length = read(file, text, sizeof text - 1);
+    close(file);
+    text[length > 0 ? length : 0] = '\0';
+    /* "id (name) state ..." as proc(5) has it; the name may hold anything, also a parenthesis. */
+    const char *rest = strrchr(text, ')');
+    return rest && sscanf(text, "%d", &facts->id) == 1 &&
+           sscanf(rest, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu",
+                  &facts->state, &facts->threads, &facts->begun) == 3;
+}
+
+/** The 9 bits. 0 is none of them. */
+static uint32_t drawn_from(unsigned long long begun)
+{
+    return 1 + (uint32_t)((begun * 0x9e3779b97f4a7c15u >> 32) % 511);
+}
+
+uint32_t os_process_stamp(void)
+{
+    struct facts facts;
+    uint32_t id = (uint32_t)getpid();
+    /* A /proc of another namespace than ours shows other processes under our ids. */
+    bool known = look_at("self", &facts) && facts.id == (int)id;
+    return known ? drawn_from(facts.begun) << STAMP_SHIFT | id : id;
+}
+
+bool os_process_lives(uint32_t stamp, uint32_t own)
+{
+    struct facts facts;
+    char which[16];
+    pid_t id = (pid_t)(stamp & OS_PROCESS_ID);
+    if (kill(id, 0) < 0 && errno == ESRCH)
+        return false;
+    snprintf(which, sizeof which, "%d", (int)id);
+    if (stamp >> STAMP_SHIFT == 0 || own >> STAMP_SHIFT == 0 || !look_at(which, &facts))
+        return true;
+    /* A process may go on without its first thread, which then looks like a zombie. */
+    bool ended = (facts.state == 'Z' || facts.state == 'X') && facts.threads <= 1;
+    return !ended && drawn_from(facts.begun) == stamp >> STAMP_SHIFT;
 }
 
 bool os_process_in_first_thread(void)

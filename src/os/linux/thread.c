@@ -1,5 +1,5 @@
-/* A thread's id and its list of robust words, asked for once; forgotten in the child of a fork, whose one thread has a
- * new id. (The C library registers the list again in the child, at the same address.) */
+/* A thread's id, its list of robust words and its process's stamp, asked for once; forgotten in the child of a fork,
+ * whose one thread has a new id. (The C library registers the list again in the child, at the same address.) */
 #include "os/thread.h"
 
 #include "os/process.h"
@@ -15,9 +15,13 @@ _Thread_local struct os_thread os_thread_known;
 
 static int watching; /* the result of os_process_around_fork */
 
+static _Atomic uint32_t stamp; /* this process's, when a thread has asked for it; else 0 */
+
 static void forget(void)
 {
     os_thread_known.id = 0;
+    os_thread_known.process = 0;
+    atomic_store_explicit(&stamp, 0, memory_order_relaxed);
 }
 
 __attribute__((constructor)) static void watch_forks(void)
@@ -44,6 +48,18 @@ int os_thread_learn(void)
     os_thread_known.robust = list;
     os_thread_known.id = (uint32_t)syscall(SYS_gettid);
     return 0;
+}
+
+uint32_t os_thread_learn_process(struct os_thread *self)
+{
+    uint32_t known = atomic_load_explicit(&stamp, memory_order_relaxed);
+    if (known == 0) {
+        uint32_t asked = os_process_stamp();
+        /* All threads are to have the same, also when not all of them could look. */
+        if (atomic_compare_exchange_strong_explicit(&stamp, &known, asked, memory_order_relaxed, memory_order_relaxed))
+            known = asked;
+    }
+    return self->process = known;
 }
 
 bool os_thread_is_ours(uint32_t id)
