@@ -307,14 +307,19 @@ KITH_API KITH_MUST_USE int kith_process_at_exit(kith_exit_hook *hook, void *cont
 KITH_API int kith_process_not_at_exit(kith_exit_hook *hook, void *context);
 
 /** Has this process get a signal when another one ends, in whatever way: for a child that the program made itself, as
- *  kith_process_options.death_signal for those of kith_process_start. The kernel sees to it when the calling thread is
- *  this process's first, the other one its parent, and that one's calling thread its first (which the caller says);
- *  else a thread of the library's own watches.
- *  @param pid      the process: as a rule the parent
- *  @param by_kernel  whether the kernel may see to it: this process was forked by the first thread of its parent
- *  @param signal   which; 0: none any more
- *  @return 0; -ESRCH when that process has ended already: no signal comes; -EINVAL; -EAGAIN when no thread can be
- *          started; -EMFILE, -ENFILE, -ENOMEM */
+ *  kith_process_options.death_signal for those of kith_process_start. A later call takes the place of an earlier one,
+ *  and of death_signal. Children made by fork have none. To be called by one thread at a time.
+ *
+ *  The kernel sees to it when the other one is this process's parent, the thread of it that forked this one was its
+ *  first (which the caller says), and so is the calling thread; else a thread of the library's own watches, which costs
+ *  a descriptor. What the kernel sees to, only the first thread takes back.
+ *
+ *  @param pid        the other process
+ *  @param by_kernel  whether its first thread forked this process
+ *  @param signal     which; 0: none any more, whoever ends
+ *  @return 0: when it ends, or has just ended, the signal comes. -ESRCH: it has ended already, so no signal comes.
+ *          -EINVAL: no such signal, or pid is no other process's; -EAGAIN when no thread can be started; -EMFILE,
+ *          -ENFILE, -ENOMEM; -ENOSYS on Linux before 5.3 */
 KITH_API KITH_MUST_USE int kith_process_end_with(pid_t pid, int by_kernel, int signal);
 
 /** How many CPUs this process may use at the same time (its affinity mask, not what the machine has).

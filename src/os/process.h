@@ -63,14 +63,29 @@ bool os_process_lives(uint32_t stamp, uint32_t own);
 /** Whether the calling thread is the one that this process began with. */
 bool os_process_in_first_thread(void);
 
+/* ---- ending with another process ---- */
+
+/** Another process: as a rule the parent. */
+struct os_process_other {
+    int sentinel;
+    pid_t id;
+    bool is_parent;   /* or has been */
+    bool passes_over; /* the sentinel is closed when it is needed no more; else it stays open as long as this process */
+};
+
 /** Whether os_process_signal_with needs a thread, and so may fail. */
 bool os_process_signal_needs_thread(bool by_first_thread);
 
-/** Has the kernel, or a thread of its own, send this process a signal when its parent ends; at once when it has ended
- *  already. To be called once.
- *  @param parent, parent_id  the parent's sentinel, and its id
- *  @param by_first_thread    whether the thread that forked us was the parent's first
- *  @return 0, or -EAGAIN when a thread was needed and could not be had */
-int os_process_signal_with(int parent, pid_t parent_id, bool by_first_thread, int number);
+/** Has the kernel, or a thread of its own, send this process a signal when another one ends; at once when it has ended
+ *  already. Takes the place of an earlier call. Neither this nor the next two are to be called by two threads at once.
+ *  @param by_first_thread  whether the other one is the parent, its first thread forked us, and ours calls this
+ *  @return 0; -EAGAIN, -ENOMEM when a thread was needed and could not be had: then all is as before */
+int os_process_signal_with(const struct os_process_other *other, bool by_first_thread, int number);
+
+/** No signal any more. */
+void os_process_signal_no_more(void);
+
+/** In the child of a fork: what it has copied of its parent's watching. */
+void os_process_signal_forget(void);
 
 #endif

@@ -52,6 +52,7 @@ static void begin_child(void)
     gates_forget();
     children_forget(becoming);
     forkserver_forget();
+    os_process_signal_forget();
     self_become(becoming);
     becoming = NULL;
     forks_allow();

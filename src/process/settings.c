@@ -347,9 +347,11 @@ static int apply_cpus(const struct settings *settings)
 
 static int apply_death_signal(const struct settings *settings)
 {
-    int code = settings->death_signal ? os_process_signal_with(process_parent->sentinel, process_parent->pid,
-                                                               settings->by_first_thread, settings->death_signal)
-                                      : 0;
+    const struct os_process_other parent = { .sentinel = process_parent->sentinel,
+                                             .id = process_parent->pid,
+                                             .is_parent = true };
+    int code =
+        settings->death_signal ? os_process_signal_with(&parent, settings->by_first_thread, settings->death_signal) : 0;
     return code < 0 ? error_fail(code, "%s: no thread to watch the parent with: %s",
                                  settings->death_signal == SIGKILL ? "daemon" : "death_signal", kith_strerror(code))
                     : 0;

@@ -32,7 +32,9 @@ static bool take(_Atomic uint32_t *word, uint32_t *seen, uint32_t own)
 int lent_acquire_slowly(struct os_thread *self, _Atomic uint32_t *word, struct lent_look *look, deadline until)
 {
     uint32_t own = os_thread_process(self);
-    struct word_efforts left = until == DEADLINE_PASSED ? (struct word_efforts){ 0 } : word_efforts(until);
+    struct word_efforts left = { 0 }; /* who only tries makes none */
+    if (until != DEADLINE_PASSED)
+        left = word_efforts(until);
     for (;;) {
         uint32_t value = atomic_load_explicit(word, memory_order_relaxed);
         uint32_t owner = value & OS_PROCESS_STAMP;

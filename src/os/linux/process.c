@@ -1,14 +1,11 @@
 /* fork(2), clone(2), pidfd_open(2), waitid(2), prctl(2). The sentinels are pidfds. */
 #include "os/process.h"
 
-#include "os/clock.h"
-#include "os/poll.h"
 #include "os/stream.h"
 #include "os/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -208,70 +205,4 @@ bool os_process_lives(uint32_t stamp, uint32_t own)
 bool os_process_in_first_thread(void)
 {
     return syscall(SYS_gettid) == getpid();
-}
-
-/* Its children are given to another process before a parent of several threads counts as ended: the one that has a new
- * parent by then gets no signal. (0: the parent is in another namespace, and has no id here.) */
-static bool has_ended(int parent, pid_t parent_id)
-{
-    pid_t now = getppid();
-    return os_poll(parent, OS_POLL_READ, 0) == 0 || (now != 0 && now != parent_id);
-}
-
-/* What the thread below watches; a process has one parent. */
-static struct {
-    int parent;
-    pid_t parent_id;
-    int number;
-} watched;
-
-static void *outlive_nobody(void *nothing)
-{
-    struct pollfd one = { .fd = watched.parent, .events = POLLIN };
-    /* A process that may have no descriptor (RLIMIT_NOFILE) may not poll one either. */
-    while (poll(&one, 1, -1) < 0 && !has_ended(watched.parent, watched.parent_id))
-        os_clock_nap(100000000);
-    /* A program that closes all its descriptors, as some do to become a service, has cut itself loose. */
-    if (!(one.revents & POLLNVAL))
-        kill(getpid(), watched.number);
-    return nothing;
-}
-
-static int watch(void)
-{
-    pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0)
-        return -EAGAIN;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    /* The program's signal handlers are not to run in a thread that it does not know of. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    int code = -pthread_create(&thread, &attributes, outlive_nobody, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return code;
-}
-
-bool os_process_signal_needs_thread(bool by_first_thread)
-{
-    /* The kernel's signal comes when the thread that forked us ends: the first one does so with its process, as a
-     * rule; of others one can't say. */
-    return !by_first_thread;
-}
-
-int os_process_signal_with(int parent, pid_t parent_id, bool by_first_thread, int number)
-{
-    if (os_process_signal_needs_thread(by_first_thread)) {
-        /* The thread sees also a parent that has ended before. */
-        watched.parent = parent;
-        watched.parent_id = parent_id;
-        watched.number = number;
-        return watch();
-    }
-    prctl(PR_SET_PDEATHSIG, number);
-    if (has_ended(parent, parent_id))
-        kill(getpid(), number);
-    return 0;
 }
