@@ -1,5 +1,5 @@
 # Doors onto tools/ and Meson: each target does its own set-up first. `make help` lists them.
-.PHONY: help build demo check torture bench install format clean
+.PHONY: help build python demo check torture bench install format clean
 .NOTPARALLEL:
 
 help:
@@ -8,6 +8,7 @@ help:
 	@echo 'make torture   kills at 10,000 instants and after every instruction; searches the models; soaks; fuzzes'
 	@echo 'make bench     the same workloads on kith and on its peers; BENCH=--quick, or other options of bench/run.py'
 	@echo 'make build     the library and the examples, into build/'
+	@echo 'make python    the Python package, in place: PYTHONPATH=python; PYTHON=python3.12 for another interpreter'
 	@echo 'make install   the library, its headers and kith.pc; into /usr/local, or as PREFIX= says'
 	@echo '               (DESTDIR is heeded)'
 	@echo 'make format    clang-format over all C and C++ files'
@@ -17,6 +18,9 @@ build:
 	@tools/setup build
 	@[ -z "$(PREFIX)" ] || meson configure build --prefix "$(abspath $(PREFIX))"
 	@ninja -C build
+
+python:
+	@tools/python $(PYTHON)
 
 demo: build
 	@tools/demo build
@@ -47,4 +51,4 @@ format:
 	@tools/sources | xargs -0 clang-format -i
 
 clean:
-	rm -rf build build-*
+	rm -rf build build-* python/kith/*.so

@@ -1,0 +1,132 @@
+/* module.c: the module kith._kith: its state, its types. */
+#include "module.h"
+
+static int (*const parts[])(PyObject *module, struct state *state) = {
+    event_add,
+};
+
+/* Each object of the state that the collector must know, or that goes with the module. */
+static PyObject **state_object(struct state *state, size_t number)
+{
+    PyObject **const objects[] = {
+        &state->empty,
+        &state->full,
+        &state->authentication_error,
+        &state->broken_barrier_error,
+        &state->unpickling_error,
+    };
+    return number < sizeof objects / sizeof *objects ? objects[number] : NULL;
+}
+
+PyObject *module_import(const char *module, const char *name)
+{
+    PyObject *imported = PyImport_ImportModule(module);
+    PyObject *attribute = imported ? PyObject_GetAttrString(imported, name) : NULL;
+    Py_XDECREF(imported);
+    return attribute;
+}
+
+static int import_all(struct state *state)
+{
+    const struct {
+        PyObject **object;
+        const char *module, *name;
+    } imports[] = {
+        { &state->empty, "queue", "Empty" },
+        { &state->full, "queue", "Full" },
+        { &state->authentication_error, "multiprocessing.context", "AuthenticationError" },
+        { &state->broken_barrier_error, "threading", "BrokenBarrierError" },
+        { &state->unpickling_error, "pickle", "UnpicklingError" },
+    };
+    for (size_t i = 0; i < sizeof imports / sizeof *imports; i++) {
+        *imports[i].object = module_import(imports[i].module, imports[i].name);
+        if (!*imports[i].object) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+PyTypeObject *module_add_type(PyObject *module, PyType_Spec *spec)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type && PyModule_AddType(module, type) < 0) {
+        Py_CLEAR(type);
+    }
+    return type;
+}
+
+static int module_exec(PyObject *module)
+{
+    struct state *state = PyModule_GetState(module);
+    if (import_all(state) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i](module, state) < 0) {
+            return -1;
+        }
+    }
+    return PyModule_AddStringConstant(module, "version", kith_version());
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    struct state *state = PyModule_GetState(module);
+    PyObject **object;
+    for (size_t i = 0; state && (object = state_object(state, i)); i++) {
+        Py_VISIT(*object);
+    }
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    struct state *state = PyModule_GetState(module);
+    PyObject **object;
+    for (size_t i = 0; state && (object = state_object(state, i)); i++) {
+        Py_CLEAR(*object);
+    }
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    module_clear(module);
+}
+
+static PyModuleDef_Slot slots[] = {
+    { Py_mod_exec, (void *)module_exec },
+    { 0, NULL },
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "kith._kith",
+    .m_doc = "What the package kith does by libkith. Use the package: this module is not for programs.",
+    .m_size = sizeof(struct state),
+    .m_slots = slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+struct state *state_of_type(PyTypeObject *type)
+{
+    for (; type; type = type->tp_base) {
+        PyObject *module = PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) ? PyType_GetModule(type) : NULL;
+        if (module && PyModule_GetDef(module) == &definition) {
+            return PyModule_GetState(module);
+        }
+        PyErr_Clear();
+    }
+    PyErr_SetString(PyExc_TypeError, "this is no type of kith");
+    return NULL;
+}
+
+PyMODINIT_FUNC PyInit__kith(void);
+
+PyMODINIT_FUNC PyInit__kith(void)
+{
+    return PyModuleDef_Init(&definition);
+}

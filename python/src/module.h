@@ -1,0 +1,54 @@
+/* module.h: what the files of the extension kith._kith have in common.
+ *
+ * There are no static objects: all is in the module's state, of which each interpreter has its own. An object keeps a
+ * pointer to it, which is good as long as the object: its type holds the module.
+ *
+ * A file of a type has one function NAME_add, which module.c calls when the module is made: it makes the type, keeps it
+ * in the state if others need it, and adds it to the module.
+ */
+#ifndef KITH_PYTHON_MODULE_H
+#define KITH_PYTHON_MODULE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <kith/kith.h>
+
+#if PY_VERSION_HEX < 0x030A0000 /* what 3.10 brought */
+static inline PyObject *Py_NewRef(PyObject *object)
+{
+    Py_INCREF(object);
+    return object;
+}
+
+static inline PyObject *Py_XNewRef(PyObject *object)
+{
+    Py_XINCREF(object);
+    return object;
+}
+#endif
+
+struct state {
+    /* Exceptions that others define; see error.h. */
+    PyObject *empty;                /* queue.Empty */
+    PyObject *full;                 /* queue.Full */
+    PyObject *authentication_error; /* multiprocessing.AuthenticationError */
+    PyObject *broken_barrier_error; /* threading.BrokenBarrierError */
+    PyObject *unpickling_error;     /* pickle.UnpicklingError */
+};
+
+/* The state of the module that a type, or one that it derives from, belongs to: for tp_new, and for arguments.
+ * NULL, with an exception, when it is none of ours. */
+struct state *state_of_type(PyTypeObject *type);
+
+/* Makes a type from its spec and adds it to the module under the last part of its name. Returns it, owned by the
+ * caller; NULL with an exception. */
+PyTypeObject *module_add_type(PyObject *module, PyType_Spec *spec);
+
+/* What a Python-visible attribute imports: module.name. NULL with an exception. */
+PyObject *module_import(const char *module, const char *name);
+
+/* The files of types, each one function. Returns 0, or -1 with an exception. */
+int event_add(PyObject *module, struct state *state);
+
+#endif

@@ -1,0 +1,19 @@
+/* waiting.h: calls of libkith that wait, as Python's threads wait: without the GIL, and letting signal handlers run. */
+#ifndef KITH_PYTHON_WAITING_H
+#define KITH_PYTHON_WAITING_H
+
+#include "module.h"
+
+/* A timeout as Python has it: NULL or None is for ever, a number is seconds, and a negative one is 0. What exceeds 292
+ * years is for ever, too. Returns 0, or -1 with an exception (TypeError; ValueError for NaN). */
+int timeout_of(PyObject *seconds, kith_timeout *timeout);
+
+/* A call that waits, which is done without the GIL: it must touch nothing of Python's.
+ * Returns what the call of the library returned: -EINTR means that it is to be called again. */
+typedef int waiting_call(void *context, kith_timeout timeout);
+
+/* Does a call without the GIL. When a signal interrupts it, runs Python's handlers, and calls once more with what is left
+ * of the time. Returns what the call returned; or -EINTR, with an exception, when a handler raised one. */
+int wait_for(waiting_call *call, void *context, kith_timeout timeout);
+
+#endif
