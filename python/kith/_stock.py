@@ -1,0 +1,91 @@
+"""The standard library's multiprocessing, of which kith is made: `from kith._stock import queues`.
+
+A submodule of multiprocessing for which kith has no file is one module under all its names: kith.util, kith._stock.util
+and multiprocessing.util. One for which kith has a file is here as the standard library has it. Before kith.install(),
+that is multiprocessing.queues itself. After, that name means kith.queues; so what was not loaded until then is loaded
+from the standard library's file under the name kith._stock.queues, and finds its neighbours here, too. What it defines
+says that it is of multiprocessing.queues all the same: so its pickles are what every Python reads.
+
+The finder below sees to all this. It stands first in sys.meta_path, and turns away other names at once.
+"""
+
+import importlib
+import multiprocessing as package
+import os
+import pkgutil
+import sys
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import spec_from_file_location
+
+installed = False  # kith stands in the place of multiprocessing: _install.py sets it
+
+__path__ = []  # this module has submodules
+_OURS = [os.path.dirname(os.path.abspath(__file__))]
+SUBMODULES = frozenset(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def is_bettered(name):
+    """Whether kith has a file of its own for a submodule: True of "queues", False of "util" and "dummy.connection"."""
+    return PathFinder.find_spec("kith." + name.partition(".")[0], _OURS) is not None
+
+
+class _Alias:
+    """A loader for another name of a module."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def create_module(self, spec):
+        module = importlib.import_module(self.name)
+        self.spec = module.__spec__
+        return module
+
+    def exec_module(self, module):
+        module.__spec__ = self.spec  # the import system has put that of the other name there
+
+
+class _Original:
+    """A loader for the standard library's file of a module whose name kith has taken."""
+
+    def __init__(self, loader):
+        self.loader = loader
+
+    def create_module(self, spec):
+        return None  # as usual
+
+    def exec_module(self, module):
+        module.__name__ = self.loader.name  # that is what its classes and functions say they are of
+        exec(self.loader.get_code(self.loader.name), module.__dict__)
+
+
+class _Finder:
+    """Finds submodules of kith, of kith._stock and of multiprocessing, as said above."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        package_name, _, rest = name.partition(".")
+        if package_name == "multiprocessing":
+            return _find_installed(name, rest) if installed else None
+        if package_name != "kith":
+            return None
+        if rest.startswith("_stock."):
+            return _find_stock(name, rest.partition(".")[2])
+        if is_bettered(rest) or rest.partition(".")[0] not in SUBMODULES:
+            return None
+        return ModuleSpec(name, _Alias("multiprocessing." + rest))
+
+
+def _find_installed(name, rest):
+    if is_bettered(rest):
+        return ModuleSpec(name, _Alias("kith." + rest))
+    return None if "." in rest else PathFinder.find_spec(name, package.__path__)
+
+
+def _find_stock(name, rest):
+    if installed and is_bettered(rest):
+        found = PathFinder.find_spec("multiprocessing." + rest, package.__path__)
+        return spec_from_file_location(name, found.origin, loader=_Original(found.loader))
+    return ModuleSpec(name, _Alias("multiprocessing." + rest)) if rest in SUBMODULES else None
+
+
+sys.meta_path.insert(0, _Finder)
