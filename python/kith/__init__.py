@@ -44,6 +44,6 @@ def install():
 def __getattr__(name):
     # The standard library's package has the submodules that somebody has imported; that its own code does so, programs
     # have come to rely on.
-    if not name.startswith("_") and name in _stock.SUBMODULES:
+    if not name.startswith("_") and _stock.find(name):
         return importlib.import_module("kith." + name)
     raise AttributeError("module 'kith' has no attribute %r" % name)

@@ -11,7 +11,6 @@ import atexit
 import builtins
 import importlib.machinery
 import os
-import pkgutil
 import runpy
 import signal
 import sys
@@ -64,7 +63,7 @@ def run_module(name):
 
 def run_path(name):
     sys.argv[0] = name
-    if pkgutil.get_importer(name) is not None:
+    if holds_modules(name):
         sys.path.insert(0, name)
         new_main()
         runpy._run_module_as_main("__main__", alter_argv=False)  # what python calls for a folder or a zip file
@@ -77,14 +76,24 @@ def run_path(name):
     exec(code_of(main, path), main.__dict__)
 
 
+def holds_modules(path):
+    """Whether a path may be in sys.path: that of a folder or of a zip file."""
+    for hook in sys.path_hooks:
+        try:
+            return hook(path) is not None
+        except ImportError:
+            pass
+    return False
+
+
 def code_of(main, path):
     """Returns the code of a file, and gives the module its loader."""
     try:
-        with open(path, "rb") as file:
-            code = pkgutil.read_code(file)  # None, when it is not compiled
-        kind = importlib.machinery.SourcelessFileLoader if code else importlib.machinery.SourceFileLoader
-        main.__loader__ = kind("__main__", path)
-        return code or compile(main.__loader__.get_data(path), path, "exec")
+        if path.endswith(".pyc"):
+            main.__loader__ = importlib.machinery.SourcelessFileLoader("__main__", path)
+            return main.__loader__.get_code("__main__")
+        main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
+        return compile(main.__loader__.get_data(path), path, "exec")
     except OSError as error:
         fail("can't open file %r: [Errno %d] %s" % (path, error.errno, error.strerror))
 

@@ -12,7 +12,6 @@ The finder below sees to all this. It stands first in sys.meta_path, and turns a
 import importlib
 import multiprocessing as package
 import os
-import pkgutil
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import spec_from_file_location
@@ -21,7 +20,11 @@ installed = False  # kith stands in the place of multiprocessing: _install.py se
 
 __path__ = []  # this module has submodules
 _OURS = [os.path.dirname(os.path.abspath(__file__))]
-SUBMODULES = frozenset(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def find(name):
+    """The spec of the standard library's file of a submodule, "queues" or "util"; None when there is none."""
+    return PathFinder.find_spec("multiprocessing." + name, package.__path__)
 
 
 def is_bettered(name):
@@ -70,7 +73,7 @@ class _Finder:
             return None
         if rest.startswith("_stock."):
             return _find_stock(name, rest.partition(".")[2])
-        if is_bettered(rest) or rest.partition(".")[0] not in SUBMODULES:
+        if is_bettered(rest) or find(rest.partition(".")[0]) is None:
             return None
         return ModuleSpec(name, _Alias("multiprocessing." + rest))
 
@@ -78,14 +81,16 @@ class _Finder:
 def _find_installed(name, rest):
     if is_bettered(rest):
         return ModuleSpec(name, _Alias("kith." + rest))
-    return None if "." in rest else PathFinder.find_spec(name, package.__path__)
+    return None if "." in rest else find(rest)
 
 
 def _find_stock(name, rest):
+    found = find(rest)
+    if found is None:
+        return None
     if installed and is_bettered(rest):
-        found = PathFinder.find_spec("multiprocessing." + rest, package.__path__)
         return spec_from_file_location(name, found.origin, loader=_Original(found.loader))
-    return ModuleSpec(name, _Alias("multiprocessing." + rest)) if rest in SUBMODULES else None
+    return ModuleSpec(name, _Alias("multiprocessing." + rest))
 
 
 sys.meta_path.insert(0, _Finder)
