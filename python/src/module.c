@@ -3,19 +3,35 @@
 
 static int (*const parts[])(PyObject *module, struct state *state) = {
     event_add,
+    message_add,
 };
 
-/* Each object of the state that the collector must know, or that goes with the module. */
+/* What others define: where it is kept in the state, and where it comes from. */
+static const struct import {
+    size_t offset;
+    const char *module, *name;
+} imports[] = {
+    { offsetof(struct state, empty), "queue", "Empty" },
+    { offsetof(struct state, full), "queue", "Full" },
+    { offsetof(struct state, authentication_error), "multiprocessing.context", "AuthenticationError" },
+    { offsetof(struct state, broken_barrier_error), "threading", "BrokenBarrierError" },
+    { offsetof(struct state, unpickling_error), "pickle", "UnpicklingError" },
+    { offsetof(struct state, pickler), "pickle", "Pickler" },
+    { offsetof(struct state, forking_pickler), "multiprocessing.reduction", "ForkingPickler" },
+    { offsetof(struct state, copyreg_table), "copyreg", "dispatch_table" },
+    { offsetof(struct state, namespace_type), "types", "SimpleNamespace" },
+    { offsetof(struct state, loads), "pickle", "loads" },
+};
+
+enum { IMPORTS = sizeof imports / sizeof *imports };
+
+/* The state's object of this number: what is imported, and then the keys; NULL behind the last. */
 static PyObject **state_object(struct state *state, size_t number)
 {
-    PyObject **const objects[] = {
-        &state->empty,
-        &state->full,
-        &state->authentication_error,
-        &state->broken_barrier_error,
-        &state->unpickling_error,
-    };
-    return number < sizeof objects / sizeof *objects ? objects[number] : NULL;
+    if (number < IMPORTS) {
+        return (PyObject **)((char *)state + imports[number].offset);
+    }
+    return number < IMPORTS + KEYS_KEPT ? &state->keys[number - IMPORTS] : NULL;
 }
 
 PyObject *module_import(const char *module, const char *name)
@@ -28,19 +44,10 @@ PyObject *module_import(const char *module, const char *name)
 
 static int import_all(struct state *state)
 {
-    const struct {
-        PyObject **object;
-        const char *module, *name;
-    } imports[] = {
-        { &state->empty, "queue", "Empty" },
-        { &state->full, "queue", "Full" },
-        { &state->authentication_error, "multiprocessing.context", "AuthenticationError" },
-        { &state->broken_barrier_error, "threading", "BrokenBarrierError" },
-        { &state->unpickling_error, "pickle", "UnpicklingError" },
-    };
-    for (size_t i = 0; i < sizeof imports / sizeof *imports; i++) {
-        *imports[i].object = module_import(imports[i].module, imports[i].name);
-        if (!*imports[i].object) {
+    for (size_t i = 0; i < IMPORTS; i++) {
+        PyObject **object = state_object(state, i);
+        *object = module_import(imports[i].module, imports[i].name);
+        if (!*object) {
             return -1;
         }
     }

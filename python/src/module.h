@@ -28,6 +28,30 @@ static inline PyObject *Py_XNewRef(PyObject *object)
 }
 #endif
 
+#if PY_VERSION_HEX < 0x030C0000 /* what 3.12 brought */
+static inline PyObject *PyErr_GetRaisedException(void)
+{
+    PyObject *type, *exception, *traceback;
+    PyErr_Fetch(&type, &exception, &traceback);
+    PyErr_NormalizeException(&type, &exception, &traceback);
+    if (exception && traceback) {
+        PyException_SetTraceback(exception, traceback);
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return exception;
+}
+
+static inline void PyErr_SetRaisedException(PyObject *exception)
+{
+    if (exception) {
+        PyErr_Restore(Py_NewRef(Py_TYPE(exception)), exception, PyException_GetTraceback(exception));
+    }
+}
+#endif
+
+enum { KEYS_KEPT = 256 };
+
 struct state {
     /* Exceptions that others define; see error.h. */
     PyObject *empty;                /* queue.Empty */
@@ -35,6 +59,14 @@ struct state {
     PyObject *authentication_error; /* multiprocessing.AuthenticationError */
     PyObject *broken_barrier_error; /* threading.BrokenBarrierError */
     PyObject *unpickling_error;     /* pickle.UnpicklingError */
+    /* For write.c. */
+    PyObject *pickler;         /* pickle.Pickler */
+    PyObject *forking_pickler; /* multiprocessing.reduction.ForkingPickler, for its table */
+    PyObject *copyreg_table;   /* copyreg.dispatch_table */
+    PyObject *namespace_type;  /* types.SimpleNamespace */
+    /* For read.c. */
+    PyObject *loads;           /* pickle.loads */
+    PyObject *keys[KEYS_KEPT]; /* texts that were keys of dicts, by hash; NULL where there is none */
 };
 
 /* The state of the module that a type, or one that it derives from, belongs to: for tp_new, and for arguments.
@@ -50,5 +82,6 @@ PyObject *module_import(const char *module, const char *name);
 
 /* The files of types, each one function. Returns 0, or -1 with an exception. */
 int event_add(PyObject *module, struct state *state);
+int message_add(PyObject *module, struct state *state);
 
 #endif
