@@ -13,6 +13,9 @@ typedef int64_t deadline;
 
 #define DEADLINE_PASSED ((deadline)0)
 
+/** Has passed, too; and who has it does not even wait for those who are in the middle of a call. */
+#define DEADLINE_AT_ONCE ((deadline)-1)
+
 /** Makes a deadline of a timeout that a caller gave. KITH_NOWAIT and KITH_FOREVER read no clock.
  *  @return 0, or -EINVAL with its detail when the timeout is negative and not KITH_FOREVER */
 static inline int deadline_from(kith_timeout timeout, deadline *until)
@@ -34,7 +37,7 @@ static inline int deadline_from(kith_timeout timeout, deadline *until)
 
 static inline bool deadline_passed(deadline until)
 {
-    return until == DEADLINE_PASSED || (until != OS_FOREVER && os_clock_now() >= until);
+    return until <= DEADLINE_PASSED || (until != OS_FOREVER && os_clock_now() >= until);
 }
 
 #endif

@@ -91,14 +91,15 @@ static int get_find(struct os_thread *self, struct kith_queue *queue, char **rec
     return *record ? 1 : -ENOMEM;
 }
 
-/** From inside, with nothing to be got: why there is no use in waiting. @return KITH_ECLOSED, KITH_EEMPTY; 0: wait */
+/** From inside, with nothing to be got: why there is no use in waiting.
+ *  @return KITH_ECLOSED, KITH_EEMPTY, -EAGAIN; 0: wait */
 static int get_no_use(struct queue_shared *shared, deadline until)
 {
     if (unlikely(is_shut(shared)) && getters_can_go_on(shared)) {
         /* Shut, and drained, unless the last message came before the queue was shut, but after we looked. */
         if (is_empty(shared) && !(shared->redeliver && has_orphans(shared)))
             return error_fail(KITH_ECLOSED, "the queue is shut, and drained");
-        return 0;
+        return until == DEADLINE_AT_ONCE ? -EAGAIN : 0;
     }
     return deadline_passed(until) ? KITH_EEMPTY : 0;
 }
@@ -130,9 +131,11 @@ static int get_enter_slowly(struct os_thread *self, struct kith_queue *queue, ch
             } else {
                 code = get_wait(self, queue, until);
             }
-        } else if (code == -ETIMEDOUT) {
+        } else if (code == -ETIMEDOUT || code == -EAGAIN) {
             if (!getters_can_go_on(shared))
                 return KITH_EEMPTY;
+            if (code == -EAGAIN)
+                return code;
             code = monitor_enter_late(self, &shared->get, &patience);
         } else if (code == -EDEADLK) {
             return error_fail(code, "this thread has peeked at the queue: release that first");
@@ -214,17 +217,22 @@ static int got_nothing(const struct getting *call, struct kith_queue *queue, int
 static inline int get_begin(struct getting *call, struct kith_queue *queue, kith_timeout timeout)
 {
     deadline until;
-    int code = queue_call(queue, timeout, &until, &call->self);
+    int code = queue_call_at_once(queue, timeout, &until, &call->self);
     if (unlikely(code < 0))
         return code;
     call->seat = 0;
     if (unlikely(queue->chain.shared->redeliver)) {
-        call->seat = seat_take(call->self, queue);
+        call->seat = seat_take(call->self, queue, until);
         if (call->seat < 0)
             return call->seat;
     }
     code = get_enter(call->self, queue, &call->record, &call->at, until);
     while (unlikely(call->seat > 0) && code == 0 && is_poison(queue, call->record)) {
+        if (until == DEADLINE_AT_ONCE) { /* to hand it over takes who knows how long */
+            get_leave(call->self, queue->chain.shared);
+            code = -EAGAIN;
+            break;
+        }
         redeliver_poison(call->self, queue, call->record, (uint32_t)call->seat);
         code = get_enter(call->self, queue, &call->record, &call->at, until);
     }

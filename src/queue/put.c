@@ -54,7 +54,7 @@ static inline int put_lock(struct os_thread *self, struct queue_shared *shared, 
 {
     if (likely(!is_bounded_in_bytes(shared)))
         return monitor_enter(self, &shared->put, until);
-    int code = monitor_enter(self, &shared->put, DEADLINE_PASSED);
+    int code = monitor_enter(self, &shared->put, first_attempt(until));
     return likely(code == 0) ? 0 : put_lock_by_turns(self, shared, until, code);
 }
 
@@ -140,9 +140,11 @@ static int put_enter_slowly(struct os_thread *self, struct kith_queue *queue, ui
             } else {
                 code = put_wait(self, shared, units, until);
             }
-        } else if (code == -ETIMEDOUT) {
+        } else if (code == -ETIMEDOUT || code == -EAGAIN) {
             if (shared->bounded && !has_room(shared, units))
                 return KITH_EFULL;
+            if (code == -EAGAIN)
+                return code;
             code = monitor_enter_late(self, &shared->put, &patience);
         } else if (code == -EDEADLK) {
             return error_fail(code, "this thread has reserved room in the queue: commit or cancel that first");
@@ -188,7 +190,7 @@ int kith_queue_put(kith_queue *queue, const void *data, size_t size, kith_timeou
 {
     deadline until;
     struct os_thread *self;
-    int code = queue_call(queue, timeout, &until, &self);
+    int code = queue_call_at_once(queue, timeout, &until, &self);
     if (unlikely(code < 0))
         return code;
     struct queue_shared *shared = queue->chain.shared;
@@ -243,7 +245,7 @@ int kith_queue_put_many(kith_queue *queue, const kith_message *messages, unsigne
 {
     deadline until;
     struct os_thread *self;
-    int code = queue_call(queue, timeout, &until, &self);
+    int code = queue_call_at_once(queue, timeout, &until, &self);
     if (code < 0)
         return code;
     struct queue_shared *shared = queue->chain.shared;
@@ -277,7 +279,7 @@ int kith_queue_reserve(kith_queue *queue, size_t size, void **data, kith_timeout
 {
     deadline until;
     struct os_thread *self;
-    int code = queue_call(queue, timeout, &until, &self);
+    int code = queue_call_at_once(queue, timeout, &until, &self);
     if (code < 0)
         return code;
     if (!data)

@@ -54,6 +54,23 @@ static inline int queue_call(const kith_queue *queue, kith_timeout timeout, dead
     return likely(*self) ? 0 : -ENOTSUP;
 }
 
+/** The same, for a call that puts or gets: at once, too. */
+static inline int queue_call_at_once(const kith_queue *queue, kith_timeout timeout, deadline *until,
+                                     struct os_thread **self)
+{
+    if (likely(timeout != KITH_AT_ONCE))
+        return queue_call(queue, timeout, until, self);
+    int code = queue_call(queue, KITH_NOWAIT, until, self);
+    *until = DEADLINE_AT_ONCE;
+    return code;
+}
+
+/** The deadline for a first attempt to enter, by who then waits in a way of its own. */
+static inline deadline first_attempt(deadline until)
+{
+    return until == DEADLINE_AT_ONCE ? until : DEADLINE_PASSED;
+}
+
 /** What monitor_enter_late begins with. */
 static inline deadline patience_end(const kith_queue *queue)
 {
@@ -207,7 +224,7 @@ int seat_of(const struct os_thread *self, const struct queue_shared *shared);
 
 /** The same, and takes one when it has none. Outside of the getters' side.
  *  @return its number; -EAGAIN, -EBUSY, -ENOMEM with the detail */
-int seat_take(struct os_thread *self, struct kith_queue *queue);
+int seat_take(struct os_thread *self, struct kith_queue *queue, deadline until);
 
 /** Gives the seat up if nothing is taken on it. Outside of the getters' side. */
 void seat_leave(struct os_thread *self, struct kith_queue *queue, uint32_t seat);

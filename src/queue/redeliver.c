@@ -88,7 +88,7 @@ static int seat_find(struct os_thread *self, struct queue_shared *shared)
     return 0;
 }
 
-int seat_take(struct os_thread *self, struct kith_queue *queue)
+int seat_take(struct os_thread *self, struct kith_queue *queue, deadline until)
 {
     struct queue_shared *shared = queue->chain.shared;
     int seat = seat_of(self, shared);
@@ -96,6 +96,8 @@ int seat_take(struct os_thread *self, struct kith_queue *queue)
         return seat;
     seat = seat_find(self, shared);
     if (unlikely(seat == 0) && has_orphans(shared)) {
+        if (until == DEADLINE_AT_ONCE) /* to clear them, it would have to enter */
+            return -EAGAIN;
         int code = seats_clear(self, queue);
         if (code < 0)
             return code;
@@ -165,7 +167,7 @@ int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *oth
 int redeliver_lock(struct os_thread *self, struct queue_shared *shared, deadline until)
 {
     for (;;) {
-        int code = monitor_enter(self, &shared->get, DEADLINE_PASSED);
+        int code = monitor_enter(self, &shared->get, first_attempt(until));
         if (code != -ETIMEDOUT || deadline_passed(until))
             return code;
         robust_pending(self, &shared->get.word);

@@ -16,7 +16,7 @@ struct monitor {
 };
 
 /** Enters: waits for the lock. Leaves the word in the slot and on the list.
- *  @return 0 or KITH_EOWNERDEAD: inside. -ETIMEDOUT, -EINTR, -EDEADLK: not inside, and the slot is empty */
+ *  @return 0 or KITH_EOWNERDEAD: inside. -ETIMEDOUT, -EINTR, -EAGAIN, -EDEADLK: not inside, and the slot is empty */
 static inline int monitor_enter(struct os_thread *self, struct monitor *monitor, deadline until);
 
 /** After the deadline: as word_acquire_late. @return as monitor_enter; -ETIMEDOUT: look whether it is still worth it,

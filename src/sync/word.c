@@ -38,7 +38,17 @@ int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadli
         }
         if (owner == self->id)
             return -EDEADLK;
-        if (word_effort(&left)) {
+        if (until == DEADLINE_AT_ONCE)
+            return -EAGAIN;
+        if (spin > 0) {
+            spin--;
+            os_cpu_relax();
+            value = atomic_load_explicit(&word->value, memory_order_relaxed);
+            continue;
+        }
+        if (yields > 0) {
+            yields--;
+            os_thread_yield();
             value = atomic_load_explicit(&word->value, memory_order_relaxed);
             continue;
         }

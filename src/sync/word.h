@@ -55,7 +55,8 @@ static inline bool word_effort(struct word_efforts *left)
 }
 
 /** Acquires a word that was not free at the first attempt. The word is in the slot and stays there.
- *  @return 0; KITH_EOWNERDEAD, which means acquired; -ETIMEDOUT, -EINTR; -EDEADLK when this thread owns it already */
+ *  @return 0; KITH_EOWNERDEAD, which means acquired; -ETIMEDOUT, -EINTR; -EAGAIN when another owns it, with
+ *          DEADLINE_AT_ONCE; -EDEADLK when this thread owns it already */
 int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until);
 
 /** Acquires the word if it is free and nobody sleeps on it: one compare and swap. The word is in the slot. */

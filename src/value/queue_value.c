@@ -23,6 +23,8 @@ int kith_queue_put_value(kith_queue *queue, const kith_value *value, kith_timeou
 /** @return what is left, as a timeout */
 static kith_timeout time_until(deadline until)
 {
+    if (until == DEADLINE_AT_ONCE)
+        return KITH_AT_ONCE;
     if (until == DEADLINE_PASSED || until == OS_FOREVER)
         return until == OS_FOREVER ? KITH_FOREVER : KITH_NOWAIT;
     int64_t now = os_clock_now();
@@ -56,7 +58,9 @@ int kith_queue_get_value(kith_queue *queue, kith_arena *arena, kith_value **valu
     size_t size;
     if (!arena || !value)
         return error_fail(-EINVAL, "%s is NULL", arena ? "value" : "arena");
-    int code = deadline_from(timeout, &until);
+    int code = deadline_from(timeout == KITH_AT_ONCE ? KITH_NOWAIT : timeout, &until);
+    if (timeout == KITH_AT_ONCE)
+        until = DEADLINE_AT_ONCE;
     if (code == 0)
         code = get_message(queue, arena, &data, &size, until);
     if (code == 0)

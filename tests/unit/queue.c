@@ -592,7 +592,7 @@ static void bad_input_is_explained(void **state)
     assert_explained(kith_queue_put(queue, NULL, 1, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_put(queue, data, (size_t)-1, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_put(queue, data, (size_t)KITH_QUEUE_MESSAGE_MAX + 1, KITH_NOWAIT), -EMSGSIZE);
-    assert_explained(kith_queue_put(queue, data, 1, -2), -EINVAL);
+    assert_explained(kith_queue_put(queue, data, 1, -3), -EINVAL);
     assert_explained(kith_queue_get(queue, NULL, 1, &size, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_get(queue, data, 1, NULL, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_get(queue, data, 1, &size, INT64_MIN), -EINVAL);

@@ -405,12 +405,12 @@ static void bad_input_is_explained(void **state)
     assert_explained(kith_queue_release(NULL, 1), -EINVAL);
     make(0, 64);
     assert_explained(kith_queue_reserve(queue, 1, NULL, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_queue_reserve(queue, 1, &room, -2), -EINVAL);
+    assert_explained(kith_queue_reserve(queue, 1, &room, -3), -EINVAL);
     assert_explained(kith_queue_reserve(queue, (size_t)-1, &room, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_reserve(queue, 57, &room, KITH_NOWAIT), -EMSGSIZE);
     assert_explained(kith_queue_peek(queue, NULL, &size, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_peek(queue, &data, NULL, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_queue_peek(queue, &data, &size, -2), -EINVAL);
+    assert_explained(kith_queue_peek(queue, &data, &size, -3), -EINVAL);
     assert_code(kith_queue_close(queue), 0);
     assert_explained(kith_queue_reserve(queue, 1, &room, KITH_NOWAIT), KITH_ECLOSED);
     assert_explained(kith_queue_commit(queue, 1), KITH_ECLOSED);

@@ -253,12 +253,12 @@ static void bad_input_is_explained(void **state)
     assert_explained(kith_queue_put_many(queue, NULL, 1, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_put_many(queue, messages, 0, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_put_many(queue, messages, (unsigned)-1, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_queue_put_many(queue, messages, 1, -2), -EINVAL);
+    assert_explained(kith_queue_put_many(queue, messages, 1, -3), -EINVAL);
     assert_explained(kith_queue_get_many(NULL, got, 8, sizes, 1, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_get_many(queue, NULL, 8, sizes, 1, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_get_many(queue, got, 8, NULL, 1, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_get_many(queue, got, 8, sizes, 0, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_queue_get_many(queue, got, 8, sizes, 1, -2), -EINVAL);
+    assert_explained(kith_queue_get_many(queue, got, 8, sizes, 1, -3), -EINVAL);
     assert_code(kith_queue_close(queue), 0);
     assert_explained(kith_queue_put_many(queue, messages, 1, KITH_NOWAIT), KITH_ECLOSED);
     assert_explained(kith_queue_get_many(queue, got, 8, sizes, 1, KITH_NOWAIT), KITH_ECLOSED);
