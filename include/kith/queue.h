@@ -84,8 +84,8 @@ KITH_API KITH_MUST_USE int kith_queue_from_fd(kith_queue **queue, int fd);
 
 /** A timeout for putting and getting (kith_queue_put, put_many, reserve; get, get_bytes, get_many, peek, take; put_value
  *  and get_value of kith/codec.h): as KITH_NOWAIT, and does not even wait for another caller who is just in a call, nor
- *  hand over poison: then it is -EAGAIN, and nothing is known. KITH_EFULL and KITH_EEMPTY it says when they are certain.
- *  For a thread that holds what others must not wait for, as the lock of an interpreter. */
+ *  hand over poison: then it is -EAGAIN, and nothing is known. KITH_EFULL and KITH_EEMPTY it says where they are
+ *  certain. For a thread that holds what others must not wait for, as the lock of an interpreter. */
 #define KITH_AT_ONCE ((kith_timeout)-2)
 
 /** Puts one message at the queue's tail.
@@ -198,28 +198,36 @@ KITH_API KITH_MUST_USE int kith_queue_peek(kith_queue *queue, const void **data,
 KITH_API int kith_queue_release(kith_queue *queue, int take);
 
 /** Takes the message at the queue's head where it lies, of a queue that redelivers: nothing is copied, and other getters
- *  go on meanwhile. It is this thread's unfinished message until kith_queue_finish, by which its room is given back: so
- *  of messages that are long kept, those that came later keep their room, too, which counts for the bounds.
+ *  go on meanwhile. From then on this process holds it, until any of its threads says kith_queue_finish: so long the
+ *  message stays at its address as it is, whichever threads end. When the process ends first, it is got by another.
  *
- *  When this thread ends first, the message is got by another; so keep the thread that takes, or finish before it ends.
+ *  Room is given back from the oldest message on: behind one that is held long, those that came later keep theirs, too,
+ *  which counts for the bounds. Closing the handle gives up what is held through it: it is got by others, and is at no
+ *  address here any more.
+ *
+ *  The first call through a handle starts a thread in this process, which sleeps until the handle is closed: by it the
+ *  kernel knows whether the process lives. For KITH_QUEUE_GETTERS_MAX a handle by which messages are held counts as one
+ *  thread. kith_queue_task_done and kith_queue_deliveries are about messages that were got otherwise.
  *
  *  @param data  receives the message's address, aligned to 8. It may be written to by nobody
  *  @param size  receives its length in bytes
- *  @return 0 or a code of kith_queue_get; -EPERM when the queue does not redeliver */
+ *  @return 0 or a code of kith_queue_get; -EPERM when the queue does not redeliver; -EAGAIN also when no thread can be
+ *          started; -ENOMEM also when there is none to note what is held: it stays in the queue */
 KITH_API KITH_MUST_USE int kith_queue_take(kith_queue *queue, const void **data, size_t *size, kith_timeout timeout);
 
-/** Finishes a message that kith_queue_take gave, in whatever order: it is done, as kith_queue_task_done has it, and is
- *  at no address here any more. Any thread of the process that took it may call it.
+/** Finishes a message that kith_queue_take gave through this handle, in whatever order, from any thread of the process:
+ *  it is done, as kith_queue_task_done has it, and is at no address here any more. It waits for nobody: if another is
+ *  in the middle of getting, that one gives the room back.
  *  @param data  as kith_queue_take gave it
- *  @return 0; -EPERM when no message of this process that is unfinished lies there; -EDEADLK when this thread has
- *          peeked; -ENOMEM; KITH_ECLOSED; -EINVAL when queue or data is NULL */
+ *  @return 0; -EPERM when this process holds no message there: it has finished it, or its parent holds it;
+ *          KITH_ECLOSED; -EINVAL when queue or data is NULL */
 KITH_API int kith_queue_finish(kith_queue *queue, const void *data);
 
 /* ---- joining: each message that is put is unfinished until somebody who got it says that it is done ---- */
 
-/** Says that a message which was got is done with; with redeliver, the one that this thread has had longest (where it
- *  has messages of dead getters among its own, that is right as long as it has not got 8,191 others meanwhile). With
- *  redeliver it waits while another getter peeks.
+/** Says that a message which was got is done with; with redeliver, the one that this thread has had longest, and none
+ *  that kith_queue_take gave. (Where the thread has messages of dead getters among its own, that is right as long as it
+ *  has not got 8,191 others meanwhile.) With redeliver it waits while another getter peeks.
  *  @return 0; -EPERM when more would be done than were got (with redeliver: than this thread got); with redeliver,
  *          -EDEADLK when this thread has peeked, and -ENOMEM when the message's memory can't be mapped; KITH_ECLOSED;
  *          -EINVAL when queue is NULL */

@@ -2,6 +2,7 @@
 #ifndef KITH_SRC_OS_THREAD_H
 #define KITH_SRC_OS_THREAD_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,6 +50,9 @@ struct os_robust_list *os_thread_robust(void);
 /** In the child of a clone of which the C library knows nothing: empties its thread's list, and tells the kernel where
  *  it is. */
 void os_thread_begin_robust(struct os_robust_list *list);
+
+/** Starts a thread that gets no signals: the program's handlers are not for it. @return 0; -EAGAIN */
+int os_thread_start(pthread_t *thread, void *(*body)(void *), void *argument);
 
 /** Whether a living thread of this process has that id. */
 bool os_thread_is_ours(uint32_t id);

@@ -81,10 +81,12 @@ struct queue_shared {
     _Atomic uint32_t seats_high; /* seats from here on have never been used. Getters sleep on it, too */
     _Atomic uint32_t seats_told; /* so many seats are watched by all who sleep */
     _Atomic uint64_t redelivered, poisoned;
+    _Atomic uint32_t
+        behind; /* 1: the head may stand at what is done. By who has finished; 0: by who moves the head on */
     /* For each seat, by the thread that has it: the seat (or the kernel), how many messages it has, and how often the
      * one that it got last had been delivered. */
     struct robust_word seats[SEATS];
-    _Atomic uint32_t taken[KITH_QUEUE_GETTERS_MAX];
+    _Atomic uint32_t taken[KITH_QUEUE_GETTERS_MAX]; /* counted down by other threads of the process, too */
     _Atomic uint32_t deliveries[KITH_QUEUE_GETTERS_MAX];
     _Atomic uint32_t turns[KITH_QUEUE_GETTERS_MAX]; /* how many it has taken in all */
     _Atomic bool mixed[KITH_QUEUE_GETTERS_MAX];     /* its messages lie in another order than it took them */

@@ -1,4 +1,4 @@
-/* The getters' side: get, get_many, peek and release. */
+/* The getters' side: get, get_many, peek and release, take. */
 #include "queue/queue.h"
 
 #include <stdlib.h>
@@ -119,13 +119,13 @@ static int get_enter_slowly(struct os_thread *self, struct kith_queue *queue, ch
             if (code == 0)
                 code = get_no_use(shared, until);
             if (code != 0) {
-                get_leave(self, shared);
+                get_leave(self, queue);
                 return code;
             }
             if (!spun) {
                 spun = true;
                 position seen = shared->tail_seen;
-                get_leave(self, shared);
+                get_leave(self, queue);
                 wait_awake(&queue->vigil, &shared->tail, seen);
                 code = get_lock(self, shared, until);
             } else {
@@ -213,6 +213,22 @@ static int got_nothing(const struct getting *call, struct kith_queue *queue, int
     return code;
 }
 
+/** Enters with a message to be got, which is not poison. @return as get_enter */
+static inline int get_enter_for(struct getting *call, struct kith_queue *queue, deadline until)
+{
+    int code = get_enter(call->self, queue, &call->record, &call->at, until);
+    while (unlikely(call->seat > 0) && code == 0 && is_poison(queue, call->record)) {
+        if (until == DEADLINE_AT_ONCE) { /* to hand it over takes who knows how long */
+            get_leave(call->self, queue);
+            code = -EAGAIN;
+            break;
+        }
+        redeliver_poison(call->self, queue, call->record, (uint32_t)call->seat);
+        code = get_enter(call->self, queue, &call->record, &call->at, until);
+    }
+    return code;
+}
+
 /** Begins a call: enters the getters' side with a message to be got. @return 0: inside; else the call's result */
 static inline int get_begin(struct getting *call, struct kith_queue *queue, kith_timeout timeout)
 {
@@ -226,16 +242,7 @@ static inline int get_begin(struct getting *call, struct kith_queue *queue, kith
         if (call->seat < 0)
             return call->seat;
     }
-    code = get_enter(call->self, queue, &call->record, &call->at, until);
-    while (unlikely(call->seat > 0) && code == 0 && is_poison(queue, call->record)) {
-        if (until == DEADLINE_AT_ONCE) { /* to hand it over takes who knows how long */
-            get_leave(call->self, queue->chain.shared);
-            code = -EAGAIN;
-            break;
-        }
-        redeliver_poison(call->self, queue, call->record, (uint32_t)call->seat);
-        code = get_enter(call->self, queue, &call->record, &call->at, until);
-    }
+    code = get_enter_for(call, queue, until);
     return likely(code == 0) ? 0 : got_nothing(call, queue, code);
 }
 
@@ -269,7 +276,7 @@ static int get(kith_queue *queue, struct destination *to, kith_timeout timeout)
     code = copy_out(call.record, to);
     if (likely(code == 0))
         get_commit(&call, queue);
-    get_leave(call.self, queue->chain.shared);
+    get_leave(call.self, queue);
     return likely(code == 0) ? 0 : got_nothing(&call, queue, code);
 }
 
@@ -372,7 +379,7 @@ int kith_queue_get_many(kith_queue *queue, void *buffer, size_t capacity, size_t
     bool more = true;
     while (more && batch.done < count && (batch.done == 0 || get_find(call.self, queue, &call.record, &call.at) == 1))
         more = call.seat == 0 ? get_run(&call, queue, &batch) : get_one(&call, queue, &batch);
-    get_leave(call.self, queue->chain.shared);
+    get_leave(call.self, queue);
     if (batch.done > 0)
         return (int)batch.done;
     return got_nothing(
@@ -419,8 +426,37 @@ int kith_queue_release(kith_queue *queue, int take)
     record_touch(call.record, 0); /* of the message we do not know what was read */
     if (take && !refused)
         get_commit(&call, queue);
-    get_leave(call.self, shared);
+    get_leave(call.self, queue);
     if (refused)
         return error_fail(-EPERM, "this thread has closed another handle of the queue since it peeked: peek again");
     return take ? 0 : got_nothing(&call, queue, 0);
+}
+
+int kith_queue_take(kith_queue *queue, const void **data, size_t *size, kith_timeout timeout)
+{
+    if (!data || !size)
+        return error_fail(-EINVAL, "%s is NULL", data ? "size" : "data");
+    deadline until;
+    struct getting call;
+    struct hold *hold;
+    int code = queue_call_at_once(queue, timeout, &until, &call.self);
+    if (code == 0 && !queue->chain.shared->redeliver)
+        code = error_fail(-EPERM, "the queue does not redeliver: make it with redeliver, or get, or peek");
+    if (code == 0)
+        code = hold_of(queue, until, &hold);
+    if (code < 0)
+        return code;
+    call.seat = (int)hold_seat(hold);
+    code = get_enter_for(&call, queue, until);
+    if (code == 0) {
+        code = hold_add(hold, call.record);
+        if (code == 0) {
+            *data = record_data(call.record);
+            *size = (size_t)record_size(call.record);
+            get_commit(&call, queue);
+        }
+        get_leave(call.self, queue);
+    }
+    call.seat = 0; /* the hold keeps it */
+    return code == 0 ? 0 : got_nothing(&call, queue, code);
 }

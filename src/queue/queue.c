@@ -129,6 +129,7 @@ int kith_queue_close(kith_queue *queue)
     if (queue->closed)
         return 0;
     ready_close(queue);
+    hold_close(queue);
     struct os_thread *self = os_thread_self();
     if (self) {
         if (monitor_has(self, &queue->chain.shared->put) && queue->reserved > 0)

@@ -18,6 +18,7 @@ struct vigil {
 };
 
 struct ready; /* ready.c */
+struct hold;  /* hold.c */
 
 struct kith_queue {
     struct chain chain;
@@ -30,6 +31,7 @@ struct kith_queue {
     kith_queue_poison *poison; /* may be NULL */
     void *poison_context;
     struct ready *_Atomic ready; /* NULL until kith_queue_fd */
+    struct hold *_Atomic hold;   /* NULL until kith_queue_take */
 };
 
 /** Why a queue can't be used. @return -EINVAL, KITH_ECLOSED with the detail */
@@ -176,12 +178,18 @@ static inline int get_lock(struct os_thread *self, struct queue_shared *shared, 
 /** Leaves, when somebody waits: wakes who can go on. */
 void get_leave_to_waiter(struct queue_shared *shared);
 
+/** Does what those left to us who found us inside, and did not wait: see redeliver.c. Outside of the getters' side. */
+void redeliver_catch_up(struct os_thread *self, struct kith_queue *queue);
+
 /** Leaves the getters' side. */
-static inline void get_leave(struct os_thread *self, struct queue_shared *shared)
+static inline void get_leave(struct os_thread *self, struct kith_queue *queue)
 {
+    struct queue_shared *shared = queue->chain.shared;
     if (unlikely(!monitor_leave(self, &shared->get)))
         get_leave_to_waiter(shared);
     robust_pending(self, NULL);
+    if (unlikely(shared->redeliver))
+        redeliver_catch_up(self, queue);
 }
 
 /* ---- finishing (done.c) ---- */
@@ -253,6 +261,10 @@ void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *re
  *  @return 0; -EPERM when it has none; -EDEADLK; -ENOMEM, all with the detail */
 int redeliver_done(struct os_thread *self, struct kith_queue *queue);
 
+/** Marks a record done that the seat has, by whatever thread of the process whose seat it is, and waits for nobody.
+ *  Outside of the getters' side, or by who has peeked. */
+void redeliver_finish(struct os_thread *self, struct kith_queue *queue, char *record, uint32_t seat);
+
 /** Sleeps until getters can go on, after monitor_retire.
  *  @param other  a word to watch, too; may be NULL. @return as word_sleep */
 int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *other, deadline until);
@@ -272,6 +284,21 @@ static inline bool getters_can_go_on(const struct queue_shared *shared)
     return has_orphans(shared) || (is_shut(shared) && atomic_load_explicit(&shared->head, memory_order_seq_cst) ==
                                                           atomic_load_explicit(&shared->tail, memory_order_seq_cst));
 }
+
+/* ---- messages that are held in place (hold.c) ---- */
+
+/** What this process holds of the queue; begins it if need be.
+ *  @param until  for that. @return 0; -EAGAIN, -EBUSY, -ENOMEM, -ENOTSUP with the detail */
+int hold_of(struct kith_queue *queue, deadline until, struct hold **hold);
+
+/** The seat that has what is held. */
+uint32_t hold_seat(const struct hold *hold);
+
+/** Adds a record. @return 0; -ENOMEM with the detail */
+int hold_add(struct hold *hold, char *record);
+
+/** Gives all up that this process holds. */
+void hold_close(struct kith_queue *queue);
 
 /* ---- readiness (ready.c) ---- */
 

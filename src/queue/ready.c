@@ -9,7 +9,6 @@
 #include "queue/queue.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -55,7 +54,7 @@ static bool watch(struct os_thread *self, struct ready *ready)
             return false;
     }
     bool found = getters_can_go_on(shared);
-    get_leave(self, shared); /* and calls the next getter: we take nothing */
+    get_leave(self, ready->queue); /* and calls the next getter: we take nothing */
     return found;
 }
 
@@ -91,16 +90,6 @@ void ready_rearm(struct kith_queue *queue)
     pthread_mutex_unlock(&ready->flagging);
 }
 
-static int start(struct ready *ready)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* the program's handlers are not for this thread */
-    int code = -pthread_create(&ready->thread, NULL, ready_main, ready);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return code;
-}
-
 /** Ends a flag and the thread behind it. */
 static void ready_free(struct ready *ready)
 {
@@ -125,7 +114,7 @@ static int ready_new(struct ready **made, struct kith_queue *queue)
         ready->pid = getpid();
         atomic_init(&ready->control, ARMED);
         pthread_mutex_init(&ready->flagging, NULL);
-        code = start(ready);
+        code = os_thread_start(&ready->thread, ready_main, ready);
         if (code == 0) {
             *made = ready;
             return 0;

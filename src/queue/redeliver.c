@@ -150,6 +150,13 @@ static size_t seats_watch(struct queue_shared *shared, struct os_futex_pair *pai
     return count;
 }
 
+/** Whether somebody who did not come in has left the head behind. Outside, after leaving, or to see whether to come in:
+ *  it is read by an exchange, for that is ordered with the one in redeliver_finish. */
+static bool is_behind(struct queue_shared *shared)
+{
+    return atomic_fetch_or_explicit(&shared->behind, 0, memory_order_seq_cst) != 0;
+}
+
 int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *other, deadline until)
 {
     position tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
@@ -161,7 +168,7 @@ int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *oth
     if (other)
         pairs[count++] = *other;
     count = seats_watch(shared, pairs, count, true);
-    return count == 0 || getters_can_go_on(shared) ? 0 : word_sleep_any(pairs, count, until);
+    return count == 0 || is_behind(shared) || getters_can_go_on(shared) ? 0 : word_sleep_any(pairs, count, until);
 }
 
 int redeliver_lock(struct os_thread *self, struct queue_shared *shared, deadline until)
@@ -185,9 +192,10 @@ int redeliver_lock(struct os_thread *self, struct queue_shared *shared, deadline
 
 /* ---- records: from inside ---- */
 
+/** acquire: pairs with record_mark by one who was not inside. */
 static uint64_t header_of(const char *record)
 {
-    return atomic_load_explicit((const _Atomic uint64_t *)(const void *)record, memory_order_relaxed);
+    return atomic_load_explicit((const _Atomic uint64_t *)(const void *)record, memory_order_acquire);
 }
 
 static uint32_t taker_of(const char *record)
@@ -296,6 +304,17 @@ static void advance(struct os_thread *self, struct kith_queue *queue)
     }
 }
 
+/** From inside: moves the head on if it is behind. */
+static void head_catch_up(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    if (likely(!atomic_load_explicit(&shared->behind, memory_order_relaxed)))
+        return;
+    /* First this: what is marked done from here on says so again. */
+    atomic_exchange_explicit(&shared->behind, 0, memory_order_seq_cst);
+    advance(self, queue);
+}
+
 /** Looks for what a dead getter had. A seat of which nothing is left becomes free. @return 1; 0; -ENOMEM */
 static int find_orphan(struct os_thread *self, struct kith_queue *queue, char **record, position *at)
 {
@@ -325,6 +344,7 @@ int redeliver_find(struct os_thread *self, struct kith_queue *queue, char **reco
 {
     struct queue_shared *shared = queue->chain.shared;
     position next = atomic_load_explicit(&shared->next, memory_order_relaxed);
+    head_catch_up(self, queue);
     for (;;) {
         /* acquire: pairs with put_commit. */
         shared->tail_seen = atomic_load_explicit(&shared->tail, memory_order_acquire);
@@ -351,9 +371,8 @@ int redeliver_find(struct os_thread *self, struct kith_queue *queue, char **reco
 /** Has the seat have a record. It lies before others of the seat, unless it is the next to be got. */
 static void seat_add(struct queue_shared *shared, char *record, uint32_t seat, unsigned deliveries, bool is_next)
 {
-    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed);
+    uint32_t taken = atomic_fetch_add_explicit(&shared->taken[seat - 1], 1, memory_order_relaxed);
     uint32_t turn = atomic_load_explicit(&shared->turns[seat - 1], memory_order_relaxed);
-    atomic_store_explicit(&shared->taken[seat - 1], taken + 1, memory_order_relaxed);
     atomic_store_explicit(&shared->turns[seat - 1], turn + 1, memory_order_relaxed);
     if (taken > 0 && !is_next)
         atomic_store_explicit(&shared->mixed[seat - 1], true, memory_order_relaxed);
@@ -411,20 +430,51 @@ static int seats_clear(struct os_thread *self, struct kith_queue *queue)
     if (!entered(code))
         return code;
     code = orphans_gather(self, queue);
-    get_leave(self, shared);
+    get_leave(self, queue);
     return code;
+}
+
+/** Marks a record done that the seat has. @return how many it has left */
+static uint32_t mark_done(struct queue_shared *shared, char *record, uint32_t seat)
+{
+    record_mark(record, RECORD_DONE, deliveries_of(record), 0);
+    return atomic_fetch_sub_explicit(&shared->taken[seat - 1], 1, memory_order_relaxed) - 1;
 }
 
 /** From inside: marks a record done that the seat has. */
 static void finish(struct os_thread *self, struct kith_queue *queue, char *record, uint32_t seat)
 {
     struct queue_shared *shared = queue->chain.shared;
-    record_mark(record, RECORD_DONE, deliveries_of(record), 0);
-    uint32_t taken = atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed) - 1;
-    atomic_store_explicit(&shared->taken[seat - 1], taken, memory_order_relaxed);
-    if (taken == 0)
+    if (mark_done(shared, record, seat) == 0)
         atomic_store_explicit(&shared->mixed[seat - 1], false, memory_order_relaxed);
     advance(self, queue);
+}
+
+/* ---- finishing from outside ---- */
+
+/* Who finishes a message without being inside marks it done, says that the head is behind, and enters if nobody else is
+ * there just now. If somebody is, that one looks when it has left: it sees what was said, or had left before it was
+ * said, and then we could enter. If it dies before it looks, the next one to be inside does. */
+
+void redeliver_catch_up(struct os_thread *self, struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    while (is_behind(shared)) {
+        if (!entered(monitor_enter(self, &shared->get, DEADLINE_AT_ONCE)))
+            return;
+        head_catch_up(self, queue);
+        if (unlikely(!monitor_leave(self, &shared->get)))
+            get_leave_to_waiter(shared);
+        robust_pending(self, NULL);
+    }
+}
+
+void redeliver_finish(struct os_thread *self, struct kith_queue *queue, char *record, uint32_t seat)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    mark_done(shared, record, seat);
+    atomic_exchange_explicit(&shared->behind, 1, memory_order_seq_cst);
+    redeliver_catch_up(self, queue);
 }
 
 /* ---- done, and poison ---- */
@@ -476,7 +526,7 @@ int redeliver_done(struct os_thread *self, struct kith_queue *queue)
         code = walk_to_longest_had(queue, &walk, (uint32_t)seat);
         if (code == 1)
             finish(self, queue, walk.record, (uint32_t)seat);
-        get_leave(self, shared);
+        get_leave(self, queue);
         if (code == 1)
             seat_leave(self, queue, (uint32_t)seat);
         code = code == 1 ? 0 : code == 0 ? -EPERM : code;
@@ -491,7 +541,7 @@ static void advance_for_the_dead(struct os_thread *self, struct kith_queue *queu
     struct queue_shared *shared = queue->chain.shared;
     if (entered(monitor_enter(self, &shared->get, DEADLINE_PASSED))) {
         advance(self, queue);
-        get_leave(self, shared);
+        get_leave(self, queue);
     }
     robust_pending(self, &shared->joiners);
 }
@@ -543,7 +593,7 @@ void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *re
     unsigned deliveries = deliveries_of(record);
     size_t size = (size_t)record_size(record);
     seat_add(shared, record, seat, deliveries, false); /* this is no delivery: the next handler is told the same */
-    get_leave(self, shared);
+    get_leave(self, queue);
     /* Nobody touches the record while the seat has it. */
     if (queue->poison)
         queue->poison(queue->poison_context, record_data(record), size, deliveries);
@@ -554,7 +604,7 @@ void redeliver_poison(struct os_thread *self, struct kith_queue *queue, char *re
         return;
     count_up(&shared->poisoned);
     finish(self, queue, record, seat);
-    get_leave(self, shared);
+    get_leave(self, queue);
 }
 
 int kith_queue_set_poison(kith_queue *queue, kith_queue_poison *function, void *context)

@@ -42,6 +42,6 @@ int kith_queue_walk(kith_queue *queue, kith_queue_visit *visit, void *context)
     monitor_stay(self, &shared->get); /* visit may use other objects */
     code = show(queue, visit, context);
     monitor_resume(self, &shared->get);
-    get_leave(self, shared);
+    get_leave(self, queue);
     return code;
 }

@@ -50,6 +50,36 @@ static int peek_and_finish(struct call *call)
     return code == 0 ? kith_queue_task_done(queue) : code;
 }
 
+static const void *held;
+
+/** Also starts the thread by which the kernel knows whether the process lives. */
+static int take_first(struct call *call)
+{
+    size_t size;
+    (void)call;
+    return kith_queue_take(queue, &held, &size, KITH_NOWAIT);
+}
+
+static int finish_first(struct call *call)
+{
+    (void)call;
+    return kith_queue_finish(queue, held);
+}
+
+static int take_and_finish(struct call *call)
+{
+    const void *data;
+    size_t size;
+    int code = kith_queue_take(queue, &data, &size, KITH_FOREVER);
+    if (code < 0)
+        return code;
+    if (size <= MESSAGE_MAX)
+        memcpy(call->message, data, size);
+    code = kith_queue_finish(queue, data);
+    call->size = code == 0 ? size : 0;
+    return code;
+}
+
 static int join(struct call *call)
 {
     (void)call;
@@ -318,6 +348,7 @@ static const struct scenario finishing[] = {
 #define REDELIVER .redeliver = 1
 
 static const struct setting two_redelivering = { .bounds = { REDELIVER }, .put = 2 };
+static const struct setting three_redelivering = { .bounds = { REDELIVER }, .put = 3 };
 static const struct setting one_redelivering = { .bounds = { REDELIVER }, .put = 1 };
 static const struct setting full_redelivering = { .bounds = { REDELIVER, .max_items = 1 }, .put = 1 };
 static const struct setting full_and_joined = { .bounds = { REDELIVER, .max_items = 1 }, .put = 1, .joined = true };
@@ -350,6 +381,18 @@ static const struct scenario redelivering[] = {
     { "get_many, redelivering", &batch_redelivering, .act = get_batch, .code = BATCH },
     { "get_many over the end of a lap, redelivering", &lap_redelivering, .act = get_batch, .code = BATCH },
     { "peek, release and task_done, redelivering", &two_redelivering, .act = peek_and_finish },
+    { "take and finish, one is held", &two_redelivering, take_first, .act = take_and_finish },
+    { "take and finish, another getter comes", &three_redelivering, take_first, .act = take_and_finish,
+      .crowd = &finishers, .arrival = true },
+    { "finish, two getters sleep", &one_redelivering, take_first, .act = finish_first, .crowd = &finishers,
+      .asleep = 2 },
+    { "finish, two join", &one_redelivering, take_first, .act = finish_first, .crowd = &joiners, .asleep = 2 },
+    { "finish, one comes to join", &one_redelivering, take_first, .act = finish_first, .crowd = &joiners,
+      .arrival = true },
+    { "finish, a putter sleeps", &full_redelivering, take_first, .act = finish_first,
+      .crowd = &putters_behind_finishers, .asleep = 1 },
+    { "finish, another getter comes", &two_redelivering, take_first, .act = finish_first, .crowd = &finishers,
+      .arrival = true },
 };
 
 static const struct setting one_is_poison = { .bounds = { REDELIVER, .max_deliveries = 1 }, .put = 1, .had = 1 };

@@ -1,5 +1,5 @@
 /* Kill torture of a queue that redelivers: putters and getters are killed by SIGKILL at random instants and replaced;
- * putters put one by one, in batches and in place, getters get in all these ways and finish each message.
+ * putters put one by one, in batches and in place, getters get in all these ways, or take, and finish each message.
  *
  * A getter marks a message handled before it says that it is done. So at the end, when the queue was shut and drained,
  *   - every message whose put returned was handled, once or more: none is lost, whoever died;
@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PUTTERS = 2, GETTERS = 3, MESSAGES = 1 << 22, BATCH = 5, SIZE_MOST = 60000, PATIENCE = 30 };
+enum { PUTTERS = 2, GETTERS = 3, MESSAGES = 1 << 22, BATCH = 5, HELD = 3, SIZE_MOST = 60000, PATIENCE = 30 };
 
 struct message {
     uint32_t putter;
@@ -184,11 +184,30 @@ static int get_in_place(void)
     return 1;
 }
 
+/** Holds what is there, up to HELD messages, and finishes them in one order or the other.
+ *  @return 0: no task_done is for them */
+static int take_in_place(void)
+{
+    static unsigned turn;
+    const void *held[HELD];
+    int code = 0, count = 0;
+    while (count < HELD && code == 0) {
+        size_t size;
+        code = kith_queue_take(queue, &held[count], &size, count > 0 ? KITH_AT_ONCE : KITH_FOREVER);
+        if (code == 0)
+            handle(held[count++], size, false);
+    }
+    bool backwards = turn++ % 2;
+    for (int i = 0; i < count; i++)
+        must(kith_queue_finish(queue, held[backwards ? count - 1 - i : i]), "finish");
+    return count > 0 ? 0 : code;
+}
+
 static int get_all(void *argument)
 {
-    static int (*const ways[])(void) = { get_one, get_batch, get_in_place };
+    static int (*const ways[])(void) = { get_one, get_batch, get_in_place, take_in_place };
     for (unsigned turn = (unsigned)(uintptr_t)argument;; turn++) {
-        int code = ways[turn % 3]();
+        int code = ways[turn % 4]();
         if (code == KITH_ECLOSED)
             return 0;
         must(code, "get");

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -50,16 +51,14 @@ int os_thread_learn(void)
     return 0;
 }
 
-uint32_t os_thread_learn_process(struct os_thread *self)
+int os_thread_start(pthread_t *thread, void *(*body)(void *), void *argument)
 {
-    uint32_t known = atomic_load_explicit(&stamp, memory_order_relaxed);
-    if (known == 0) {
-        uint32_t asked = os_process_stamp();
-        /* All threads are to have the same, also when not all of them could look. */
-        if (atomic_compare_exchange_strong_explicit(&stamp, &known, asked, memory_order_relaxed, memory_order_relaxed))
-            known = asked;
-    }
-    return self->process = known;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int code = -pthread_create(thread, NULL, body, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
 }
 
 bool os_thread_is_ours(uint32_t id)
