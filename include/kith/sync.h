@@ -45,6 +45,15 @@
 extern "C" {
 #endif
 
+/** Has a function called when a signal handler has run while this thread waits in kith_condition_wait,
+ *  kith_condition_wait_for or kith_barrier_wait. The thread keeps its place meanwhile: it is notified, and counts as
+ *  having come, as if nothing had happened. Without this, it gives its place up, and gets -EINTR. (The other calls that
+ *  wait have no place to lose: call them again.) It is for bindings of languages that run handlers of their own.
+ *  @param interrupted  returns 0 to go on; another result ends the wait with -EINTR. It may call what it likes, but not
+ *                      wait for the same object. NULL: none any more
+ *  @param context      passed to it */
+KITH_API void kith_on_interruption(int (*interrupted)(void *context), void *context);
+
 /* ---- lock ---- */
 
 /** A mutual exclusion lock, owned by one thread of one process. */
@@ -226,9 +235,12 @@ KITH_API KITH_MUST_USE int kith_condition_open(kith_condition **condition, const
 
 KITH_API int kith_condition_unlink(const char *name);
 
-/** @return -EINVAL, too, when the condition was given a lock: that would not go with it */
+/** A lock that the condition was given does not go with the descriptor: share it, too. */
 KITH_API int kith_condition_share_fd(const kith_condition *condition);
-KITH_API KITH_MUST_USE int kith_condition_from_fd(kith_condition **condition, int fd);
+
+/** @param lock  this process's handle of the lock that the condition was given when it was made, which must outlive the
+ *               condition's handle; NULL when it has one of its own */
+KITH_API KITH_MUST_USE int kith_condition_from_fd(kith_condition **condition, int fd, kith_lock *lock);
 
 /** Acquires and releases the condition's lock, as kith_lock_acquire and kith_lock_release. */
 KITH_API KITH_MUST_USE int kith_condition_acquire(kith_condition *condition, kith_timeout timeout);
@@ -269,6 +281,9 @@ KITH_API int kith_condition_notify(kith_condition *condition, unsigned count);
 
 /** Notifies all who wait. @return as kith_condition_notify */
 KITH_API int kith_condition_notify_all(kith_condition *condition);
+
+/** @return how many wait at this instant, and have not been notified */
+KITH_API int kith_condition_waiting(const kith_condition *condition);
 
 /** The calling thread releases the condition's own lock first when it owns it; no other thread of this process may own
  *  it or wait. A lock that the condition was given stays as it is. */

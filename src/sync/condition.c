@@ -85,16 +85,12 @@ static int no_condition(void)
 
 int kith_condition_share_fd(const kith_condition *condition)
 {
-    if (!condition)
-        return no_condition();
-    if (condition->lock != &condition->own)
-        return error_fail(-EINVAL, "the condition was given a lock, which does not go with it: make it without");
-    return condition->object.file;
+    return condition ? condition->object.file : no_condition();
 }
 
-int kith_condition_from_fd(kith_condition **condition, int fd)
+int kith_condition_from_fd(kith_condition **condition, int fd, kith_lock *lock)
 {
-    return get(condition, FROM_DESCRIPTOR(fd), NULL);
+    return get(condition, FROM_DESCRIPTOR(fd), lock);
 }
 
 void kith_condition_free(kith_condition *condition)
@@ -208,4 +204,9 @@ int kith_condition_notify(kith_condition *condition, unsigned count)
 int kith_condition_notify_all(kith_condition *condition)
 {
     return kith_condition_notify(condition, WAITERS_MAX);
+}
+
+int kith_condition_waiting(const kith_condition *condition)
+{
+    return condition ? (int)waiters_waiting(&condition->waiters) : no_condition();
 }

@@ -1,5 +1,7 @@
 #include "sync/waiters.h"
 
+#include <kith/sync.h>
+
 #include "os/futex.h"
 #include "os/memory.h"
 
@@ -77,6 +79,28 @@ int waiters_join(struct os_thread *self, struct waiters *waiters, uint32_t note,
     return 0;
 }
 
+static _Thread_local struct {
+    int (*call)(void *context);
+    void *context;
+} interrupted;
+
+void kith_on_interruption(int (*call)(void *context), void *context)
+{
+    interrupted.call = call;
+    interrupted.context = context;
+}
+
+/** After -EINTR. Slot: the bell, afterwards, too. @return whether to go on waiting */
+static bool goes_on(struct os_thread *self, struct waiters *waiters)
+{
+    if (!interrupted.call)
+        return false;
+    robust_pending(self, NULL); /* it may use what it likes */
+    int code = interrupted.call(interrupted.context);
+    waiters_hold_bell(self, waiters);
+    return code == 0;
+}
+
 int waiters_sleep(struct os_thread *self, struct waiters *waiters, struct waiter *me, deadline until)
 {
     enum { OWN, BELL };
@@ -89,7 +113,7 @@ int waiters_sleep(struct os_thread *self, struct waiters *waiters, struct waiter
         int woken = os_futex_wait_which(pairs, 2, soon < until ? soon : until);
         if (woken == BELL || (woken == -ETIMEDOUT && soon < until))
             return WAITERS_LOOK;
-        if (woken < 0)
+        if (woken < 0 && (woken != -EINTR || !goes_on(self, waiters)))
             return woken;
     }
     return 0;
@@ -141,6 +165,14 @@ bool waiter_call(struct waiter *waiter, uint32_t verdict)
 void waiter_call_again(struct waiter *waiter)
 {
     os_futex_wake(&waiter->word.value, 1);
+}
+
+unsigned waiters_waiting(const struct waiters *waiters)
+{
+    unsigned count = 0;
+    for (uint32_t i = 0; i < waiters_high(waiters); i++)
+        count += waiter_waits(waiter_state(&waiters->table[i]));
+    return count;
 }
 
 /** @return the one that has waited longest, or NULL */

@@ -86,7 +86,7 @@ int waiters_join(struct os_thread *self, struct waiters *waiters, uint32_t note,
 /** What waiters_sleep returns when the table is to be looked at. */
 enum { WAITERS_LOOK = 1 };
 
-/** Sleeps. Slot: the bell.
+/** Sleeps. Slot: the bell. What kith_on_interruption says decides whether a signal handler ends it.
  *  @return 0: notified. WAITERS_LOOK: somebody may have died; look at the table, and call again. -ETIMEDOUT, -EINTR */
 int waiters_sleep(struct os_thread *self, struct waiters *waiters, struct waiter *me, deadline until);
 
@@ -122,6 +122,9 @@ static inline bool waiter_waits(uint32_t state)
 {
     return state & ROBUST_OWNER && !(state & ~ROBUST_OWNER);
 }
+
+/** How many wait, and have not been notified. */
+unsigned waiters_waiting(const struct waiters *waiters);
 
 /** Notifies a waiter. Slot: the bell. @return false when it no longer waited */
 bool waiter_call(struct waiter *waiter, uint32_t verdict);

@@ -214,6 +214,52 @@ static void handlers_interrupt_a_wait(void **state)
     kith_condition_free(work.condition);
 }
 
+/** As kith_on_interruption has it: goes on three times. */
+static int give_up_at_last(void *context)
+{
+    int *times = context;
+    return ++*times > 3;
+}
+
+static int keep_the_place(void *argument)
+{
+    struct work *work = argument;
+    int times = 0;
+    kith_on_interruption(give_up_at_last, &times);
+    be_interruptible();
+    int code = wait_once(work, KITH_FOREVER);
+    kith_on_interruption(NULL, NULL);
+    return code == -EINTR && times == 4 ? 0 : 1;
+}
+
+static void a_place_is_kept_while_handlers_run(void **state)
+{
+    (void)state;
+    struct work work = { make(NULL), 0 };
+    pid_t waiter = sleeper(keep_the_place, &work);
+    assert_int_equal(kith_condition_waiting(work.condition), 1);
+    assert_int_equal(interrupt(waiter), 0);
+    assert_int_equal(kith_condition_waiting(work.condition), 0);
+    kith_condition_free(work.condition);
+}
+
+static void a_condition_goes_by_descriptor_and_its_lock_beside_it(void **state)
+{
+    (void)state;
+    kith_lock *lock, *same;
+    assert_code(kith_lock_new(&lock, NULL), 0);
+    assert_code(kith_lock_from_fd(&same, kith_lock_share_fd(lock)), 0);
+    struct work made = { make(lock), 1 }, found = { NULL, 2 };
+    assert_code(kith_condition_from_fd(&found.condition, kith_condition_share_fd(made.condition), same), 0);
+    pid_t waiter = sleeper(wait_to_be_notified, &found);
+    notify(made.condition, 1, 1);
+    assert_int_equal(status_of(waiter), 0);
+    kith_condition_free(found.condition);
+    kith_condition_free(made.condition);
+    kith_lock_free(same);
+    kith_lock_free(lock);
+}
+
 static void conditions_share_a_lock(void **state)
 {
     (void)state;
@@ -222,7 +268,6 @@ static void conditions_share_a_lock(void **state)
     struct work one = { make(lock), 1 }, other = { make(lock), 2 };
     pid_t first = sleeper(wait_to_be_notified, &one);
     pid_t second = sleeper(wait_to_be_notified, &other);
-    assert_explained(kith_condition_share_fd(one.condition), -EINVAL);
     assert_code(kith_lock_acquire(lock, KITH_FOREVER), 0);
     assert_explained(kith_condition_acquire(one.condition, KITH_FOREVER), -EDEADLK);
     assert_int_equal(kith_condition_notify_all(other.condition), 1);
@@ -382,6 +427,7 @@ static void condition_refuses_bad_input(void **state)
     assert_explained(kith_condition_new(NULL, NULL), -EINVAL);
     assert_explained(kith_condition_acquire(NULL, KITH_FOREVER), -EINVAL);
     assert_explained(kith_condition_release(NULL), -EINVAL);
+    assert_explained(kith_condition_waiting(NULL), -EINVAL);
     assert_explained(kith_condition_wait(NULL, KITH_FOREVER), -EINVAL);
     assert_explained(kith_condition_wait_for(NULL, count_is_even, NULL, KITH_FOREVER), -EINVAL);
     assert_explained(kith_condition_notify(NULL, 1), -EINVAL);
@@ -406,6 +452,8 @@ int main(void)
         with_board(a_waiter_that_dies_taking_the_lock_back_passes_it_on),
         with_board(a_dead_owner_is_told),
         with_board(handlers_interrupt_a_wait),
+        with_board(a_place_is_kept_while_handlers_run),
+        with_board(a_condition_goes_by_descriptor_and_its_lock_beside_it),
         with_board(conditions_share_a_lock),
         with_board(wait_for_looks_before_and_after),
         with_board(many_wait),
