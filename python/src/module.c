@@ -2,8 +2,13 @@
 #include "module.h"
 
 static int (*const parts[])(PyObject *module, struct state *state) = {
+    arena_add,
+    barrier_add,
+    condition_add,
     event_add,
-    message_add,
+    guarded_add,
+    lock_add,
+    semaphore_add,
 };
 
 /* What others define: where it is kept in the state, and where it comes from. */
@@ -28,10 +33,18 @@ enum { IMPORTS = sizeof imports / sizeof *imports };
 /* The state's object of this number: what is imported, and then the keys; NULL behind the last. */
 static PyObject **state_object(struct state *state, size_t number)
 {
-    if (number < IMPORTS) {
-        return (PyObject **)((char *)state + imports[number].offset);
-    }
-    return number < IMPORTS + KEYS_KEPT ? &state->keys[number - IMPORTS] : NULL;
+    PyObject **const objects[] = {
+        &state->empty,
+        &state->full,
+        &state->authentication_error,
+        &state->broken_barrier_error,
+        &state->unpickling_error,
+        (PyObject **)&state->segment_type,
+        &state->segment,
+        (PyObject **)&state->lock_type,
+        (PyObject **)&state->rlock_type,
+    };
+    return number < sizeof objects / sizeof *objects ? objects[number] : NULL;
 }
 
 PyObject *module_import(const char *module, const char *name)

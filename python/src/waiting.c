@@ -50,3 +50,31 @@ int wait_for(waiting_call *call, void *context, kith_timeout timeout)
         }
     }
 }
+
+static int run_handlers(void *context)
+{
+    waiting_resume(context);
+    int code = PyErr_CheckSignals();
+    waiting_pause(context);
+    return code;
+}
+
+void waiting_resume(struct waiting *waiting)
+{
+    PyEval_RestoreThread(waiting->thread);
+}
+
+void waiting_pause(struct waiting *waiting)
+{
+    kith_on_interruption(run_handlers, waiting); /* once more: what ran meanwhile may have waited, too */
+    waiting->thread = PyEval_SaveThread();
+}
+
+int wait_in_place(waiting_call *call, void *context, kith_timeout timeout, struct waiting *waiting)
+{
+    waiting_pause(waiting);
+    int code = call(context, timeout);
+    waiting_resume(waiting);
+    kith_on_interruption(NULL, NULL);
+    return code;
+}

@@ -16,4 +16,16 @@ typedef int waiting_call(void *context, kith_timeout timeout);
  * of the time. Returns what the call returned; or -EINTR, with an exception, when a handler raised one. */
 int wait_for(waiting_call *call, void *context, kith_timeout timeout);
 
+/* A wait that keeps its place while Python's handlers run (kith_on_interruption): of a condition or a barrier. */
+struct waiting {
+    PyThreadState *thread; /* while it is without the GIL */
+};
+
+/* Does such a call. Returns what it returned: -EINTR, with an exception, when a handler raised one. */
+int wait_in_place(waiting_call *call, void *context, kith_timeout timeout, struct waiting *waiting);
+
+/* In the middle of such a call, for what the library calls: takes the GIL, and releases it again. */
+void waiting_resume(struct waiting *waiting);
+void waiting_pause(struct waiting *waiting);
+
 #endif

@@ -1,0 +1,95 @@
+"""Shared memory that has a name, and lists in it: as multiprocessing.shared_memory, without its surprises.
+
+- Who attaches to shared memory that another made does not destroy it by ending: only what a program made is registered
+  with its resource tracker, which removes it when the program is killed.
+- Shared memory appears under its name as a whole, and has real memory from the beginning: when there is not enough,
+  that is an OSError (ENOSPC, ENOMEM) then, and no SIGBUS later.
+
+Names, modes and contents are stock's: programs of both kinds attach to what the other made.
+"""
+
+import mmap
+import multiprocessing.shared_memory as _stock
+import os
+import types
+
+from multiprocessing import resource_tracker
+from multiprocessing.shared_memory import (  # noqa: F401
+    _make_filename, _O_CREX, _posixshmem, _SHM_NAME_PREFIX, _SHM_SAFE_NAME_LENGTH, _USE_POSIX)
+
+from kith import _kith
+from kith.heap import _rebound
+
+__all__ = ['SharedMemory', 'ShareableList']
+
+
+class SharedMemory(_stock.SharedMemory):
+    """So many bytes of shared memory, under a name.
+
+    name    a new or existing one; None with create: one is made up
+    create  makes it, all zero: FileExistsError when the name is taken. Otherwise it must be there (FileNotFoundError)
+    size    in bytes, of a new one. What exists is as long as it is
+    track   a new one is removed when this process, and all children that it started, have ended without unlink
+
+    It stays until unlink, whoever dies. Processes attach by name, or by being sent the object.
+    """
+
+    _track = True
+
+    def __init__(self, name=None, create=False, size=0, *, track=True):
+        if not size >= 0:
+            raise ValueError("'size' must be a positive integer")
+        if create:
+            self._flags = _O_CREX | os.O_RDWR
+            if size == 0:
+                raise ValueError("'size' must be a positive number different from zero")
+        if name is None and not self._flags & os.O_EXCL:
+            raise ValueError("'name' can only be None if create=True")
+        self._track = track and create
+        if create:
+            self._name, self._fd = self._make(name, size)
+        else:
+            self._name = self._full_name(name)
+            self._fd = _posixshmem.shm_open(self._name, self._flags, mode=self._mode)
+        self._size = os.fstat(self._fd).st_size
+        try:
+            self._mmap = mmap.mmap(self._fd, self._size)
+        except (OSError, ValueError):
+            if create:
+                self.unlink()
+            self.close()
+            raise
+        self._buf = memoryview(self._mmap)
+
+    def _full_name(self, name):
+        return '/' + name if self._prepend_leading_slash else name
+
+    def _make(self, name, size):
+        """Makes it. Returns its name and a descriptor, which is registered with the tracker if it is to be."""
+        made_up = name is None
+        while True:
+            name = _make_filename() if made_up else self._full_name(name)
+            try:
+                segment = _kith.create_shared_memory(name, size)
+                break
+            except FileExistsError:
+                if not made_up:
+                    raise
+        if self._track:
+            resource_tracker.register(name, 'shared_memory')
+        return name, os.dup(segment.fd)
+
+    def unlink(self):
+        """Takes the name away, once for all: who has the memory keeps it, nobody finds it any more."""
+        if self._name:
+            _posixshmem.shm_unlink(self._name)
+            if self._track:
+                resource_tracker.unregister(self._name, 'shared_memory')
+
+
+class ShareableList(_stock.ShareableList):
+    """A list of None, bool, int, float, str and bytes in shared memory: its items change, its length does not."""
+
+    __init__ = _rebound(_stock.ShareableList.__init__, globals())
+
+    __class_getitem__ = classmethod(types.GenericAlias)

@@ -1,0 +1,63 @@
+"""ctypes objects in shared memory, with or without a lock: as multiprocessing.sharedctypes.
+
+They lie in kith.heap, and their locks are kith's: when a process dies with the lock of a Value, the next one gets it.
+"""
+
+import ctypes  # noqa: F401  (and others that only stock's functions use, which run here)
+import multiprocessing.sharedctypes as _stock
+import weakref
+
+from multiprocessing.context import assert_spawning
+from multiprocessing.sharedctypes import prop_cache, rebuild_ctype, reduce_ctype, typecode_to_type  # noqa: F401
+
+from kith import _kith, heap  # noqa: F401
+
+__all__ = ['RawValue', 'RawArray', 'Value', 'Array', 'copy', 'synchronized']
+
+
+def get_context(*args, **keywords):
+    import kith
+    return kith.get_context(*args, **keywords)
+
+
+_new_value = heap._rebound(_stock._new_value, globals())
+RawValue = heap._rebound(_stock.RawValue, globals())
+RawArray = heap._rebound(_stock.RawArray, globals())
+Value = heap._rebound(_stock.Value, globals())
+Array = heap._rebound(_stock.Array, globals())
+copy = heap._rebound(_stock.copy, globals())
+synchronized = heap._rebound(_stock.synchronized, globals())
+
+class_cache = weakref.WeakKeyDictionary()
+
+
+def make_property(name):
+    """An attribute of the object inside, that is read and written with the lock acquired."""
+    return _kith.Guarded(name)
+
+
+class SynchronizedBase(_stock.SynchronizedBase):
+    """A shared object and its lock; a context manager that acquires it."""
+
+    __init__ = heap._rebound(_stock.SynchronizedBase.__init__, globals())
+
+    def __reduce__(self):
+        assert_spawning(self)
+        return synchronized, (self._obj, self._lock)
+
+
+class Synchronized(SynchronizedBase, _stock.Synchronized):
+    """A shared number: read and written by its attribute value, with the lock acquired."""
+
+    value = make_property('value')
+
+
+class SynchronizedArray(SynchronizedBase, _stock.SynchronizedArray):
+    """A shared array: its items and slices are read and written with the lock acquired."""
+
+
+class SynchronizedString(SynchronizedArray, _stock.SynchronizedString):
+    """A shared array of characters: its attributes value and raw are read and written with the lock acquired."""
+
+    value = make_property('value')
+    raw = make_property('raw')
