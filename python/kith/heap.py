@@ -6,15 +6,12 @@ no fork, and no process that was sent the segment. A segment goes with the last 
 """
 
 import mmap  # noqa: F401  (and others that only stock's functions use, which run here)
-import multiprocessing.heap as _stock
 import os
 import sys  # noqa: F401
 import types
 
-from multiprocessing import util  # noqa: F401
-from multiprocessing.context import reduction as _reduction
-
 from kith import _kith
+from kith._stock import heap as _stock, reduction as _reduction, util  # noqa: F401
 
 __all__ = ['BufferWrapper']
 

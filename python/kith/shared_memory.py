@@ -9,15 +9,13 @@ Names, modes and contents are stock's: programs of both kinds attach to what the
 """
 
 import mmap
-import multiprocessing.shared_memory as _stock
 import os
 import types
 
-from multiprocessing import resource_tracker
-from multiprocessing.shared_memory import (  # noqa: F401
-    _make_filename, _O_CREX, _posixshmem, _SHM_NAME_PREFIX, _SHM_SAFE_NAME_LENGTH, _USE_POSIX)
-
 from kith import _kith
+from kith._stock import resource_tracker, shared_memory as _stock
+from kith._stock.shared_memory import (  # noqa: F401
+    _make_filename, _O_CREX, _posixshmem, _SHM_NAME_PREFIX, _SHM_SAFE_NAME_LENGTH, _USE_POSIX)
 from kith.heap import _rebound
 
 __all__ = ['SharedMemory', 'ShareableList']

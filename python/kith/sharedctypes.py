@@ -4,13 +4,12 @@ They lie in kith.heap, and their locks are kith's: when a process dies with the 
 """
 
 import ctypes  # noqa: F401  (and others that only stock's functions use, which run here)
-import multiprocessing.sharedctypes as _stock
 import weakref
 
-from multiprocessing.context import assert_spawning
-from multiprocessing.sharedctypes import prop_cache, rebuild_ctype, reduce_ctype, typecode_to_type  # noqa: F401
-
-from kith import _kith, heap  # noqa: F401
+from kith import _kith, heap
+from kith._stock import sharedctypes as _stock
+from kith._stock.context import assert_spawning
+from kith._stock.sharedctypes import prop_cache, rebuild_ctype, reduce_ctype, typecode_to_type  # noqa: F401
 
 __all__ = ['RawValue', 'RawArray', 'Value', 'Array', 'copy', 'synchronized']
 

@@ -9,14 +9,11 @@ whatever context they were made by. A condition and a barrier have a file descri
 memory of the process's, hundreds to a descriptor.
 """
 
-import multiprocessing.synchronize as _stock
 import os
 
-from multiprocessing import context, process, util  # noqa: F401  (stock's module has them)
-from multiprocessing.context import reduction as _reduction
-from multiprocessing.synchronize import RECURSIVE_MUTEX, SEM_VALUE_MAX, SEMAPHORE
-
 from kith import _kith
+from kith._stock import context, reduction as _reduction, synchronize as _stock
+from kith._stock.synchronize import RECURSIVE_MUTEX, SEM_VALUE_MAX, SEMAPHORE  # noqa: F401
 
 __all__ = ['Lock', 'RLock', 'Semaphore', 'BoundedSemaphore', 'Condition', 'Event']
 
