@@ -94,3 +94,10 @@ def _find_stock(name, rest):
 
 
 sys.meta_path.insert(0, _Finder)
+
+
+def __getattr__(name):
+    # What the standard library's modules take from their package, as AuthenticationError.
+    if name.startswith("_") or find(name):
+        raise AttributeError("module 'kith._stock' has no attribute %r" % name)
+    return getattr(package, name)
