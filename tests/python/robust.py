@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""What becomes of programs when something goes wrong around them; TAP.
+
+    python3 tests/python/robust.py [CASE...]          on kith: fails where something else comes out than is promised
+    python3 tests/python/robust.py --table [CASE...]  on the standard library, too, and writes docs/python-robust.md
+
+The cases are the programs in robust/, which robust/case.py tells of. Each runs in a session of its own, and a few side by
+side: where things go wrong they wait.
+"""
+
+import ast
+import concurrent.futures
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.join(HERE, os.pardir, os.pardir)
+TABLE = os.path.join(ROOT, "docs", "python-robust.md")
+LIMIT = 60  # seconds
+SIDE_BY_SIDE = 3
+
+HEAD = """\
+# When something goes wrong
+
+What comes out with `multiprocessing`, and with kith: by CPython %s, and the start method fork. Each line is a program in
+`tests/python/robust`; `make python-robust` runs them all and writes this table. `make check` runs them with kith, and
+fails where something else comes out than is promised.
+
+| what happens | what is promised | multiprocessing | kith | CPython |
+| --- | --- | --- | --- | --- |
+"""
+
+
+class Case:
+    def __init__(self, name):
+        self.name = name
+        self.path = os.path.join(HERE, "robust", name + ".py")
+        with open(self.path, encoding="utf-8") as file:
+            parts = ast.get_docstring(ast.parse(file.read())).split("\n\n")
+        self.what, self.promise = parts[0], parts[1]
+        self.reports = parts[2] if len(parts) > 2 else ""
+
+    def run(self, module):
+        """Returns whether the outcome is good, and what it is."""
+        environment = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "python"))
+        process = subprocess.Popen([sys.executable, self.path, module], env=environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                                   start_new_session=True)
+        try:
+            output, errors = process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            output, errors = "bad: it hangs", ""
+        finally:
+            end(process)
+        told = re.fullmatch("(good|bad): (.*)", output.strip())
+        if not told:
+            return False, "it ended with status %d: %s" % (process.returncode, errors.strip().rpartition("\n")[2])
+        return told.group(1) == "good", told.group(2)
+
+
+def end(process):
+    """Ends what is left of a case."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+    process.stdout.close()
+    process.stderr.close()
+
+
+def cases(names):
+    all_names = sorted(name[:-3] for name in os.listdir(os.path.join(HERE, "robust")) if name.endswith(".py"))
+    return [Case(name) for name in names or all_names if name != "case"]
+
+
+def link(reports):
+    """gh-1 and PR 1, as links."""
+    reports = re.sub(r"gh-(\d+)", r"[gh-\1](https://github.com/python/cpython/issues/\1)", reports)
+    return re.sub(r"PR (\d+)", r"[PR \1](https://github.com/python/cpython/pull/\1)", reports)
+
+
+def line(case, stock, kith):
+    return "| %s |\n" % " | ".join(text.replace("\n", " ") for text in (
+        case.what, case.promise, mark(stock), mark(kith), link(case.reports)))
+
+
+def mark(outcome):
+    good, text = outcome
+    return text if good else "**%s**" % text
+
+
+def main():
+    names = [name for name in sys.argv[1:] if name != "--table"]
+    with_table = "--table" in sys.argv[1:]
+    chosen = cases(names)
+    with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
+        kith = [threads.submit(case.run, "kith") for case in chosen]
+        stock = [threads.submit(case.run, "multiprocessing") for case in chosen if with_table]
+        print("1..%d" % len(chosen))
+        for number, (case, running) in enumerate(zip(chosen, kith), 1):
+            good, outcome = running.result()
+            print("%s %d - %s: %s" % ("ok" if good else "not ok", number, case.name, outcome), flush=True)
+    lines = [line(case, was.result(), now.result()) for case, was, now in zip(chosen, stock, kith)]
+    if with_table and not names:
+        with open(TABLE, "w", encoding="utf-8") as file:
+            file.write(HEAD % platform.python_version() + "".join(lines))
+    elif with_table:
+        print("".join("# " + text for text in lines), end="")
+    return int(not all(running.result()[0] for running in kith))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
