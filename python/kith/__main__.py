@@ -19,6 +19,8 @@ import types
 import kith
 from kith import context
 
+__all__ = []
+
 
 def fail(text):
     print("%s: %s" % (sys.executable, text), file=sys.stderr)
@@ -52,6 +54,9 @@ def run_command(command):
     put_first_in_path("")
     main = new_main()
     main.__loader__ = importlib.machinery.BuiltinImporter
+    if sys.version_info >= (3, 13):  # from then on, tracebacks show the lines of a command
+        import linecache
+        linecache.cache["<string>"] = len(command), None, command.splitlines(keepends=True), "<string>"
     exec(compile(command, "<string>", "exec"), main.__dict__)
 
 
@@ -64,7 +69,7 @@ def run_module(name):
 def run_path(name):
     sys.argv[0] = name
     if holds_modules(name):
-        sys.path.insert(0, name)
+        sys.path.insert(0, os.path.join(os.getcwd(), name))
         new_main()
         runpy._run_module_as_main("__main__", alter_argv=False)  # what python calls for a folder or a zip file
         return
@@ -155,4 +160,5 @@ def main():
     return 0 if words else 2
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,8 @@ import kith
 from kith import _stock
 from multiprocessing import spawn
 
+__all__ = ["install"]
+
 _FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 

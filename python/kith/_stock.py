@@ -1,10 +1,10 @@
 """The standard library's multiprocessing, of which kith is made: `from kith._stock import queues`.
 
-A submodule of multiprocessing for which kith has no file is one module under all its names: kith.util, kith._stock.util
-and multiprocessing.util. One for which kith has a file is here as the standard library has it. Before kith.install(),
-that is multiprocessing.queues itself. After, that name means kith.queues; so what was not loaded until then is loaded
-from the standard library's file under the name kith._stock.queues, and finds its neighbours here, too. What it defines
-says that it is of multiprocessing.queues all the same: so its pickles are what every Python reads.
+A submodule that kith leaves as it is is one module under all its names: multiprocessing.util, kith.util, and here. One
+that kith betters is here as the standard library has it. Before kith.install(), that is multiprocessing.queues itself.
+After, that name means kith.queues; so what was not loaded until then is loaded from the standard library's file under
+the name kith._stock.queues, and finds its neighbours here, too. What it defines says that it is of
+multiprocessing.queues all the same: so its pickles are what every Python reads.
 
 The finder below sees to all this. It stands first in sys.meta_path, and turns away other names at once.
 """
@@ -16,10 +16,15 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import spec_from_file_location
 
+__all__ = ["find", "is_bettered"]
+
 installed = False  # kith stands in the place of multiprocessing: _install.py sets it
 
 __path__ = []  # this module has submodules
 _OURS = [os.path.dirname(os.path.abspath(__file__))]
+_AS_IT_IS = frozenset((
+    "dummy", "forkserver", "popen_fork", "popen_forkserver", "popen_spawn_posix", "popen_spawn_win32", "process",
+    "reduction", "resource_sharer", "resource_tracker", "spawn", "util"))
 
 
 def find(name):
@@ -28,8 +33,9 @@ def find(name):
 
 
 def is_bettered(name):
-    """Whether kith has a file of its own for a submodule: True of "queues", False of "util" and "dummy.connection"."""
-    return PathFinder.find_spec("kith." + name.partition(".")[0], _OURS) is not None
+    """Whether a submodule is kith's own: True of "queues", False of "util" and "dummy.connection"."""
+    name = name.partition(".")[0]
+    return name not in _AS_IT_IS and PathFinder.find_spec("kith." + name, _OURS) is not None
 
 
 class _Alias:
@@ -69,13 +75,11 @@ class _Finder:
         package_name, _, rest = name.partition(".")
         if package_name == "multiprocessing":
             return _find_installed(name, rest) if installed else None
-        if package_name != "kith":
-            return None
-        if rest.startswith("_stock."):
+        if name.startswith("kith._stock."):
             return _find_stock(name, rest.partition(".")[2])
-        if is_bettered(rest) or find(rest.partition(".")[0]) is None:
-            return None
-        return ModuleSpec(name, _Alias("multiprocessing." + rest))
+        if package_name == "kith" and "." not in rest and find(rest) and not PathFinder.find_spec(name, _OURS):
+            return ModuleSpec(name, _Alias("multiprocessing." + rest))  # one that only later versions have
+        return None
 
 
 def _find_installed(name, rest):
