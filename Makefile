@@ -1,5 +1,5 @@
 # Doors onto tools/ and Meson: each target does its own set-up first. `make help` lists them.
-.PHONY: help build python python-robust demo check torture bench install format clean
+.PHONY: help build python python-seeds python-suite demo check torture bench install format clean
 .NOTPARALLEL:
 
 help:
@@ -9,7 +9,9 @@ help:
 	@echo 'make bench     the same workloads on kith and on its peers; BENCH=--quick, or other options of bench/run.py'
 	@echo 'make build     the library and the examples, into build/'
 	@echo 'make python    the Python package, in place: PYTHONPATH=python; PYTHON=python3.12 for another interpreter'
-	@echo 'make python-robust  what kith and multiprocessing do when something goes wrong; writes docs/python-robust.md'
+	@echo 'make python-seeds, python-suite'
+	@echo '               programs written for multiprocessing, and CPython'"'"'s own tests of it, on the package; the latter'
+	@echo '               with each Python and each start method, or with PYTHON= and METHOD=fork'
 	@echo 'make install   the library, its headers and kith.pc; into /usr/local, or as PREFIX= says'
 	@echo '               (DESTDIR is heeded)'
 	@echo 'make format    clang-format over all C and C++ files'
@@ -23,8 +25,12 @@ build:
 python:
 	@tools/python $(PYTHON)
 
-python-robust: python
-	@$(or $(PYTHON),python3) tests/python/robust.py --table
+python-seeds: python
+	@$(or $(PYTHON),python3) tests/python/seeds.py
+
+python-suite:
+	@tools/setup suite
+	@tests/python/suite.py --build $(addprefix --python=,$(PYTHON)) $(addprefix --method=,$(METHOD))
 
 demo: build
 	@tools/demo build

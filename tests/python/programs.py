@@ -6,7 +6,9 @@ import sys
 import tempfile
 import textwrap
 
-PACKAGE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, "python"))
+import kith
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(kith.__file__)))  # the folder to find kith in
 LIMIT = 60  # seconds
 
 

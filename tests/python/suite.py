@@ -243,6 +243,7 @@ def main():
     parser.add_argument("--python", action="append")
     parser.add_argument("--method", action="append", choices=METHODS)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--build", action="store_true", help="build the extension for each interpreter before")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
     parser.add_argument("--part", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--parts", type=int, default=1, help=argparse.SUPPRESS)
@@ -253,6 +254,8 @@ def main():
     pythons = interpreters(options.python)
     if not pythons:
         sys.exit("suite.py: no interpreter here has test._test_multiprocessing (Debian: libpython3-testsuite)")
+    for python in pythons if options.build else []:
+        subprocess.run([os.path.join(ROOT, "tools", "python"), python], check=True, stdout=subprocess.DEVNULL)
     good = [compare(python, method, options.words, options.quick)
             for python in pythons for method in options.method or METHODS]
     return int(not all(good))
