@@ -10,15 +10,23 @@ Names, modes and contents are stock's: programs of both kinds attach to what the
 
 import mmap
 import os
+import struct  # noqa: F401  (stock's functions use it, which run here)
 import types
 
 from kith import _kith
 from kith._stock import resource_tracker, shared_memory as _stock
 from kith._stock.shared_memory import (  # noqa: F401
-    _make_filename, _O_CREX, _posixshmem, _SHM_NAME_PREFIX, _SHM_SAFE_NAME_LENGTH, _USE_POSIX)
+    _encoding, _make_filename, _O_CREX, _posixshmem, _SHM_NAME_PREFIX, _SHM_SAFE_NAME_LENGTH, _USE_POSIX)
 from kith.heap import _rebound
 
 __all__ = ['SharedMemory', 'ShareableList']
+
+
+def _forget(name):
+    """Has this process's tracker, if there is one, forget a name, which it may know from this process or a relative."""
+    if resource_tracker._resource_tracker._fd is not None:
+        resource_tracker.register(name, 'shared_memory')  # or it would complain that it does not know it
+        resource_tracker.unregister(name, 'shared_memory')
 
 
 class SharedMemory(_stock.SharedMemory):
@@ -81,8 +89,7 @@ class SharedMemory(_stock.SharedMemory):
         """Takes the name away, once for all: who has the memory keeps it, nobody finds it any more."""
         if self._name:
             _posixshmem.shm_unlink(self._name)
-            if self._track:
-                resource_tracker.unregister(self._name, 'shared_memory')
+            _forget(self._name)
 
 
 class ShareableList(_stock.ShareableList):

@@ -90,15 +90,15 @@ void kith_on_interruption(int (*call)(void *context), void *context)
     interrupted.context = context;
 }
 
-/** After -EINTR. Slot: the bell, afterwards, too. @return whether to go on waiting */
-static bool goes_on(struct os_thread *self, struct waiters *waiters)
+/** After a sleep. Slot: the bell, afterwards, too. @return 0: go on waiting; -EINTR */
+static int ask(struct os_thread *self, struct waiters *waiters, int woken)
 {
     if (!interrupted.call)
-        return false;
+        return woken == -EINTR ? woken : 0;
     robust_pending(self, NULL); /* it may use what it likes */
     int code = interrupted.call(interrupted.context);
     waiters_hold_bell(self, waiters);
-    return code == 0;
+    return code == 0 ? 0 : -EINTR;
 }
 
 int waiters_sleep(struct os_thread *self, struct waiters *waiters, struct waiter *me, deadline until)
@@ -111,9 +111,13 @@ int waiters_sleep(struct os_thread *self, struct waiters *waiters, struct waiter
     while (!(waiter_state(me) & WAITER_NOTIFIED)) {
         int64_t soon = os_clock_now() + longest;
         int woken = os_futex_wait_which(pairs, 2, soon < until ? soon : until);
-        if (woken == BELL || (woken == -ETIMEDOUT && soon < until))
+        bool looks = woken == BELL || (woken == -ETIMEDOUT && soon < until);
+        /* A handler that ran just before the sleep did not interrupt it. */
+        if ((looks || woken == -EINTR) && ask(self, waiters, woken) < 0)
+            return -EINTR;
+        if (looks)
             return WAITERS_LOOK;
-        if (woken < 0 && (woken != -EINTR || !goes_on(self, waiters)))
+        if (woken < 0 && woken != -EINTR)
             return woken;
     }
     return 0;
