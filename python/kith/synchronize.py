@@ -61,6 +61,7 @@ class _InArena:
         """Nothing to do: what the parent acquired is known not to be this process's."""
 
 
+@_kith.own_methods
 class Lock(_InArena, _kith.Lock, _stock.Lock):
     """A lock that is not recursive, and that any thread of any process may release.
 
@@ -72,6 +73,7 @@ class Lock(_InArena, _kith.Lock, _stock.Lock):
         self._create()
 
 
+@_kith.own_methods
 class RLock(_InArena, _kith.RLock, _stock.RLock):
     """A lock that the thread which owns it may acquire again, and must release as often.
 
@@ -82,6 +84,7 @@ class RLock(_InArena, _kith.RLock, _stock.RLock):
         self._create()
 
 
+@_kith.own_methods
 class Semaphore(_InArena, _kith.Semaphore, _stock.Semaphore):
     """A number of units, which any thread of any process takes and gives back. Units have no owners: what a process
     had taken when it died is gone."""
@@ -90,6 +93,7 @@ class Semaphore(_InArena, _kith.Semaphore, _stock.Semaphore):
         self._create(value, SEM_VALUE_MAX)
 
 
+@_kith.own_methods
 class BoundedSemaphore(Semaphore, _stock.BoundedSemaphore):
     """A semaphore that never has more units than at the start: to release it then is a ValueError."""
 
@@ -110,6 +114,7 @@ class _Count:
         return self
 
 
+@_kith.own_methods
 class Condition(_kith.Condition, _stock.Condition):
     """A condition with a Lock or an RLock of kith's; without one given, with an RLock of its own.
 
@@ -140,6 +145,7 @@ class Condition(_kith.Condition, _stock.Condition):
     _wait_semaphore = _woken_count
 
 
+@_kith.own_methods
 class Event(_InArena, _kith.Event, _stock.Event):
     """An event: it is set or it is not, and threads of all processes wait until it is. Who waits when it is set goes
     on, also when it is cleared the next moment."""
@@ -148,6 +154,7 @@ class Event(_InArena, _kith.Event, _stock.Event):
         self._create()
 
 
+@_kith.own_methods
 class Barrier(_kith.Barrier, _stock.Barrier):
     """A barrier: so many threads, of all processes, wait for each other; then it starts over.
 

@@ -2,6 +2,7 @@
 #include "module.h"
 
 static int (*const parts[])(PyObject *module, struct state *state) = {
+    acquire_add,
     arena_add,
     barrier_add,
     condition_add,

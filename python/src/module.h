@@ -80,6 +80,7 @@ PyTypeObject *module_add_type(PyObject *module, PyType_Spec *spec);
 PyObject *module_import(const char *module, const char *name);
 
 /* The files of types, each one function. Returns 0, or -1 with an exception. */
+int acquire_add(PyObject *module, struct state *state);
 int arena_add(PyObject *module, struct state *state);
 int barrier_add(PyObject *module, struct state *state);
 int condition_add(PyObject *module, struct state *state);
