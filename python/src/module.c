@@ -7,9 +7,9 @@ static int (*const parts[])(PyObject *module, struct state *state) = {
     barrier_add,
     condition_add,
     event_add,
-    guarded_add,
-    lock_add,
-    semaphore_add,
+    lease_add,
+    message_add,
+    queue_add,
 };
 
 /* What others define: where it is kept in the state, and where it comes from. */
@@ -31,21 +31,18 @@ static const struct import {
 
 enum { IMPORTS = sizeof imports / sizeof *imports };
 
-/* The state's object of this number: what is imported, and then the keys; NULL behind the last. */
+/* The state's object of this number: what is imported, the keys, what is its own; NULL behind the last. */
 static PyObject **state_object(struct state *state, size_t number)
 {
-    PyObject **const objects[] = {
-        &state->empty,
-        &state->full,
-        &state->authentication_error,
-        &state->broken_barrier_error,
-        &state->unpickling_error,
-        (PyObject **)&state->segment_type,
-        &state->segment,
-        (PyObject **)&state->lock_type,
-        (PyObject **)&state->rlock_type,
-    };
-    return number < sizeof objects / sizeof *objects ? objects[number] : NULL;
+    if (number < IMPORTS) {
+        return (PyObject **)((char *)state + imports[number].offset);
+    }
+    if (number < IMPORTS + KEYS_KEPT) {
+        return &state->keys[number - IMPORTS];
+    }
+    PyObject **const own[] = { &state->lease_type, &state->shut_down };
+    number -= IMPORTS + KEYS_KEPT;
+    return number < sizeof own / sizeof *own ? own[number] : NULL;
 }
 
 PyObject *module_import(const char *module, const char *name)

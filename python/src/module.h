@@ -15,6 +15,16 @@
 #include <kith/kith.h>
 
 #if PY_VERSION_HEX < 0x030A0000 /* what 3.10 brought */
+static inline int PyModule_AddObjectRef(PyObject *module, const char *name, PyObject *value)
+{
+    Py_INCREF(value);
+    int code = PyModule_AddObject(module, name, value);
+    if (code < 0) {
+        Py_DECREF(value);
+    }
+    return code;
+}
+
 static inline PyObject *Py_NewRef(PyObject *object)
 {
     Py_INCREF(object);
@@ -59,13 +69,16 @@ struct state {
     PyObject *authentication_error; /* multiprocessing.AuthenticationError */
     PyObject *broken_barrier_error; /* threading.BrokenBarrierError */
     PyObject *unpickling_error;     /* pickle.UnpicklingError */
-    /* Shared memory for locks and the like; see arena.c. */
-    PyTypeObject *segment_type;
-    PyObject *segment;                  /* the one that pieces are handed out of; or NULL */
-    struct segment *segments_with_room; /* those of this process that have a free piece; not owned */
-    size_t next_segment;                /* how long the next one will be; 0: the first */
-    PyTypeObject *lock_type;
-    PyTypeObject *rlock_type;
+    /* For write.c. */
+    PyObject *pickler;         /* pickle.Pickler */
+    PyObject *forking_pickler; /* multiprocessing.reduction.ForkingPickler, for its table */
+    PyObject *copyreg_table;   /* copyreg.dispatch_table */
+    PyObject *namespace_type;  /* types.SimpleNamespace */
+    PyObject *lease_type;      /* of lease.c */
+    PyObject *shut_down;       /* queue.ShutDown, or one like it */
+    /* For read.c. */
+    PyObject *loads;           /* pickle.loads */
+    PyObject *keys[KEYS_KEPT]; /* texts that were keys of dicts, by hash; NULL where there is none */
 };
 
 /* The state of the module that a type, or one that it derives from, belongs to: for tp_new, and for arguments.
@@ -85,8 +98,8 @@ int arena_add(PyObject *module, struct state *state);
 int barrier_add(PyObject *module, struct state *state);
 int condition_add(PyObject *module, struct state *state);
 int event_add(PyObject *module, struct state *state);
-int guarded_add(PyObject *module, struct state *state);
-int lock_add(PyObject *module, struct state *state);
-int semaphore_add(PyObject *module, struct state *state);
+int lease_add(PyObject *module, struct state *state);
+int message_add(PyObject *module, struct state *state);
+int queue_add(PyObject *module, struct state *state);
 
 #endif

@@ -33,21 +33,31 @@ static kith_timeout now(void)
     return (kith_timeout)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
+kith_timeout deadline_of(kith_timeout timeout)
+{
+    return timeout > 0 ? now() + (timeout < INT64_MAX / 2 ? timeout : INT64_MAX / 2) : timeout;
+}
+
+kith_timeout time_left(kith_timeout deadline)
+{
+    if (deadline <= 0) {
+        return deadline;
+    }
+    kith_timeout left = deadline - now();
+    return left > 0 ? left : 0;
+}
+
 int wait_for(waiting_call *call, void *context, kith_timeout timeout)
 {
-    kith_timeout begin = timeout > 0 ? now() : 0;
-    kith_timeout left = timeout;
+    kith_timeout deadline = deadline_of(timeout);
     for (;;) {
         int code;
-        Py_BEGIN_ALLOW_THREADS code = call(context, left);
+        Py_BEGIN_ALLOW_THREADS code = call(context, timeout);
         Py_END_ALLOW_THREADS if (code != -EINTR || PyErr_CheckSignals() < 0)
         {
             return code;
         }
-        if (timeout > 0) {
-            kith_timeout passed = now() - begin;
-            left = passed < timeout ? timeout - passed : 0;
-        }
+        timeout = time_left(deadline);
     }
 }
 

@@ -8,12 +8,17 @@
  * years is for ever, too. Returns 0, or -1 with an exception (TypeError; ValueError for NaN). */
 int timeout_of(PyObject *seconds, kith_timeout *timeout);
 
+/* The instant, on the monotonic clock, when a timeout from now is over; KITH_FOREVER stays. And what is left until
+ * then, as a timeout. */
+kith_timeout deadline_of(kith_timeout timeout);
+kith_timeout time_left(kith_timeout deadline);
+
 /* A call that waits, which is done without the GIL: it must touch nothing of Python's.
  * Returns what the call of the library returned: -EINTR means that it is to be called again. */
 typedef int waiting_call(void *context, kith_timeout timeout);
 
-/* Does a call without the GIL. When a signal interrupts it, runs Python's handlers, and calls once more with what is left
- * of the time. Returns what the call returned; or -EINTR, with an exception, when a handler raised one. */
+/* Does a call without the GIL. When a signal interrupts it, runs Python's handlers, and calls once more with what is
+ * left of the time. Returns what the call returned; or -EINTR, with an exception, when a handler raised one. */
 int wait_for(waiting_call *call, void *context, kith_timeout timeout);
 
 /* A wait that keeps its place while Python's handlers run (kith_on_interruption): of a condition or a barrier. */
