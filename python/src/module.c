@@ -2,14 +2,7 @@
 #include "module.h"
 
 static int (*const parts[])(PyObject *module, struct state *state) = {
-    acquire_add,
-    arena_add,
-    barrier_add,
-    condition_add,
-    event_add,
-    lease_add,
-    message_add,
-    queue_add,
+    connection_add, event_add, listener_add, wait_add,
 };
 
 /* What others define: where it is kept in the state, and where it comes from. */
@@ -34,15 +27,17 @@ enum { IMPORTS = sizeof imports / sizeof *imports };
 /* The state's object of this number: what is imported, the keys, what is its own; NULL behind the last. */
 static PyObject **state_object(struct state *state, size_t number)
 {
-    if (number < IMPORTS) {
-        return (PyObject **)((char *)state + imports[number].offset);
-    }
-    if (number < IMPORTS + KEYS_KEPT) {
-        return &state->keys[number - IMPORTS];
-    }
-    PyObject **const own[] = { &state->lease_type, &state->shut_down };
-    number -= IMPORTS + KEYS_KEPT;
-    return number < sizeof own / sizeof *own ? own[number] : NULL;
+    PyObject **const objects[] = {
+        &state->empty,
+        &state->full,
+        &state->authentication_error,
+        &state->broken_barrier_error,
+        &state->buffer_too_short,
+        &state->unpickling_error,
+        &state->dumps,
+        &state->loads,
+    };
+    return number < sizeof objects / sizeof *objects ? objects[number] : NULL;
 }
 
 PyObject *module_import(const char *module, const char *name)
@@ -55,10 +50,20 @@ PyObject *module_import(const char *module, const char *name)
 
 static int import_all(struct state *state)
 {
-    for (size_t i = 0; i < IMPORTS; i++) {
-        PyObject **object = state_object(state, i);
-        *object = module_import(imports[i].module, imports[i].name);
-        if (!*object) {
+    const struct {
+        PyObject **object;
+        const char *module, *name;
+    } imports[] = {
+        { &state->empty, "queue", "Empty" },
+        { &state->full, "queue", "Full" },
+        { &state->authentication_error, "multiprocessing.context", "AuthenticationError" },
+        { &state->broken_barrier_error, "threading", "BrokenBarrierError" },
+        { &state->buffer_too_short, "multiprocessing.context", "BufferTooShort" },
+        { &state->unpickling_error, "pickle", "UnpicklingError" },
+    };
+    for (size_t i = 0; i < sizeof imports / sizeof *imports; i++) {
+        *imports[i].object = module_import(imports[i].module, imports[i].name);
+        if (!*imports[i].object) {
             return -1;
         }
     }

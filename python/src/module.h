@@ -68,17 +68,10 @@ struct state {
     PyObject *full;                 /* queue.Full */
     PyObject *authentication_error; /* multiprocessing.AuthenticationError */
     PyObject *broken_barrier_error; /* threading.BrokenBarrierError */
+    PyObject *buffer_too_short;     /* multiprocessing.BufferTooShort */
     PyObject *unpickling_error;     /* pickle.UnpicklingError */
-    /* For write.c. */
-    PyObject *pickler;         /* pickle.Pickler */
-    PyObject *forking_pickler; /* multiprocessing.reduction.ForkingPickler, for its table */
-    PyObject *copyreg_table;   /* copyreg.dispatch_table */
-    PyObject *namespace_type;  /* types.SimpleNamespace */
-    PyObject *lease_type;      /* of lease.c */
-    PyObject *shut_down;       /* queue.ShutDown, or one like it */
-    /* For read.c. */
-    PyObject *loads;           /* pickle.loads */
-    PyObject *keys[KEYS_KEPT]; /* texts that were keys of dicts, by hash; NULL where there is none */
+    PyObject *dumps;
+    PyObject *loads;
 };
 
 /* The state of the module that a type, or one that it derives from, belongs to: for tp_new, and for arguments.
@@ -93,13 +86,9 @@ PyTypeObject *module_add_type(PyObject *module, PyType_Spec *spec);
 PyObject *module_import(const char *module, const char *name);
 
 /* The files of types, each one function. Returns 0, or -1 with an exception. */
-int acquire_add(PyObject *module, struct state *state);
-int arena_add(PyObject *module, struct state *state);
-int barrier_add(PyObject *module, struct state *state);
-int condition_add(PyObject *module, struct state *state);
+int connection_add(PyObject *module, struct state *state);
 int event_add(PyObject *module, struct state *state);
-int lease_add(PyObject *module, struct state *state);
-int message_add(PyObject *module, struct state *state);
-int queue_add(PyObject *module, struct state *state);
+int listener_add(PyObject *module, struct state *state);
+int wait_add(PyObject *module, struct state *state);
 
 #endif

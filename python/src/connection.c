@@ -1,0 +1,445 @@
+/* connection.c: the type Connection: one end of a pipe or of a connected socket, or any other descriptor. What goes
+ * through it is in frames.c.
+ *
+ * Python's class kith.connection.Connection derives from this and from the standard library's: so an instance is one of
+ * that, too, and has its private methods; those that programs use are here. */
+#include "error.h"
+#include "frames.h"
+#include "waiting.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+struct connection {
+    PyObject_HEAD struct state *state;
+    int handle; /* the descriptor; -1 once closed */
+    char readable;
+    char writable;
+};
+
+/* ---- making and ending ---- */
+
+static PyObject *connection_new(PyTypeObject *type, PyObject *Py_UNUSED(arguments), PyObject *Py_UNUSED(keywords))
+{
+    struct state *state = state_of_type(type);
+    struct connection *self = state ? (struct connection *)type->tp_alloc(type, 0) : NULL;
+    if (self) {
+        self->state = state;
+        self->handle = -1;
+    }
+    return (PyObject *)self;
+}
+
+static int connection_init(struct connection *self, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "handle", "readable", "writable", NULL };
+    int handle, readable = 1, writable = 1;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i|pp:Connection", names, &handle, &readable, &writable)) {
+        return -1;
+    }
+    if (handle < 0) {
+        PyErr_SetString(PyExc_ValueError, "invalid handle");
+        return -1;
+    }
+    if (!readable && !writable) {
+        PyErr_SetString(PyExc_ValueError, "at least one of `readable` and `writable` must be True");
+        return -1;
+    }
+    self->handle = handle;
+    self->readable = (char)readable;
+    self->writable = (char)writable;
+    return 0;
+}
+
+/* Closes the descriptor, if it is not closed. Returns 0, or -1 with errno. */
+static int end(struct connection *self)
+{
+    int handle = self->handle;
+    self->handle = -1;
+    if (handle < 0) {
+        return 0;
+    }
+    PyThreadState *thread = PyEval_SaveThread(); /* of a socket that lingers, close may take its time */
+    int code = close(handle);
+    PyEval_RestoreThread(thread);
+    return code;
+}
+
+/* As __del__: so the one of the standard library's class is not called. */
+static void connection_finalize(struct connection *self)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    end(self);
+    PyErr_Restore(type, value, traceback);
+}
+
+static void connection_dealloc(struct connection *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    if (self->handle >= 0) {
+        close(self->handle);
+    }
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *connection_close(struct connection *self, PyObject *Py_UNUSED(none))
+{
+    return end(self) < 0 ? PyErr_SetFromErrno(PyExc_OSError) : Py_NewRef(Py_None);
+}
+
+static PyObject *connection_enter(struct connection *self, PyObject *Py_UNUSED(none))
+{
+    return Py_NewRef((PyObject *)self);
+}
+
+static PyObject *connection_exit(struct connection *self, PyObject *Py_UNUSED(arguments))
+{
+    return PyObject_CallMethod((PyObject *)self, "close", NULL);
+}
+
+/* ---- what may be done ---- */
+
+static int check_open(const struct connection *self)
+{
+    if (self->handle < 0) {
+        PyErr_SetString(PyExc_OSError, "handle is closed");
+        return -1;
+    }
+    return 0;
+}
+
+static int check_readable(const struct connection *self)
+{
+    if (check_open(self) < 0) {
+        return -1;
+    }
+    if (!self->readable) {
+        PyErr_SetString(PyExc_OSError, "connection is write-only");
+        return -1;
+    }
+    return 0;
+}
+
+static int check_writable(const struct connection *self)
+{
+    if (check_open(self) < 0) {
+        return -1;
+    }
+    if (!self->writable) {
+        PyErr_SetString(PyExc_OSError, "connection is read-only");
+        return -1;
+    }
+    return 0;
+}
+
+/* A message came that is too long for who asked: it is not read, so nothing behind it can be. Returns NULL. */
+static void *bad_length(struct connection *self)
+{
+    if (self->writable) {
+        self->readable = 0;
+    } else {
+        end(self);
+    }
+    PyErr_SetString(PyExc_OSError, "bad message length");
+    return NULL;
+}
+
+/* ---- sending ---- */
+
+static PyObject *connection_send(struct connection *self, PyObject *object)
+{
+    if (check_writable(self) < 0) {
+        return NULL;
+    }
+    PyObject *pickle = PyObject_CallOneArg(self->state->dumps, object);
+    Py_buffer view;
+    if (!pickle || PyObject_GetBuffer(pickle, &view, PyBUF_SIMPLE) < 0) {
+        Py_XDECREF(pickle);
+        return NULL;
+    }
+    int code = frames_write(self->handle, view.buf, view.len);
+    PyBuffer_Release(&view);
+    Py_DECREF(pickle);
+    return code < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* Which part of a buffer is meant. Returns 0, or -1 with an exception. */
+static int check_part(Py_ssize_t length, Py_ssize_t offset, PyObject *size_or_none, Py_ssize_t *size)
+{
+    const char *why = NULL;
+    *size = length - offset;
+    if (offset < 0) {
+        why = "offset is negative";
+    } else if (length < offset) {
+        why = "buffer length < offset";
+    } else if (size_or_none != Py_None) {
+        *size = PyNumber_AsSsize_t(size_or_none, PyExc_OverflowError);
+        if (*size == -1 && PyErr_Occurred()) {
+            return -1;
+        }
+        if (*size < 0) {
+            why = "size is negative";
+        } else if (*size > length - offset) {
+            why = "buffer length < offset + size";
+        }
+    }
+    if (why) {
+        PyErr_SetString(PyExc_ValueError, why);
+    }
+    return why ? -1 : 0;
+}
+
+static PyObject *connection_send_bytes(struct connection *self, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "buf", "offset", "size", NULL };
+    Py_buffer view;
+    Py_ssize_t offset = 0, size;
+    PyObject *size_or_none = Py_None;
+    if (check_writable(self) < 0 ||
+        !PyArg_ParseTupleAndKeywords(arguments, keywords, "y*|nO:send_bytes", names, &view, &offset, &size_or_none)) {
+        return NULL;
+    }
+    int code = check_part(view.len, offset, size_or_none, &size);
+    if (code == 0) {
+        code = frames_write(self->handle, (const char *)view.buf + offset, size);
+    }
+    PyBuffer_Release(&view);
+    return code < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* ---- receiving ---- */
+
+/* Reads what is behind a header that said size. Returns bytes. */
+static PyObject *read_message(struct connection *self, uint64_t size)
+{
+    if (size > PY_SSIZE_T_MAX) {
+        return bad_length(self);
+    }
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (bytes && frames_read_data(self->handle, PyBytes_AS_STRING(bytes), (Py_ssize_t)size) < 0) {
+        Py_CLEAR(bytes);
+    }
+    return bytes;
+}
+
+static PyObject *connection_recv(struct connection *self, PyObject *Py_UNUSED(none))
+{
+    uint64_t size;
+    if (check_readable(self) < 0 || frames_read_size(self->handle, &size) < 0) {
+        return NULL;
+    }
+    PyObject *bytes = read_message(self, size);
+    if (!bytes) {
+        return NULL;
+    }
+    PyObject *object = PyObject_CallOneArg(self->state->loads, bytes);
+    Py_DECREF(bytes);
+    return object;
+}
+
+static PyObject *connection_recv_bytes(struct connection *self, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "maxlength", NULL };
+    PyObject *limit_or_none = Py_None;
+    Py_ssize_t limit = PY_SSIZE_T_MAX;
+    uint64_t size;
+    if (check_readable(self) < 0 ||
+        !PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:recv_bytes", names, &limit_or_none)) {
+        return NULL;
+    }
+    if (limit_or_none != Py_None) {
+        limit = PyNumber_AsSsize_t(limit_or_none, NULL);
+        if (limit == -1 && PyErr_Occurred()) {
+            return NULL;
+        }
+        if (limit < 0) {
+            PyErr_SetString(PyExc_ValueError, "negative maxlength");
+            return NULL;
+        }
+    }
+    if (frames_read_size(self->handle, &size) < 0) {
+        return NULL;
+    }
+    return size > (uint64_t)limit ? bad_length(self) : read_message(self, size);
+}
+
+/* Reads a message of just the room's size or less. Returns its length in bytes. */
+static PyObject *read_into(struct connection *self, char *room, Py_ssize_t length)
+{
+    uint64_t size;
+    if (frames_read_size(self->handle, &size) < 0) {
+        return NULL;
+    }
+    if (size <= (uint64_t)length) {
+        return frames_read_data(self->handle, room, (Py_ssize_t)size) < 0 ? NULL : PyLong_FromUnsignedLongLong(size);
+    }
+    PyObject *bytes = read_message(self, size);
+    if (bytes) {
+        PyErr_SetObject(self->state->buffer_too_short, bytes);
+        Py_DECREF(bytes);
+    }
+    return NULL;
+}
+
+static PyObject *connection_recv_bytes_into(struct connection *self, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "buf", "offset", NULL };
+    Py_buffer view;
+    Py_ssize_t offset = 0;
+    PyObject *size = NULL;
+    if (check_readable(self) < 0 ||
+        !PyArg_ParseTupleAndKeywords(arguments, keywords, "w*|n:recv_bytes_into", names, &view, &offset)) {
+        return NULL;
+    }
+    if (offset < 0) {
+        PyErr_SetString(PyExc_ValueError, "negative offset");
+    } else if (offset > view.len) {
+        PyErr_SetString(PyExc_ValueError, "offset too large");
+    } else {
+        size = read_into(self, (char *)view.buf + offset, view.len - offset);
+    }
+    PyBuffer_Release(&view);
+    return size;
+}
+
+static PyObject *connection_poll(struct connection *self, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "timeout", NULL };
+    PyObject *seconds = NULL;
+    kith_timeout timeout = KITH_NOWAIT;
+    if (check_readable(self) < 0 || !PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:poll", names, &seconds) ||
+        (seconds && timeout_of(seconds, &timeout) < 0)) {
+        return NULL;
+    }
+    int ready = frames_poll(self->handle, timeout);
+    return ready < 0 ? NULL : PyBool_FromLong(ready);
+}
+
+/* ---- looking ---- */
+
+static PyObject *connection_fileno(struct connection *self, PyObject *Py_UNUSED(none))
+{
+    return check_open(self) < 0 ? NULL : PyLong_FromLong(self->handle);
+}
+
+static PyObject *get_handle(struct connection *self, void *Py_UNUSED(which))
+{
+    return self->handle < 0 ? Py_NewRef(Py_None) : PyLong_FromLong(self->handle);
+}
+
+/* For programs that know the standard library's class from inside: None has the descriptor forgotten, not closed. */
+static int set_handle(struct connection *self, PyObject *value, void *Py_UNUSED(which))
+{
+    long handle = !value || value == Py_None ? -1 : PyLong_AsLong(value);
+    if (handle == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    self->handle = (int)handle;
+    return 0;
+}
+
+static PyObject *get_closed(struct connection *self, void *Py_UNUSED(which))
+{
+    return PyBool_FromLong(self->handle < 0);
+}
+
+static PyObject *get_readable(struct connection *self, void *Py_UNUSED(which))
+{
+    return PyBool_FromLong(self->readable);
+}
+
+static PyObject *get_writable(struct connection *self, void *Py_UNUSED(which))
+{
+    return PyBool_FromLong(self->writable);
+}
+
+static int set_flag(char *flag, PyObject *value)
+{
+    int truth = value ? PyObject_IsTrue(value) : 0;
+    if (truth >= 0) {
+        *flag = (char)truth;
+    }
+    return truth < 0 ? -1 : 0;
+}
+
+static int set_readable(struct connection *self, PyObject *value, void *Py_UNUSED(which))
+{
+    return set_flag(&self->readable, value);
+}
+
+static int set_writable(struct connection *self, PyObject *value, void *Py_UNUSED(which))
+{
+    return set_flag(&self->writable, value);
+}
+
+/* ---- the type ---- */
+
+#define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void))(function), METH_VARARGS | METH_KEYWORDS
+
+static PyMethodDef methods[] = {
+    { "send", (PyCFunction)connection_send, METH_O,
+      "send(obj): sends an object, as a pickle.\n\nWaits while the other side has no room. Raises BrokenPipeError when it "
+      "is closed, and what pickling raises." },
+    { "recv", (PyCFunction)connection_recv, METH_NOARGS,
+      "recv(): waits for an object and returns it.\n\nRaises EOFError when the other side has closed or died and all is "
+      "received, OSError when it did so in the middle of a message." },
+    { "send_bytes", WITH_KEYWORDS(connection_send_bytes),
+      "send_bytes(buf, offset=0, size=None): sends bytes of a buffer as one message; by default all from offset on." },
+    { "recv_bytes", WITH_KEYWORDS(connection_recv_bytes),
+      "recv_bytes(maxlength=None): waits for a message and returns its bytes.\n\nWhen it is longer than maxlength, raises "
+      "OSError, and nothing more can be received. Else raises as recv." },
+    { "recv_bytes_into", WITH_KEYWORDS(connection_recv_bytes_into),
+      "recv_bytes_into(buf, offset=0): waits for a message, writes it into a buffer from offset on, and returns its "
+      "length in bytes.\n\nWhen it does not fit, raises BufferTooShort, whose argument is the message. Else raises as "
+      "recv." },
+    { "poll", WITH_KEYWORDS(connection_poll),
+      "poll(timeout=0.0): whether there is something to receive, or the end. Waits for it at most timeout seconds; None "
+      "is for ever." },
+    { "fileno", (PyCFunction)connection_fileno, METH_NOARGS, "fileno(): the descriptor; it stays the connection's." },
+    { "close", (PyCFunction)connection_close, METH_NOARGS,
+      "close(): closes this end in this process.\n\nThe other side gets the end when all processes that have this one "
+      "closed it or ended." },
+    { "__enter__", (PyCFunction)connection_enter, METH_NOARGS, NULL },
+    { "__exit__", (PyCFunction)connection_exit, METH_VARARGS, NULL },
+    { NULL, NULL, 0, NULL },
+};
+
+static PyGetSetDef attributes[] = {
+    { "closed", (getter)get_closed, NULL, "True when this end was closed in this process", NULL },
+    { "readable", (getter)get_readable, NULL, "True when this end may receive", NULL },
+    { "writable", (getter)get_writable, NULL, "True when this end may send", NULL },
+    { "_handle", (getter)get_handle, (setter)set_handle, NULL, NULL },
+    { "_readable", (getter)get_readable, (setter)set_readable, NULL, NULL },
+    { "_writable", (getter)get_writable, (setter)set_writable, NULL, NULL },
+    { NULL, NULL, NULL, NULL, NULL },
+};
+
+static PyType_Slot slots[] = {
+    { Py_tp_doc, "Connection(handle, readable=True, writable=True): one end, of a descriptor that becomes its own." },
+    { Py_tp_new, (void *)connection_new },
+    { Py_tp_init, (void *)connection_init },
+    { Py_tp_finalize, (void *)connection_finalize },
+    { Py_tp_dealloc, (void *)connection_dealloc },
+    { Py_tp_methods, methods },
+    { Py_tp_getset, attributes },
+    { 0, NULL },
+};
+
+static PyType_Spec spec = {
+    .name = "kith._kith.Connection",
+    .basicsize = sizeof(struct connection),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = slots,
+};
+
+int connection_add(PyObject *module, struct state *state)
+{
+    PyObject *p = module_import("multiprocessing.reduction", "ForkingPickler");
+    state->dumps = PyObject_GetAttrString(p, "dumps");
+    state->loads = PyObject_GetAttrString(p, "loads");
+    PyTypeObject *type = module_add_type(module, &spec);
+    Py_XDECREF(type);
+    return type ? 0 : -1;
+}

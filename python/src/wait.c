@@ -1,0 +1,91 @@
+/* wait.c: the function wait: for many things at once. */
+#include "error.h"
+#include "waiting.h"
+
+#include <errno.h>
+
+struct waiting {
+    kith_waitable *items;
+    size_t count;
+};
+
+static int wait_call(void *context, kith_timeout timeout)
+{
+    struct waiting *waiting = context;
+    return kith_wait(waiting->items, waiting->count, timeout);
+}
+
+/* What an object is to be waited for by. Returns 0, or -1 with an exception. */
+static int describe(PyObject *object, kith_waitable *item)
+{
+    int descriptor = PyObject_AsFileDescriptor(object);
+    if (descriptor < 0) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+            PyErr_Format(PyExc_ValueError, "Invalid file object: %R", object);
+        }
+        return -1;
+    }
+    *item = (kith_waitable){ .fd = descriptor };
+    return 0;
+}
+
+/* The objects that are ready, in their order. */
+static PyObject *pick(PyObject *objects, const struct waiting *waiting)
+{
+    PyObject *ready = PyList_New(0);
+    for (size_t i = 0; ready && i < waiting->count; i++) {
+        if (waiting->items[i].ready && PyList_Append(ready, PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i)) < 0) {
+            Py_CLEAR(ready);
+        }
+    }
+    return ready;
+}
+
+static PyObject *wait_for_objects(struct state *state, PyObject *objects, kith_timeout timeout)
+{
+    struct waiting waiting = { .count = (size_t)PySequence_Fast_GET_SIZE(objects) };
+    PyObject *ready = NULL;
+    int code = 0;
+    waiting.items = PyMem_Calloc(waiting.count ? waiting.count : 1, sizeof *waiting.items);
+    if (!waiting.items) {
+        return PyErr_NoMemory();
+    }
+    for (size_t i = 0; code == 0 && i < waiting.count; i++) {
+        code = describe(PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i), &waiting.items[i]);
+    }
+    if (code == 0) {
+        code = wait_for(wait_call, &waiting, timeout);
+        ready = code < 0 ? raise_code(state, code) : pick(objects, &waiting);
+    }
+    PyMem_Free(waiting.items);
+    return ready;
+}
+
+static PyObject *wait_function(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "object_list", "timeout", NULL };
+    PyObject *iterable, *seconds = NULL;
+    kith_timeout timeout;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O:wait", names, &iterable, &seconds) ||
+        timeout_of(seconds, &timeout) < 0) {
+        return NULL;
+    }
+    PyObject *objects = PySequence_List(iterable); /* a copy: others may change theirs meanwhile */
+    PyObject *ready = objects ? wait_for_objects(PyModule_GetState(module), objects, timeout) : NULL;
+    Py_XDECREF(objects);
+    return ready;
+}
+
+static PyMethodDef functions[] = {
+    { "wait", (PyCFunction)(void (*)(void))wait_function, METH_VARARGS | METH_KEYWORDS,
+      "wait(object_list, timeout=None)\n--\n\nWaits until something can be received from at least one of many objects, or "
+      "its other side has ended, and returns a list of those that are ready.\n\nobject_list  connections, sockets, "
+      "sentinels of processes, descriptors, and whatever else has fileno()\ntimeout      in seconds; None is for ever. "
+      "When it ends, the list is empty" },
+    { NULL, NULL, 0, NULL },
+};
+
+int wait_add(PyObject *module, struct state *Py_UNUSED(state))
+{
+    return PyModule_AddFunctions(module, functions);
+}
