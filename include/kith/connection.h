@@ -73,6 +73,26 @@ KITH_API KITH_MUST_USE int kith_pipe(kith_connection **first, kith_connection **
  *          -EMFILE, -ENFILE, -ENOMEM */
 KITH_API KITH_MUST_USE int kith_connection_from_fd(kith_connection **connection, int fd);
 
+/** The descriptors that an end consists of. */
+typedef struct kith_connection_share {
+    int socket;
+    int in;  /**< the shared memory of what it receives; -1: none */
+    int out; /**< the shared memory of what it sends; -1: none */
+} kith_connection_share;
+
+/** Tells which descriptors an end consists of, to hand it to another process: by kith_process_options.fds, by
+ *  kith_connection_send_fd, or as a Python program does. Nothing changes by it. To poll, see kith_connection_fd.
+ *  @param share  receives them; they are the connection's: do not close them
+ *  @return 0; KITH_ECLOSED; -EINVAL when connection or share is NULL */
+KITH_API int kith_connection_get_share(const kith_connection *connection, kith_connection_share *share);
+
+/** Makes a connection of what kith_connection_get_share has told, in the process that the descriptors were handed to.
+ *  One without shared memory is as kith_connection_from_fd makes it.
+ *  @param share  they stay the caller's, the connection has descriptors of its own
+ *  @return 0; -EINVAL when connection or share is NULL, or the descriptors are not those of an end; KITH_ELAYOUT as
+ *          kith/memory.h says; -EBADF when one is not open; -EMFILE, -ENFILE, -ENOMEM */
+KITH_API KITH_MUST_USE int kith_connection_from_share(kith_connection **connection, const kith_connection_share *share);
+
 /* ---- messages ---- */
 
 /** Sends one message.

@@ -35,9 +35,20 @@ static void shut(kith_connection *connection, bool goodbye)
     connection->ahead = (struct ahead){ 0 };
 }
 
+/* Under forks_block, when the socket is closed. */
+static void leave_lanes(kith_connection *connection)
+{
+    if (connection->in)
+        lane_depart(connection->in);
+    lane_let_go(connection->in);
+    lane_let_go(connection->out);
+    connection->in = connection->out = NULL;
+}
+
 static void end(kith_connection *connection, bool goodbye)
 {
     shut(connection, goodbye);
+    leave_lanes(connection);
     if (connection->renewal.end)
         connection->renewal.end(connection->renewal.context);
     connection->renewal = (struct renewal){ 0 };
@@ -65,6 +76,14 @@ void connection_open(kith_connection *connection, const struct channel *channel,
     connection->open = true;
     connection->heirloom = (struct heirloom){ .owner = connection, .drop = drop };
     inherit_add(&connection->heirloom);
+}
+
+void connection_use_lanes(kith_connection *connection, struct lane *in, struct lane *out)
+{
+    connection->in = in;
+    connection->out = out;
+    if (in)
+        connection->outlook.turns = &in->words->turns;
 }
 
 void connection_read_ahead(kith_connection *connection, bool alone)
@@ -163,35 +182,94 @@ int connection_await(const kith_connection *connection, enum os_poll_for what, d
 bool connection_pending(const kith_connection *connection)
 {
     const struct channel *channel = &connection->channel;
-    return connection->unusable || connection->ahead.at < connection->ahead.have ||
-           (channel->carrier->pending && channel->carrier->pending(channel));
+    if (connection->unusable || connection->ahead.at < connection->ahead.have)
+        return true;
+    if (connection_in_lane(connection))
+        return lane_look(connection->in) == 1;
+    return channel->carrier->pending && channel->carrier->pending(channel);
+}
+
+int connection_note_in(kith_connection *connection, int code)
+{
+    if (code == KITH_ECLOSED) {
+        lane_clear(connection->channel.socket);
+        connection->in_ended = true;
+    }
+    return code;
 }
 
 /* ---- the public calls ---- */
 
-int kith_connection_from_fd(kith_connection **connection, int fd)
+/* Opens a connection of a socket, and lanes, which are its own from now on if that goes well. */
+static int open_shared(kith_connection *made, int fd, struct lane *in, struct lane *out)
 {
-    if (!connection)
-        return error_fail(-EINVAL, "connection is NULL: give the address of a kith_connection pointer");
-    int code = os_socket_check(fd);
-    if (code < 0)
-        return error_fail(code, "descriptor %d is no connected stream socket: %s", fd, kith_strerror(code));
-    kith_connection *made = connection_new();
-    if (!made)
-        return error_fail(-ENOMEM, "no memory for a connection");
+    bool plain = !in && !out;
     forks_block();
     int own = os_file_duplicate(fd);
     if (own >= 0) {
         struct channel channel;
         channel_open(&channel, own, &channel_bare, NULL);
-        connection_open(made, &channel, true, true);
+        connection_open(made, &channel, plain || out, plain || in);
+        connection_use_lanes(made, in, out);
     }
     forks_allow();
-    if (own < 0) {
+    return own >= 0 ? 0 : error_fail(own, "descriptor %d can't be duplicated: %s", fd, kith_strerror(own));
+}
+
+static void let_lanes_go(struct lane *in, struct lane *out)
+{
+    forks_block();
+    lane_let_go(in);
+    lane_let_go(out);
+    forks_allow();
+}
+
+int kith_connection_from_share(kith_connection **connection, const kith_connection_share *share)
+{
+    if (!connection || !share)
+        return error_fail(-EINVAL, connection ? "share is NULL: give what kith_connection_get_share has told"
+                                              : "connection is NULL: give the address of a kith_connection pointer");
+    int code = os_socket_check(share->socket);
+    if (code < 0)
+        return error_fail(code, "descriptor %d is no connected stream socket: %s", share->socket, kith_strerror(code));
+    kith_connection *made = connection_new();
+    if (!made)
+        return error_fail(-ENOMEM, "no memory for a connection");
+    struct lane *in = NULL, *out = NULL;
+    if (share->in >= 0)
+        code = lane_from_fd(&in, share->in);
+    if (share->out >= 0 && code == 0)
+        code = lane_from_fd(&out, share->out);
+    if (code == 0)
+        code = open_shared(made, share->socket, in, out);
+    if (code < 0) {
+        let_lanes_go(in, out);
         free(made);
-        return error_fail(own, "descriptor %d can't be duplicated: %s", fd, kith_strerror(own));
+        return code;
     }
     *connection = made;
+    return 0;
+}
+
+int kith_connection_from_fd(kith_connection **connection, int fd)
+{
+    return kith_connection_from_share(connection, &(kith_connection_share){ .socket = fd, .in = -1, .out = -1 });
+}
+
+int kith_connection_get_share(const kith_connection *connection, kith_connection_share *share)
+{
+    int code = connection_check(connection);
+    if (code < 0)
+        return code;
+    if (!share)
+        return error_fail(-EINVAL, "share is NULL: give the address of a kith_connection_share");
+    if (connection->channel.socket < 0)
+        return lost();
+    *share = (kith_connection_share){
+        .socket = connection->channel.socket,
+        .in = connection->in ? kith_queue_share_fd(connection->in->queue) : -1,
+        .out = connection->out ? kith_queue_share_fd(connection->out->queue) : -1,
+    };
     return 0;
 }
 
@@ -210,7 +288,14 @@ int kith_connection_fd(const kith_connection *connection)
         return code;
     if (connection->channel.socket < 0)
         return lost();
-    /* Whoever asks will poll it: from now on, what has come stays in it. It is no matter of the handle's meaning. */
+    /* Whoever asks will poll it: from now on, what comes comes by it, and stays in it. It is no matter of the handle's
+     * meaning. */
+    if (connection->in)
+        code = lane_shut(connection->in);
+    if (connection->out && code == 0)
+        code = lane_shut(connection->out);
+    if (code < 0)
+        return code;
     ((kith_connection *)connection)->reads_ahead = false;
     return connection->channel.socket;
 }

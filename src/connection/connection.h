@@ -7,6 +7,7 @@
 #include "base/deadline.h"
 #include "connection/channel.h"
 #include "connection/frame.h"
+#include "connection/lane.h"
 #include "connection/outlook.h"
 #include "process/inherit.h"
 
@@ -41,6 +42,13 @@ struct kith_connection {
     bool renewing; /* renew is being called */
     struct renewal renewal;
 
+    /* Of a pipe that goes through shared memory; NULL: this direction goes by the socket. */
+    struct lane *in;
+    struct lane *out;
+    bool in_ended; /* seen shut, and drained: by the socket from now on */
+    bool out_ended;
+    struct lane_sight sight;
+
     /* The message that is coming in. Its memory grows as it comes: its header alone is not believed. */
     struct outlook outlook; /* what comes next, while nothing of it is taken */
     struct ahead ahead;
@@ -65,6 +73,10 @@ kith_connection *connection_new(void);
 /** Gives it a channel, which moves into it, and which it will close; for the first time, or again after
  *  connection_shut. Under forks_block, which the socket was made under, too. */
 void connection_open(kith_connection *connection, const struct channel *channel, bool sends, bool receives);
+
+/** Has its messages go through lanes, which are its own from now on; NULL where this end does not receive, or send. Under
+ *  forks_block. */
+void connection_use_lanes(kith_connection *connection, struct lane *in, struct lane *out);
 
 /** Lets it take short messages many at a time, as long as no other process may have it, and nobody polls its socket.
  *  @param alone  even in children: each end is received from by one process, as its users have promised */
@@ -107,5 +119,21 @@ int connection_await(const kith_connection *connection, enum os_poll_for what, d
 
 /** Whether something can be received that the socket does not tell of. */
 bool connection_pending(const kith_connection *connection);
+
+/** Whether what comes next comes by a lane. */
+static inline bool connection_in_lane(const kith_connection *connection)
+{
+    return connection->in && !connection->in_ended;
+}
+
+/** Whether what is sent next goes by a lane. */
+static inline bool connection_out_lane(const kith_connection *connection)
+{
+    return connection->out && !connection->out_ended;
+}
+
+/** What a call on the lane that receives has said: the lane ends with KITH_ECLOSED, and the socket begins with a frame.
+ *  @return the code */
+int connection_note_in(kith_connection *connection, int code);
 
 #endif

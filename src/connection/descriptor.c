@@ -8,6 +8,32 @@ static int check_family(const kith_connection *connection)
     return connection->is_unix ? 0 : error_fail(-ENOTSUP, "only a Unix socket carries descriptors");
 }
 
+/* Descriptors go by the socket, and what comes after them then, too. */
+static int leave_lane(kith_connection *connection)
+{
+    if (!connection_out_lane(connection))
+        return 0;
+    int code = lane_shut(connection->out);
+    connection->out_ended = code == 0;
+    return code;
+}
+
+/* @return 0 when the next thing comes by the socket; -ENOMSG when it is a message in the lane; else as lane_await */
+static int await_end_of_lane(kith_connection *connection, deadline until)
+{
+    int code = 0;
+    while (code == 0 && connection_in_lane(connection)) {
+        code = lane_look(connection->in);
+        if (code == 1)
+            return -ENOMSG;
+        if (code == 0)
+            code = lane_await(connection->in, connection->channel.socket, until);
+        if (connection_note_in(connection, code) == KITH_ECLOSED)
+            code = 0;
+    }
+    return code;
+}
+
 int kith_connection_send_fd(kith_connection *connection, int fd, kith_timeout timeout)
 {
     deadline until;
@@ -16,6 +42,8 @@ int kith_connection_send_fd(kith_connection *connection, int fd, kith_timeout ti
         code = send_begin(connection, until);
     if (code == 0)
         code = check_family(connection);
+    if (code == 0)
+        code = leave_lane(connection);
     if (code < 0)
         return code;
     /* A byte is sent or it is not, so there is nothing to be cut short. */
@@ -71,11 +99,9 @@ int kith_connection_recv_fd(kith_connection *connection, int *fd, kith_timeout t
         return code;
     if (!fd)
         return error_fail(-EINVAL, "fd is NULL: give the address of an int");
-    while ((code = receive_descriptor(connection, fd)) == -EAGAIN) {
+    code = await_end_of_lane(connection, until);
+    while (code == 0 && (code = receive_descriptor(connection, fd)) == -EAGAIN)
         code = connection_await(connection, OS_POLL_READ, until);
-        if (code < 0)
-            break;
-    }
     if (code < 0)
         code = explain(code);
     if (code == KITH_EEOF || code == KITH_ETRUNCATED)

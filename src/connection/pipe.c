@@ -6,7 +6,31 @@
 
 #include <errno.h>
 
-static int open_both(kith_connection *first, kith_connection *second, const kith_pipe_options *options)
+/* The lanes of a pipe; NULL where there is none. */
+struct lanes {
+    struct lane *to_first;
+    struct lane *to_second;
+};
+
+static int make_lanes(struct lanes *lanes, const kith_pipe_options *options)
+{
+    *lanes = (struct lanes){ 0 };
+    if (!options->shared_memory)
+        return 0;
+    int code = lane_new(&lanes->to_first);
+    if (code == 0 && !options->one_way)
+        code = lane_new(&lanes->to_second);
+    return code;
+}
+
+/* For an end more. */
+static struct lane *hold(struct lane *lane)
+{
+    return lane ? lane_hold(lane) : NULL;
+}
+
+static int open_both(kith_connection *first, kith_connection *second, const struct lanes *lanes,
+                     const kith_pipe_options *options)
 {
     int ends[2];
     bool one_way = options->one_way;
@@ -18,6 +42,8 @@ static int open_both(kith_connection *first, kith_connection *second, const kith
         channel_open(&channels[i], ends[i], &channel_bare, NULL);
     connection_open(first, &channels[0], !one_way, true);
     connection_open(second, &channels[1], true, !one_way);
+    connection_use_lanes(first, hold(lanes->to_first), hold(lanes->to_second));
+    connection_use_lanes(second, hold(lanes->to_second), hold(lanes->to_first));
     if (options->read_ahead) {
         connection_read_ahead(first, true);
         connection_read_ahead(second, true);
@@ -25,6 +51,20 @@ static int open_both(kith_connection *first, kith_connection *second, const kith
     if (one_way)
         os_socket_end_sending(ends[0]);
     return 0;
+}
+
+/* Leaves the lanes to the ends, if they have come about. */
+static int make_ends(kith_connection *one, kith_connection *other, const kith_pipe_options *options)
+{
+    struct lanes lanes;
+    int code = make_lanes(&lanes, options);
+    forks_block();
+    if (code == 0)
+        code = open_both(one, other, &lanes, options);
+    lane_let_go(lanes.to_first);
+    lane_let_go(lanes.to_second);
+    forks_allow();
+    return code;
 }
 
 int kith_pipe(kith_connection **first, kith_connection **second, const kith_pipe_options *options)
@@ -35,11 +75,8 @@ int kith_pipe(kith_connection **first, kith_connection **second, const kith_pipe
     kith_connection *one = connection_new();
     kith_connection *other = connection_new();
     int code = one && other ? 0 : -ENOMEM;
-    if (code == 0) {
-        forks_block();
-        code = open_both(one, other, options ? options : &(kith_pipe_options){ 0 });
-        forks_allow();
-    }
+    if (code == 0)
+        code = make_ends(one, other, options ? options : &(kith_pipe_options){ 0 });
     if (code < 0) {
         kith_connection_free(one);
         kith_connection_free(other);

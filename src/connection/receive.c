@@ -116,6 +116,49 @@ static int fail(kith_connection *connection, int code)
     return code;
 }
 
+/* ---- by a lane ---- */
+
+/* Where a message of a lane is to go: memory that is allocated, or the caller's. */
+struct sink {
+    kith_bytes *message; /* NULL: the buffer */
+    struct target target;
+    size_t *size; /* of the message that is in the buffer, or does not fit */
+};
+
+static int check_bound(kith_connection *connection, deadline until)
+{
+    int code = lane_size(connection->in, &connection->size, until);
+    if (code == 0 && connection->size > connection->bound)
+        connection->unusable = code = KITH_ELIMIT;
+    return code;
+}
+
+static int take_from_lane(kith_connection *connection, const struct sink *sink, deadline until)
+{
+    int code = connection->bound ? check_bound(connection, until) : 0;
+    if (code < 0)
+        return code;
+    if (sink->message)
+        return lane_get_bytes(connection->in, sink->message, until);
+    code = lane_get(connection->in, sink->target.buffer, sink->target.capacity, sink->size, until);
+    if (code == -EMSGSIZE)
+        connection->size = *sink->size;
+    return code;
+}
+
+/* @return also KITH_ECLOSED, when the lane has ended: the next message comes by the socket */
+static int receive_by_lane(kith_connection *connection, const struct sink *sink, deadline until)
+{
+    int code = connection->unusable;
+    while (code == 0) {
+        code = take_from_lane(connection, sink, until);
+        if (code != KITH_EEMPTY)
+            break;
+        code = lane_await(connection->in, connection->channel.socket, until);
+    }
+    return connection_note_in(connection, code);
+}
+
 /* ---- the calls ---- */
 
 /* @param target  NULL: memory that we allocate */
@@ -145,6 +188,11 @@ int kith_connection_recv(kith_connection *connection, kith_bytes *message, kith_
         return code;
     if (!message)
         return error_fail(-EINVAL, "message is NULL: give the address of a kith_bytes");
+    if (connection_in_lane(connection)) {
+        code = receive_by_lane(connection, &(struct sink){ .message = message }, until);
+        if (code != KITH_ECLOSED)
+            return code == 0 ? 0 : fail(connection, code);
+    }
     code = receive_message(connection, NULL, until);
     if (code < 0)
         return fail(connection, code);
@@ -165,7 +213,13 @@ int kith_connection_recv_into(kith_connection *connection, void *buffer, size_t 
         return error_fail(-EINVAL, "size is NULL: give the address of a size_t");
     if (!buffer && capacity)
         return error_fail(-EINVAL, "buffer is NULL, but capacity is %zu", capacity);
-    code = receive_message(connection, &(struct target){ buffer ? buffer : &nothing, capacity }, until);
+    struct target target = { buffer ? buffer : &nothing, capacity };
+    if (connection_in_lane(connection)) {
+        code = receive_by_lane(connection, &(struct sink){ .target = target, .size = size }, until);
+        if (code != KITH_ECLOSED)
+            return code == 0 ? 0 : fail(connection, code);
+    }
+    code = receive_message(connection, &target, until);
     if (code == 0 || code == -EMSGSIZE)
         *size = connection->size;
     if (code < 0) {
@@ -189,8 +243,13 @@ int kith_connection_poll(kith_connection *connection, kith_timeout timeout)
         return code;
     if (connection_pending(connection))
         return 1;
-    code = os_poll(connection->channel.socket, connection->channel.receive_wants, until);
-    if (code == 0)
+    if (connection_in_lane(connection))
+        code = connection_note_in(connection, lane_await(connection->in, connection->channel.socket, until));
+    else
+        code = KITH_ECLOSED;
+    if (code == KITH_ECLOSED)
+        code = os_poll(connection->channel.socket, connection->channel.receive_wants, until);
+    if (code == 0 || code == KITH_EEOF)
         return 1;
     if (code == -ETIMEDOUT)
         return 0;

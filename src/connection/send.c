@@ -69,8 +69,26 @@ static int send_load(kith_connection *connection, const struct load *load, deadl
                     : error_fail(code, "nothing of a message of %zu bytes was sent: %s", size, kith_strerror(code));
 }
 
+/* @return also KITH_ECLOSED, when the lane is shut */
+static int send_by_lane(kith_connection *connection, const void *data, size_t size, deadline until)
+{
+    int code = lane_send(connection->out, &connection->sight, connection->channel.socket, data, size, until);
+    if (code == 0)
+        return 0;
+    if (code == KITH_ECLOSED) {
+        connection->out_ended = true;
+        return code;
+    }
+    return error_fail(code, "nothing of a message of %zu bytes was sent: %s", size, kith_strerror(code));
+}
+
 int send_bytes(kith_connection *connection, const void *data, size_t size, deadline until)
 {
+    if (connection_out_lane(connection)) {
+        int code = send_by_lane(connection, data, size, until);
+        if (code != KITH_ECLOSED)
+            return code;
+    }
     struct load load = { .data = data, .size = size };
     load.header_size = frame_encode(load.header, size);
     return send_load(connection, &load, until);

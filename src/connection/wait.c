@@ -8,24 +8,30 @@
 #include <stdlib.h>
 
 /* @return a descriptor, or a code with its detail */
-static int of_connection(const kith_connection *connection, struct os_poll_one *one)
+static int of_connection(kith_connection *connection, struct os_poll_one *one, deadline until)
 {
     int code = connection_check_receive(connection);
     if (code < 0)
         return code;
+    if (connection_in_lane(connection)) {
+        code = connection_note_in(connection, lane_watch(connection->in, connection->channel.socket, until));
+        one->ready = code == 1;
+        if (code != KITH_ECLOSED)
+            return code == 0 ? connection->channel.socket : code;
+    }
     one->what = connection->channel.receive_wants;
     /* What is lost is ready: who receives from it connects anew. */
     one->ready = connection->channel.socket < 0 || connection_pending(connection);
     return one->ready ? 0 : connection->channel.socket;
 }
 
-static int of_one(const kith_waitable *item, struct os_poll_one *one)
+static int of_one(const kith_waitable *item, struct os_poll_one *one, deadline until)
 {
     int named = !!item->connection + !!item->listener + !!item->queue + !!item->process;
     if (named > 1)
         return error_fail(-EINVAL, "more than one thing is named");
     if (item->connection)
-        return of_connection(item->connection, one);
+        return of_connection(item->connection, one, until);
     if (item->listener)
         return kith_listener_fd(item->listener);
     if (item->queue)
@@ -44,12 +50,12 @@ static int fail_at(size_t index, int code)
 }
 
 /* @return how many are ready without asking the system; a negative code */
-static int prepare(const kith_waitable *items, struct os_poll_one *ones, size_t count)
+static int prepare(const kith_waitable *items, struct os_poll_one *ones, size_t count, deadline until)
 {
     int ready = 0;
     for (size_t i = 0; i < count; i++) {
         ones[i] = (struct os_poll_one){ .what = OS_POLL_READ };
-        int descriptor = of_one(&items[i], &ones[i]);
+        int descriptor = of_one(&items[i], &ones[i], until);
         if (descriptor < 0)
             return fail_at(i, descriptor);
         ones[i].descriptor = ones[i].ready ? -1 : descriptor;
@@ -58,22 +64,49 @@ static int prepare(const kith_waitable *items, struct os_poll_one *ones, size_t 
     return ready;
 }
 
-/* @return how many are ready */
-static int wait_for(kith_waitable *items, struct os_poll_one *ones, size_t count, deadline until)
+/* What a readable socket means. @return 1: ready; 0: it is not; KITH_ECLOSED: a lane has ended, look again */
+static int confirm(kith_connection *connection)
 {
-    int ready = prepare(items, ones, count);
-    if (ready < 0)
-        return ready;
-    int code = os_poll_many(ones, count, ready > 0 ? DEADLINE_PASSED : until);
-    if (code < 0)
-        return error_fail(code, "waiting for %zu things: %s", count, kith_strerror(code));
+    if (!connection || !connection_in_lane(connection))
+        return 1;
+    int code = connection_note_in(connection, lane_confirm(connection->in, connection->channel.socket));
+    return code == KITH_EEOF ? 1 : code;
+}
+
+/* @param again  receives whether to look again, also when the time is over
+ *  @return how many are ready; -EBADF with its detail */
+static int settle(const kith_waitable *items, struct os_poll_one *ones, size_t count, bool *again)
+{
+    int ready = 0;
+    *again = false;
     for (size_t i = 0; i < count; i++) {
         if (ones[i].none)
             return error_fail(-EBADF, "items[%zu]: descriptor %d is not open", i, ones[i].descriptor);
+        int code = ones[i].ready && ones[i].descriptor >= 0 ? confirm(items[i].connection) : ones[i].ready;
+        ones[i].ready = code == 1;
+        ready += code == 1;
+        *again |= code == KITH_ECLOSED;
     }
-    for (size_t i = 0; i < count; i++)
+    return ready;
+}
+
+/* @return how many are ready */
+static int wait_for(kith_waitable *items, struct os_poll_one *ones, size_t count, deadline until)
+{
+    int ready;
+    bool again;
+    do {
+        ready = prepare(items, ones, count, until);
+        if (ready < 0)
+            return ready;
+        int code = os_poll_many(ones, count, ready > 0 ? DEADLINE_PASSED : until);
+        if (code < 0)
+            return error_fail(code, "waiting for %zu things: %s", count, kith_strerror(code));
+        ready = settle(items, ones, count, &again);
+    } while (ready == 0 && (again || !deadline_passed(until)));
+    for (size_t i = 0; i < count && ready >= 0; i++)
         items[i].ready = ones[i].ready;
-    return ready + code;
+    return ready;
 }
 
 int kith_wait(kith_waitable *items, size_t count, kith_timeout timeout)

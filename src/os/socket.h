@@ -27,6 +27,9 @@ void os_socket_end_sending(int socket);
  *          gone, or the way to it; -ENOMEM; another negated errno */
 ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const void *body, size_t body_size);
 
+/** Whether what is sent from now on would go nowhere: the other side is gone, or does not receive any more. */
+bool os_socket_is_cut(int socket);
+
 /** Receives what is there. Descriptors that come with it are closed: nobody asked for them.
  *  @param size  at least 1
  *  @return how many bytes came, 1 to size; 0 when the other side is gone and all was received; -EAGAIN when nothing is

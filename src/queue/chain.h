@@ -94,6 +94,9 @@ struct queue_shared {
     struct lap laps[LAPS];
     /* Units from each region's start that have memory. Written by putters, or who has a region alone; read by all. */
     _Atomic uint64_t backed[REGIONS];
+
+    /* Words of those who lay something over the queue, zeros at first. The queue does not look at them. */
+    _Alignas(CACHE_LINE) unsigned char beside[2 * CACHE_LINE];
 };
 
 /** A process's view of the chain. */

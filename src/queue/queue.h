@@ -150,6 +150,20 @@ static inline void count_up(_Atomic uint64_t *count)
  *  than many a message. */
 void wait_awake(struct vigil *vigil, const _Atomic position *other, position seen);
 
+/** The same, for a message, by who has found none. */
+static inline void queue_await_message(struct kith_queue *queue)
+{
+    struct queue_shared *shared = queue->chain.shared;
+    position head = atomic_load_explicit(&shared->head, memory_order_relaxed);
+    wait_awake(&queue->vigil, &shared->tail, head);
+}
+
+/** The same, for room, by who has found the head there. */
+static inline void queue_await_room(struct kith_queue *queue, position head)
+{
+    wait_awake(&queue->vigil, &queue->chain.shared->head, head);
+}
+
 /** Goes to sleep on a side, after monitor_retire and another look at what its sleepers wait for: it can come about only
  *  by the position that was seen moving on, or by shutting. @return as word_sleep */
 static inline int queue_sleep(struct queue_shared *shared, struct monitor *side, _Atomic position *position_awaited,

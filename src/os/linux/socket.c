@@ -99,6 +99,11 @@ ptrdiff_t os_socket_send(int socket, const void *head, size_t head_size, const v
     return send_message(socket, &(struct msghdr){ .msg_iov = pieces, .msg_iovlen = 2 });
 }
 
+bool os_socket_is_cut(int socket)
+{
+    return send(socket, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && (errno == EPIPE || is_loss(errno));
+}
+
 static ptrdiff_t receive(int socket, void *buffer, size_t size, int flags)
 {
     ssize_t got;
