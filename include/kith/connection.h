@@ -49,9 +49,19 @@ typedef struct kith_pipe_options {
     /** Each end is received from by one process only, and watched by kith_connection_poll and kith_wait only: then
      *  short messages that have come are taken many at a time, which is quicker. kith_connection_fd ends it. */
     int read_ahead;
-    /** Messages go through shared memory as long as nobody asks for an end's descriptor (kith_connection_fd); its socket
-     *  only wakes who sleeps, tells the end, and carries descriptors. Several times as quick. An end may be used by
-     *  several processes by turns, as any. It takes two descriptors and some memory more. */
+    /** Messages go through shared memory, which is several times as quick; the socket wakes who sleeps, and tells the
+     *  end. An end may be used by several processes by turns, as any; they may also wait for it at the same time.
+     *
+     *  The other side's death is told as with any pipe, to a sender that goes on sending: within 20 us of having been
+     *  alive it may still seem so, and who waits for room finds out within a tenth of a second. Messages are sent as a
+     *  whole or not at all, whatever their size; memory for them can be short.
+     *
+     *  kith_connection_fd has all messages of both ends go by the socket from then on, and kith_connection_send_fd
+     *  those of its direction: so whoever polls, or is no kith program, goes on with frames. What was sent before is
+     *  received first.
+     *
+     *  Each direction takes one more descriptor, and 128 KiB of memory. Where these can't be had, or half the
+     *  descriptors that this process may have are in use, the pipe is a plain one. */
     int shared_memory;
 } kith_pipe_options;
 
@@ -105,12 +115,15 @@ KITH_API KITH_MUST_USE int kith_connection_from_share(kith_connection **connecti
  *  @param connection  an open end that may send
  *  @param data        the message, still the caller's afterwards. May be NULL when size is 0
  *  @param size        its length in bytes
- *  @param timeout     how long to wait for the other side to make room
+ *  @param timeout     how long to wait for the other side to make room. KITH_AT_ONCE (kith/queue.h) is for all calls
+ *                     that send and receive: it differs from KITH_NOWAIT with shared_memory alone
  *  @return 0; -ETIMEDOUT when there was no room in time; -EPIPE when the other side is closed, or an earlier message
- *          was cut short; -EBADF when this end only receives; KITH_ECLOSED when this handle was closed, or belongs to
- *          the parent and was not named for this child; -EINTR when a signal handler ran, with SA_RESTART or without,
- *          before a byte was sent; -ENOMEM when the kernel has no memory for it; -EINVAL when connection is NULL, data
- *          is NULL and size is not 0, the size is negative seen as ptrdiff_t, or the timeout is negative */
+ *          was cut short; with shared_memory, -EAGAIN when somebody is in the middle of a call, with KITH_AT_ONCE, and
+ *          -EBUSY when somebody has been so for a second past the timeout (it is stopped, or copies gigabytes); -EBADF
+ *          when this end only receives; KITH_ECLOSED when this handle was closed, or belongs to the parent and was not
+ *          named for this child; -EINTR when a signal handler ran, with SA_RESTART or without, before a byte was sent;
+ *          -ENOMEM when there is no memory for it; -EINVAL when connection is NULL, data is NULL and size is not 0, the
+ *          size is negative seen as ptrdiff_t, or the timeout is negative */
 KITH_API KITH_MUST_USE int kith_connection_send(kith_connection *connection, const void *data, size_t size,
                                                 kith_timeout timeout);
 
@@ -128,7 +141,8 @@ KITH_API KITH_MUST_USE int kith_connection_send(kith_connection *connection, con
  *          only sends; -EBADMSG when what came is no frame, now and ever after; -ENOMSG when a descriptor comes next:
  *          it is still there, for kith_connection_recv_fd; KITH_ECLOSED and -EINVAL as for kith_connection_send; -EINTR
  *          when a signal handler ran while waiting (what has come is kept); -ENOMEM when the message's memory can't be
- *          allocated (it can be received again, once there is memory) */
+ *          allocated (it can be received again, once there is memory); -EAGAIN and -EBUSY as for
+ *          kith_connection_send */
 KITH_API KITH_MUST_USE int kith_connection_recv(kith_connection *connection, kith_bytes *message, kith_timeout timeout);
 
 /** Receives one message into memory of the caller's. A message that does not fit stays where it is, to be received with
@@ -198,10 +212,11 @@ KITH_API KITH_MUST_USE int kith_connection_poll(kith_connection *connection, kit
 
 /** The file descriptor, for poll, select and epoll: readable when kith_connection_poll would return 1. It stays the
  *  connection's: do not read, write or close it. Ask for it before you receive: where messages are read ahead, that
- *  ends here, but what was taken already is to be received first. With TLS a part of what came may have been read from
- *  it at any time: use kith_wait, or receive with KITH_NOWAIT until that says -ETIMEDOUT before you poll.
- *  @return the descriptor; KITH_ECLOSED, also while the connection is lost and to be made anew; -EINVAL when connection
- *          is NULL */
+ *  ends here, but what was taken already is to be received first; so it is where messages go through shared memory
+ *  (kith_pipe_options.shared_memory), of which the descriptor tells nothing. With TLS a part of what came may have been
+ *  read from it at any time: use kith_wait, or receive with KITH_NOWAIT until that says -ETIMEDOUT before you poll.
+ *  @return the descriptor; KITH_ECLOSED, also while the connection is lost and to be made anew; -EBUSY as for
+ *          kith_connection_send; -EINVAL when connection is NULL */
 KITH_API int kith_connection_fd(const kith_connection *connection);
 
 /** Who is at the other end. */

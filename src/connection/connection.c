@@ -267,8 +267,8 @@ int kith_connection_get_share(const kith_connection *connection, kith_connection
         return lost();
     *share = (kith_connection_share){
         .socket = connection->channel.socket,
-        .in = connection->in ? kith_queue_share_fd(connection->in->queue) : -1,
-        .out = connection->out ? kith_queue_share_fd(connection->out->queue) : -1,
+        .in = connection->in ? lane_fd(connection->in) : -1,
+        .out = connection->out ? lane_fd(connection->out) : -1,
     };
     return 0;
 }

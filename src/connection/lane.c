@@ -68,6 +68,11 @@ void lane_let_go(struct lane *lane)
     free(lane);
 }
 
+int lane_fd(const struct lane *lane)
+{
+    return kith_queue_share_fd(lane->queue);
+}
+
 static void wake_senders(struct lane_words *words)
 {
     atomic_store_explicit(&words->full, 0, memory_order_seq_cst);
@@ -190,6 +195,10 @@ int lane_send(struct lane *lane, struct lane_sight *sight, int socket, const voi
 {
     if (unlikely(is_cut(lane, sight, socket)))
         return -EPIPE;
+    if (unlikely(size > KITH_QUEUE_MESSAGE_MAX)) {
+        int ended = lane_shut(lane);
+        return ended == 0 ? KITH_ECLOSED : ended;
+    }
     int code = likely(lane_has_room(lane, sight)) ? 0 : await_room(lane, sight, socket, until);
     return likely(code == 0) ? put(lane, socket, data, size, until) : code;
 }
@@ -249,26 +258,35 @@ void lane_clear(int socket)
         os_socket_receive(socket, &byte, 1);
 }
 
-int lane_watch(struct lane *lane, int socket, deadline until)
+/* Takes off the socket what bells have left, with no sender inside and nothing to receive.
+ * @param watch  have senders ring from then on
+ * @return as lane_watch */
+static int settle(struct lane *lane, int socket, bool watch, deadline until)
 {
     void *nothing;
     int code = lane_look(lane);
-    if (code == 0)
-        code = kith_queue_reserve(lane->queue, 0, &nothing, timeout_left(until)); /* from here on, no sender is inside */
-    else
+    if (code != 0)
         return code;
+    code = kith_queue_reserve(lane->queue, 0, &nothing, timeout_left(until));
     if (code < 0)
         return code == KITH_ECLOSED ? lane_look(lane) : code;
     code = lane_look(lane);
     if (code == 0) {
         lane_clear(socket);
-        atomic_store_explicit(&lane->words->watched, 1, memory_order_relaxed);
+        if (watch)
+            atomic_store_explicit(&lane->words->watched, 1, memory_order_relaxed);
     }
     kith_queue_cancel(lane->queue);
     return code;
 }
 
-int lane_confirm(const struct lane *lane, int socket)
+int lane_watch(struct lane *lane, int socket, deadline until)
+{
+    return settle(lane, socket, true, until);
+}
+
+/* @return as lane_confirm; -EAGAIN when a bell lies in the socket, and perhaps something behind it */
+static int listen(const struct lane *lane, int socket)
 {
     unsigned char byte;
     int code = lane_look(lane);
@@ -277,25 +295,38 @@ int lane_confirm(const struct lane *lane, int socket)
     ptrdiff_t there = os_socket_look(socket, &byte, 1);
     /* Who has seen the end sees all that was sent before it. */
     code = lane_look(lane);
-    return code == 0 && there == 0 ? KITH_EEOF : code;
+    if (code != 0 || there < 0)
+        return code;
+    return there == 0 ? KITH_EEOF : -EAGAIN;
+}
+
+int lane_confirm(const struct lane *lane, int socket)
+{
+    int code = listen(lane, socket);
+    return code == -EAGAIN ? 0 : code;
+}
+
+/* lane_await, when the time is over. */
+static int look_once(struct lane *lane, int socket, deadline until)
+{
+    int code = listen(lane, socket);
+    if (code == -EAGAIN) {
+        code = settle(lane, socket, false, until);
+        if (code == 0)
+            code = lane_confirm(lane, socket);
+    }
+    return code == 0 ? -ETIMEDOUT : code;
 }
 
 int lane_await(struct lane *lane, int socket, deadline until)
 {
     int code = 0;
-    if (deadline_passed(until)) {
+    if (deadline_passed(until))
+        code = look_once(lane, socket, until);
+    else
+        queue_await_message(lane->queue);
+    while (code == 0 && (code = lane_watch(lane, socket, until)) == 0 &&
+           (code = os_poll(socket, OS_POLL_READ, until)) == 0)
         code = lane_confirm(lane, socket);
-        return code == 0 ? -ETIMEDOUT : code == 1 ? 0 : code;
-    }
-    queue_await_message(lane->queue);
-    while (code == 0) {
-        code = lane_watch(lane, socket, until);
-        if (code == 0)
-            code = os_poll(socket, OS_POLL_READ, until);
-        else
-            break;
-        if (code == 0)
-            code = lane_confirm(lane, socket);
-    }
     return code == 1 ? 0 : code;
 }

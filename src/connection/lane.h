@@ -51,6 +51,9 @@ struct lane *lane_hold(struct lane *lane);
 /** One holder less; the last one closes it. NULL is fine. Under forks_block. */
 void lane_let_go(struct lane *lane);
 
+/** The descriptor that stands for it, which is its own. */
+int lane_fd(const struct lane *lane);
+
 /** Tells senders that a receiver's handle was closed, after its socket was: they look whether there is another. */
 void lane_depart(struct lane *lane);
 

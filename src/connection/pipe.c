@@ -1,6 +1,7 @@
 /* kith_pipe: two connections whose sockets are each other's peers. */
 #include "base/error.h"
 #include "connection/connection.h"
+#include "os/named.h"
 #include "os/socket.h"
 #include "process/forks.h"
 
@@ -12,15 +13,31 @@ struct lanes {
     struct lane *to_second;
 };
 
-static int make_lanes(struct lanes *lanes, const kith_pipe_options *options)
+static struct lane *make_lane(void)
 {
-    *lanes = (struct lanes){ 0 };
-    if (!options->shared_memory)
-        return 0;
-    int code = lane_new(&lanes->to_first);
-    if (code == 0 && !options->one_way)
-        code = lane_new(&lanes->to_second);
-    return code;
+    struct lane *made;
+    return lane_new(&made) == 0 ? made : NULL;
+}
+
+/* Whether all the lanes are there that such a pipe has, and have left descriptors for others. */
+static bool are_fit(const struct lanes *lanes, bool one_way)
+{
+    const struct lane *last = one_way ? lanes->to_first : lanes->to_second;
+    return lanes->to_first && last && os_file_leaves_room(lane_fd(last));
+}
+
+/* Lanes only make a pipe quicker: where they can't be had, it goes by its sockets. */
+static struct lanes make_lanes(bool one_way)
+{
+    struct lanes lanes = { .to_first = make_lane() };
+    if (lanes.to_first && !one_way)
+        lanes.to_second = make_lane();
+    if (!are_fit(&lanes, one_way)) {
+        lane_let_go(lanes.to_first);
+        lane_let_go(lanes.to_second);
+        lanes = (struct lanes){ 0 };
+    }
+    return lanes;
 }
 
 /* For an end more. */
@@ -53,15 +70,14 @@ static int open_both(kith_connection *first, kith_connection *second, const stru
     return 0;
 }
 
-/* Leaves the lanes to the ends, if they have come about. */
 static int make_ends(kith_connection *one, kith_connection *other, const kith_pipe_options *options)
 {
-    struct lanes lanes;
-    int code = make_lanes(&lanes, options);
+    struct lanes lanes = { 0 };
+    if (options->shared_memory)
+        lanes = make_lanes(options->one_way);
     forks_block();
-    if (code == 0)
-        code = open_both(one, other, &lanes, options);
-    lane_let_go(lanes.to_first);
+    int code = open_both(one, other, &lanes, options);
+    lane_let_go(lanes.to_first); /* the ends hold them */
     lane_let_go(lanes.to_second);
     forks_allow();
     return code;
