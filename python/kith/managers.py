@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 
-from kith import connection, queues, shared_memory
+from kith import _kith, connection, shared_memory
 from kith._stock import managers as stock
 from kith._stock import process, reduction, resource_tracker, util
 from kith.connection import Client, Listener, XmlClient, XmlListener
@@ -48,7 +48,8 @@ class ManagedQueue:
     """
 
     def __init__(self, maxsize=0):
-        self._queue = queues.JoinableQueue(max(0, maxsize), ctx=_context())
+        self._queue = _kith.Queue()
+        self._queue._create(max(0, maxsize), 0, False, 0, None)
 
     def put(self, item, block=True, timeout=None):
         """Puts an item; raises queue.Full when there is no room in time."""
@@ -96,8 +97,8 @@ def _check_timeout(block, timeout):
 
 def _shared_queue(obj):
     """The queue of kith's that an object of the server's is; None when it is none."""
-    obj = obj._queue if type(obj) is ManagedQueue else obj
-    return obj if type(obj) in (queues.Queue, queues.JoinableQueue) else None
+    obj = obj._queue if isinstance(obj, ManagedQueue) else obj
+    return obj if isinstance(obj, _kith.Queue) else None
 
 
 def _is_near(conn):
@@ -180,7 +181,7 @@ class Server(stock.Server):
         given = shared is not None and _is_near(conn)
         conn.send(("#RETURN", given))
         if given:
-            reduction.send_handle(conn, shared.share_fd(), None)
+            reduction.send_handle(conn, shared._share_fd(), None)
 
     fallback_mapping = dict(stock.Server.fallback_mapping, **{"#QUEUE": fallback_queue})
 
@@ -327,7 +328,9 @@ class QueueProxy(BaseProxy):
         if descriptor is None:
             return None
         try:
-            return queues.JoinableQueue.from_fd(descriptor)
+            near = _kith.Queue()
+            near._attach(descriptor)
+            return near
         finally:
             os.close(descriptor)
 
