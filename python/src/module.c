@@ -2,7 +2,9 @@
 #include "module.h"
 
 static int (*const parts[])(PyObject *module, struct state *state) = {
-    connection_add, event_add, listener_add, wait_add,
+    board_add,
+    event_add,
+    progress_add,
 };
 
 /* What others define: where it is kept in the state, and where it comes from. */

@@ -86,9 +86,8 @@ PyTypeObject *module_add_type(PyObject *module, PyType_Spec *spec);
 PyObject *module_import(const char *module, const char *name);
 
 /* The files of types, each one function. Returns 0, or -1 with an exception. */
-int connection_add(PyObject *module, struct state *state);
+int board_add(PyObject *module, struct state *state);
 int event_add(PyObject *module, struct state *state);
-int listener_add(PyObject *module, struct state *state);
-int wait_add(PyObject *module, struct state *state);
+int progress_add(PyObject *module, struct state *state);
 
 #endif
