@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from kith import _worker
+from kith import _kith, _worker
 from multiprocessing import util
 from multiprocessing.connection import wait
 
@@ -105,7 +105,7 @@ def reference(function):
     owner = getattr(function, "__self__", None)
     if kind is type(reference) or kind is type(len) and (owner is None or type(owner) is type(os)) or kind is type:
         try:
-            return bytes(_worker._dumps(function))
+            return _kith.dumps(function)
         except Exception:
             pass  # whoever hands it out meets this again, and tells the result
     return function
@@ -388,7 +388,8 @@ class Crew:
                 result._set(number & INDEX, (False, error(result, number & INDEX, died[0], died[1], attempts)))
                 return
             self.attempts[number] = attempts
-        self.board.hand_back(desk % self.lines, task)
+        with self.door:
+            self.board.hand_back(desk % self.lines, task)
 
     def find_fallen(self, number):
         """The worker that died at a task, if it had begun it and is not dismissed yet."""

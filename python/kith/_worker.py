@@ -20,25 +20,15 @@ TIMED = 8  # beside another mark: each item has a time limit of its own
 class Board(_kith.Board):
     """The board of a pool, which workers inherit, or are handed when they begin anew."""
 
-    def __new__(cls, lines, desks):
-        return super().__new__(cls, lines, desks, _dumps, _loads)
-
     def __reduce__(self):
         context.assert_spawning(self)
         return _take_over, (tuple(reduction.DupFd(fd) for fd in self.descriptors()),)
 
 
-def _dumps(object):
-    return reduction.ForkingPickler.dumps(object)
-
-
-_loads = reduction.ForkingPickler.loads
-
-
 def _take_over(descriptors):
     fds = tuple(descriptor.detach() for descriptor in descriptors)
     try:
-        return Board.of(fds, _dumps, _loads)
+        return Board.of(fds)
     finally:
         for fd in fds:
             os.close(fd)

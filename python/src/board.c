@@ -5,7 +5,9 @@
  * there is one queue of reports. The process that made the pool hands out and takes in, its workers take and report. A
  * message is a head, as below, and pickles behind it: so which task it is is known also where a pickle can't be read. */
 #include "error.h"
+#include "read.h"
 #include "waiting.h"
+#include "write.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -58,7 +60,6 @@ struct memory {
 
 struct board {
     PyObject_HEAD struct state *state;
-    PyObject *dumps, *loads;
     kith_queue *lines[LINES_MAX];
     unsigned line_count;
     kith_queue *reports;
@@ -120,14 +121,12 @@ static int64_t clock_now(void)
 
 /* ---- making and ending ---- */
 
-static struct board *board_alloc(PyTypeObject *type, PyObject *dumps, PyObject *loads)
+static struct board *board_alloc(PyTypeObject *type)
 {
     struct state *state = state_of_type(type);
     struct board *self = state ? (struct board *)type->tp_alloc(type, 0) : NULL;
     if (self) {
         self->state = state;
-        self->dumps = Py_NewRef(dumps);
-        self->loads = Py_NewRef(loads);
     }
     return self;
 }
@@ -154,17 +153,16 @@ static int board_make(struct board *self, unsigned lines, uint32_t desks)
 
 static PyObject *board_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = { "lines", "desks", "dumps", "loads", NULL };
+    static char *names[] = { "lines", "desks", NULL };
     unsigned lines, desks;
-    PyObject *dumps, *loads;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "IIOO:Board", names, &lines, &desks, &dumps, &loads)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "II:Board", names, &lines, &desks)) {
         return NULL;
     }
     if (lines < 1 || lines > LINES_MAX || desks < 1) {
         PyErr_Format(PyExc_ValueError, "a board has 1 to %u lines and at least a desk", LINES_MAX);
         return NULL;
     }
-    struct board *self = board_alloc(type, dumps, loads);
+    struct board *self = board_alloc(type);
     int code = self ? board_make(self, lines, desks) : 0;
     if (code < 0) {
         raise_code(self->state, code);
@@ -187,14 +185,10 @@ static int board_take_over(struct board *self, const int *fds, unsigned count)
     return code;
 }
 
-static PyObject *board_of(PyTypeObject *type, PyObject *arguments)
+static PyObject *board_of(PyTypeObject *type, PyObject *descriptors)
 {
-    PyObject *descriptors, *dumps, *loads;
     int fds[LINES_MAX + 2];
-    if (!PyArg_ParseTuple(arguments, "O!OO:of", &PyTuple_Type, &descriptors, &dumps, &loads)) {
-        return NULL;
-    }
-    Py_ssize_t count = PyTuple_GET_SIZE(descriptors);
+    Py_ssize_t count = PyTuple_Check(descriptors) ? PyTuple_GET_SIZE(descriptors) : 0;
     if (count < 3 || count > (Py_ssize_t)LINES_MAX + 2) {
         PyErr_SetString(PyExc_ValueError, "these are not the descriptors of a board");
         return NULL;
@@ -206,7 +200,7 @@ static PyObject *board_of(PyTypeObject *type, PyObject *arguments)
         }
         fds[i] = (int)fd;
     }
-    struct board *self = board_alloc(type, dumps, loads);
+    struct board *self = board_alloc(type);
     int code = self ? board_take_over(self, fds, (unsigned)count) : 0;
     if (code < 0) {
         raise_code(self->state, code);
@@ -217,19 +211,13 @@ static PyObject *board_of(PyTypeObject *type, PyObject *arguments)
 
 static int board_traverse(struct board *self, visitproc visit, void *arg)
 {
-#if PY_VERSION_HEX >= 0x03090000
     Py_VISIT(Py_TYPE(self));
-#endif
-    Py_VISIT(self->dumps);
-    Py_VISIT(self->loads);
     Py_VISIT(self->function);
     return 0;
 }
 
 static int board_clear(struct board *self)
 {
-    Py_CLEAR(self->dumps);
-    Py_CLEAR(self->loads);
     Py_CLEAR(self->function);
     return 0;
 }
@@ -287,40 +275,72 @@ static struct desk *desk_at(struct board *self, unsigned desk)
     return &self->desks[desk];
 }
 
+/* ---- a task's parts ---- */
+
+/* What a task consists of, before its pickles lie one behind the other. */
+struct parts {
+    struct task task;
+    PyObject *function; /* bytes, or what is pickled with the item */
+    struct message message;
+};
+
+/* Makes the pickle of an item. Returns 0, and message_clear is due; or -1 with an exception. */
+static int parts_make(struct state *state, struct parts *parts, PyObject *item)
+{
+    bool apart = PyBytes_CheckExact(parts->function);
+    parts->task.function_size = apart ? (uint32_t)PyBytes_GET_SIZE(parts->function) : 0;
+    PyObject *object = apart ? Py_NewRef(item) : PyTuple_Pack(2, parts->function, item);
+    int result = object ? message_write(state, object, BUFFERS_BESIDE, &parts->message) : -1;
+    Py_XDECREF(object);
+    return result;
+}
+
+static size_t function_room(uint32_t size)
+{
+    return ((size_t)size + 7) / 8 * 8; /* what comes behind is aligned to 8 */
+}
+
+static size_t parts_size(const struct parts *parts)
+{
+    return sizeof parts->task + function_room(parts->task.function_size) + parts->message.size;
+}
+
+static void parts_copy(const struct parts *parts, char *memory)
+{
+    memcpy(memory, &parts->task, sizeof parts->task);
+    memory += sizeof parts->task;
+    if (parts->task.function_size > 0) {
+        memcpy(memory, PyBytes_AS_STRING(parts->function), parts->task.function_size);
+    }
+    message_copy(&parts->message, memory + function_room(parts->task.function_size));
+}
+
+/* ---- room in a queue ---- */
+
+struct reserving {
+    kith_queue *queue;
+    size_t size;
+    void *room;
+};
+
+static int reserve_call(void *context, kith_timeout timeout)
+{
+    struct reserving *reserving = context;
+    return kith_queue_reserve(reserving->queue, reserving->size, &reserving->room, timeout);
+}
+
+/* Reserves room, which is to be committed, and no code of Python's runs before. NULL with an exception. */
+static void *reserve(struct state *state, kith_queue *queue, size_t size)
+{
+    struct reserving reserving = { .queue = queue, .size = size };
+    int code = reserve_call(&reserving, KITH_NOWAIT);
+    if (code == KITH_EFULL || code == -EBUSY) {
+        code = wait_for(reserve_call, &reserving, KITH_FOREVER);
+    }
+    return code < 0 ? raise_code(state, code) : reserving.room;
+}
+
 /* ---- the parent: handing out ---- */
-
-/* Appends the pickle of an object, as a Py_buffer of which dumps makes it. */
-static int append_pickle(const struct board *self, struct memory *memory, PyObject *object)
-{
-    Py_buffer view;
-    PyObject *pickle = PyObject_CallFunctionObjArgs(self->dumps, object, NULL);
-    int result = pickle && PyObject_GetBuffer(pickle, &view, PyBUF_SIMPLE) == 0 ? 0 : -1;
-    if (result == 0) {
-        result = memory_append(memory, view.buf, (size_t)view.len);
-        PyBuffer_Release(&view);
-    }
-    Py_XDECREF(pickle);
-    return result;
-}
-
-static int append_task(const struct board *self, struct memory *memory, struct task task, PyObject *function,
-                       PyObject *item)
-{
-    bool apart = PyBytes_CheckExact(function);
-    task.function_size = apart ? (uint32_t)PyBytes_GET_SIZE(function) : 0;
-    if (memory_append(memory, &task, sizeof task) < 0) {
-        return -1;
-    }
-    if (apart) {
-        return memory_append(memory, PyBytes_AS_STRING(function), task.function_size) < 0
-                   ? -1
-                   : append_pickle(self, memory, item);
-    }
-    PyObject *both = PyTuple_Pack(2, function, item);
-    int result = both ? append_pickle(self, memory, both) : -1;
-    Py_XDECREF(both);
-    return result;
-}
 
 struct batch {
     kith_queue *queue;
@@ -353,6 +373,69 @@ static int put_all(struct board *self, struct batch *batch, const struct memory 
     return put;
 }
 
+/* A task that is long is laid into the queue where it is to be. Returns 1, or -1 with an exception. */
+static int put_long(struct board *self, kith_queue *queue, const struct parts *parts)
+{
+    int code;
+    char *room = reserve(self->state, queue, parts_size(parts));
+    if (!room) {
+        return -1;
+    }
+    Py_BEGIN_ALLOW_THREADS parts_copy(parts, room);
+    code = kith_queue_commit(queue, parts_size(parts));
+    Py_END_ALLOW_THREADS if (code < 0)
+    {
+        raise_code(self->state, code);
+        return -1;
+    }
+    return 1;
+}
+
+/* Adds a task to the batch. Returns 1; 0 when it is to be put alone; or -1 with an exception. */
+static int batch_add(struct batch *batch, struct memory *memory, const struct parts *parts)
+{
+    size_t size = parts_size(parts), begin = memory->size;
+    if (size > AT_ONCE_MAX) {
+        return 0;
+    }
+    if (memory_reserve(memory, begin + size) < 0) {
+        return -1;
+    }
+    parts_copy(parts, memory->data + begin);
+    memory->size += size;
+    batch->messages[batch->count++].size = size;
+    return 1;
+}
+
+/* As many tasks as fit a batch, or one that is long. Returns how many, or -1 with an exception. */
+static int hand_out(struct board *self, struct batch *batch, struct memory *memory, struct parts *parts,
+                    PyObject *items)
+{
+    int added = 1;
+    /* the pickling may run code that changes the list */
+    while (added == 1 && batch->count < BATCH && memory->size < BATCH_BYTES && batch->count < PyList_GET_SIZE(items)) {
+        PyObject *item = Py_NewRef(PyList_GET_ITEM(items, batch->count));
+        added = parts_make(self->state, parts, item);
+        Py_DECREF(item);
+        if (added < 0) {
+            break;
+        }
+        added = batch_add(batch, memory, parts);
+        if (added == 0 && batch->count == 0) {
+            added = put_long(self, batch->queue, parts);
+            message_clear(&parts->message);
+            return added;
+        }
+        message_clear(&parts->message);
+        parts->task.number++;
+    }
+    if (batch->count == 0) {
+        return added < 0 ? -1 : 0;
+    }
+    PyErr_Clear(); /* the one that can't be pickled is told of when its turn comes */
+    return put_all(self, batch, memory);
+}
+
 static PyObject *board_hand_out(struct board *self, PyObject *const *arguments, Py_ssize_t count)
 {
     if (count != 5 || !PyList_CheckExact(arguments[4])) {
@@ -360,33 +443,14 @@ static PyObject *board_hand_out(struct board *self, PyObject *const *arguments, 
         return NULL;
     }
     unsigned long line = PyLong_AsUnsignedLong(arguments[0]);
-    struct task task = { .number = PyLong_AsUnsignedLongLong(arguments[1]) };
-    task.mark = (uint32_t)PyLong_AsUnsignedLong(arguments[2]);
+    struct parts parts = { .function = arguments[3] };
+    parts.task.number = PyLong_AsUnsignedLongLong(arguments[1]);
+    parts.task.mark = (uint32_t)PyLong_AsUnsignedLong(arguments[2]);
     struct batch batch = { .queue = PyErr_Occurred() ? NULL : line_at(self, (unsigned)line) };
     struct memory memory = { 0 };
-    int put = 0;
-    if (!batch.queue) {
-        return NULL;
-    }
-    /* the pickling may run code that changes the list */
-    while (batch.count < BATCH && memory.size < BATCH_BYTES && batch.count < PyList_GET_SIZE(arguments[4])) {
-        size_t before = memory.size;
-        PyObject *item = Py_NewRef(PyList_GET_ITEM(arguments[4], batch.count));
-        int result = append_task(self, &memory, task, arguments[3], item);
-        Py_DECREF(item);
-        if (result < 0) {
-            memory.size = before;
-            break;
-        }
-        batch.messages[batch.count++].size = memory.size - before;
-        task.number++;
-    }
-    if (batch.count > 0) {
-        PyErr_Clear(); /* the one that can't be pickled is told of when its turn comes */
-        put = put_all(self, &batch, &memory);
-    }
+    int put = batch.queue ? hand_out(self, &batch, &memory, &parts, arguments[4]) : -1;
     memory_free(&memory);
-    return put < 0 || PyErr_Occurred() ? NULL : PyLong_FromLong(put);
+    return put < 0 ? NULL : PyLong_FromLong(put);
 }
 
 static PyObject *board_hand_back(struct board *self, PyObject *arguments)
@@ -491,14 +555,6 @@ static PyObject *exception_taken(void)
     return value;
 }
 
-static PyObject *load(const struct board *self, const char *data, size_t size)
-{
-    PyObject *bytes = PyBytes_FromStringAndSize(data, (Py_ssize_t)size);
-    PyObject *object = bytes ? PyObject_CallFunctionObjArgs(self->loads, bytes, NULL) : NULL;
-    Py_XDECREF(bytes);
-    return object;
-}
-
 static PyObject *report_read(const struct board *self, const char *data, size_t size)
 {
     struct report report;
@@ -507,7 +563,7 @@ static PyObject *report_read(const struct board *self, const char *data, size_t 
     size -= sizeof report;
     PyObject *value = report.what == REPORT_RING    ? Py_NewRef(Py_None)
                       : report.what == REPORT_AGAIN ? PyBytes_FromStringAndSize(data, (Py_ssize_t)size)
-                                                    : load(self, data, size);
+                                                    : message_read(self->state, data, size, NULL);
     if (!value && PyErr_ExceptionMatches(PyExc_Exception)) {
         value = exception_taken();
         report.what = report.what == REPORT_DONE ? REPORT_FAILED : report.what;
@@ -598,57 +654,43 @@ static PyObject *board_sit(struct board *self, PyObject *arguments)
     return Py_NewRef(Py_None);
 }
 
-struct reserving {
-    kith_queue *queue;
-    size_t size;
-    void *room;
-};
-
-static int reserve(void *context, kith_timeout timeout)
+/* Puts a report; between the reservation and the commit no code of Python's runs. Returns 0, or -1 with an exception. */
+static int report_put(struct board *self, struct report report, const struct message *message)
 {
-    struct reserving *reserving = context;
-    return kith_queue_reserve(reserving->queue, reserving->size, &reserving->room, timeout);
-}
-
-/* Puts a report; between the reservation and the commit no code of Python's runs. */
-static int report_put(struct board *self, struct report report, const void *data, size_t size)
-{
-    struct reserving reserving = { .queue = self->reports, .size = sizeof report + size };
-    int code = reserve(&reserving, KITH_NOWAIT);
-    if (code == KITH_EFULL || code == -EBUSY) {
-        code = wait_for(reserve, &reserving, KITH_FOREVER);
+    size_t size = sizeof report + (message ? message->size : 0);
+    char *room = reserve(self->state, self->reports, size);
+    if (!room) {
+        return -1;
+    }
+    memcpy(room, &report, sizeof report);
+    PyThreadState *thread = size > AT_ONCE_MAX ? PyEval_SaveThread() : NULL;
+    if (message) {
+        message_copy(message, room + sizeof report);
+    }
+    int code = kith_queue_commit(self->reports, size);
+    if (thread) {
+        PyEval_RestoreThread(thread);
     }
     if (code < 0) {
-        return code;
+        raise_code(self->state, code);
     }
-    memcpy(reserving.room, &report, sizeof report);
-    if (size > 0) {
-        memcpy((char *)reserving.room + sizeof report, data, size);
-    }
-    return kith_queue_commit(self->reports, sizeof report + size);
+    return code;
 }
 
 static int report_object(struct board *self, struct report report, PyObject *object)
 {
-    Py_buffer view;
-    PyObject *pickle = PyObject_CallFunctionObjArgs(self->dumps, object, NULL);
-    int result = pickle && PyObject_GetBuffer(pickle, &view, PyBUF_SIMPLE) == 0 ? 0 : -1;
-    if (result == 0) {
-        int code = report_put(self, report, view.buf, (size_t)view.len);
-        PyBuffer_Release(&view);
-        if (code < 0) {
-            raise_code(self->state, code);
-            result = -1;
-        }
+    struct message message;
+    if (message_write(self->state, object, BUFFERS_BESIDE, &message) < 0) {
+        return -1;
     }
-    Py_XDECREF(pickle);
+    int result = report_put(self, report, &message);
+    message_clear(&message);
     return result;
 }
 
 static PyObject *board_ring(struct board *self, PyObject *Py_UNUSED(none))
 {
-    int code = report_put(self, (struct report){ .what = REPORT_RING }, NULL, 0);
-    return code < 0 ? raise_code(self->state, code) : Py_NewRef(Py_None);
+    return report_put(self, (struct report){ .what = REPORT_RING }, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *board_tell(struct board *self, PyObject *object)
@@ -689,7 +731,7 @@ static PyObject *function_of(struct board *self, const char *pickle, size_t size
 {
     struct memory *last = &self->function_pickle;
     if (!self->function || last->size != size || memcmp(last->data, pickle, size) != 0) {
-        PyObject *function = load(self, pickle, size);
+        PyObject *function = message_read(self->state, pickle, size, NULL);
         last->size = 0;
         if (!function || memory_append(last, pickle, size) < 0) {
             Py_XDECREF(function);
@@ -708,12 +750,13 @@ static PyObject *task_read(struct board *self, const char *data, size_t size)
     memcpy(&task, data, sizeof task);
     data += sizeof task;
     size -= sizeof task;
+    size_t room = function_room(task.function_size);
     PyObject *function = NULL, *rest = NULL, *both = NULL;
     if (task.function_size > 0) {
         function = function_of(self, data, task.function_size);
-        rest = function ? load(self, data + task.function_size, size - task.function_size) : NULL;
+        rest = function ? message_read(self->state, data + room, size - room, NULL) : NULL;
     } else {
-        both = load(self, data, size);
+        both = message_read(self->state, data, size, NULL);
         if (both && PyTuple_CheckExact(both) && PyTuple_GET_SIZE(both) == 2) {
             function = Py_NewRef(PyTuple_GET_ITEM(both, 0));
             rest = Py_NewRef(PyTuple_GET_ITEM(both, 1));
@@ -736,6 +779,9 @@ static int finish(struct board *self)
 {
     int code = kith_queue_task_done(self->line);
     self->number = 0;
+    if (code < 0) {
+        raise_code(self->state, code);
+    }
     return code;
 }
 
@@ -743,13 +789,8 @@ static int finish(struct board *self)
 static int pass_on(struct board *self, size_t size)
 {
     struct report report = { .number = self->number, .what = REPORT_AGAIN, .desk = self->desk };
-    int code = report_put(self, report, self->got.data, size);
-    code = code < 0 ? code : finish(self);
-    if (code < 0) {
-        raise_code(self->state, code);
-        return -1;
-    }
-    return 0;
+    struct message task = { .size = size, .data = (unsigned char *)self->got.data, .used = size };
+    return report_put(self, report, &task) < 0 ? -1 : finish(self);
 }
 
 static PyObject *board_take(struct board *self, PyObject *Py_UNUSED(none))
@@ -800,17 +841,18 @@ static PyObject *board_report(struct board *self, PyObject *const *arguments, Py
     }
     int code = finish(self);
     atomic_store_explicit(&self->desks[self->desk].number, 0, memory_order_release);
-    return code < 0 ? raise_code(self->state, code) : Py_NewRef(Py_None);
+    return code < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 #define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL
 
 static PyMethodDef methods[] = {
-    { "of", (PyCFunction)board_of, METH_VARARGS | METH_CLASS,
-      "of(descriptors, dumps, loads): the board that another process's descriptors() stand for." },
+    { "of", (PyCFunction)board_of, METH_O | METH_CLASS,
+      "of(descriptors): the board that another process's descriptors() stand for." },
     { "descriptors", (PyCFunction)board_descriptors, METH_NOARGS, "What it consists of, for of() in another process." },
     { "hand_out", FAST(board_hand_out),
-      "hand_out(line, number, mark, function, items): puts a task for each item of a list, the first ones of them, with "
+      "hand_out(line, number, mark, function, items): puts a task for each item of a list, the first ones of them, "
+      "with "
       "numbers that grow. Returns how many. Raises what pickling the first one raises. function: pickled, or whatever "
       "is to be pickled with each." },
     { "hand_back", (PyCFunction)board_hand_back, METH_VARARGS, "hand_back(line, task): puts what AGAIN brought." },
@@ -820,14 +862,17 @@ static PyMethodDef methods[] = {
       "Waits for reports. Returns a list of tuples: number, what, desk, value." },
     { "ring", (PyCFunction)board_ring, METH_NOARGS, "Has take_in return." },
     { "look", (PyCFunction)board_look, METH_O,
-      "look(desk): the number of the task there or 0, whether it is about to be reported, since when (time.monotonic)." },
+      "look(desk): the number of the task there or 0, whether it is about to be reported, since when "
+      "(time.monotonic)." },
     { "doom", (PyCFunction)board_doom, METH_VARARGS,
-      "doom(desk, number, since): has the worker begin nothing more, if it is still at what look() said. Whether it is." },
+      "doom(desk, number, since): has the worker begin nothing more, if it is still at what look() said. Whether it "
+      "is." },
     { "clear_desk", (PyCFunction)board_clear_desk, METH_O, "clear_desk(desk): its worker is dead." },
     { "sit", (PyCFunction)board_sit, METH_VARARGS, "sit(line, desk): this process is the worker there." },
     { "tell", (PyCFunction)board_tell, METH_O, "tell(None or an exception): how the initializer ended." },
     { "take", (PyCFunction)board_take, METH_NOARGS,
-      "Waits for a task. Returns mark, function, argument; function None: the argument is the exception that reading it "
+      "Waits for a task. Returns mark, function, argument; function None: the argument is the exception that reading "
+      "it "
       "raised. None: there are no more." },
     { "next_item", (PyCFunction)board_next_item, METH_NOARGS, "The time of the task begins anew." },
     { "report", FAST(board_report), "report(succeeded, value): ends the task that was taken last." },
@@ -835,7 +880,7 @@ static PyMethodDef methods[] = {
 };
 
 static PyType_Slot slots[] = {
-    { Py_tp_doc, "Board(lines, desks, dumps, loads): where a pool and its workers meet." },
+    { Py_tp_doc, "Board(lines, desks): where a pool and its workers meet." },
     { Py_tp_new, (void *)board_new },
     { Py_tp_dealloc, (void *)board_dealloc },
     { Py_tp_traverse, (void *)board_traverse },
