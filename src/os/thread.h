@@ -23,6 +23,9 @@ struct os_thread {
 /* initial-exec: one load instead of a call, on a path where that counts. */
 extern _Thread_local struct os_thread os_thread_known __attribute__((tls_model("initial-exec")));
 
+/** How many forks lie between the first process and this one: what carries another number is an ancestor's. */
+extern unsigned os_thread_generation;
+
 /** Fills os_thread_known. @return 0, or -ENOTSUP when this thread has no list of robust words of the known shape, or
  *  forks can't be watched */
 int os_thread_learn(void);

@@ -208,9 +208,16 @@ static int got_nothing(const struct getting *call, struct kith_queue *queue, int
 {
     if (call->seat > 0 && code != -EDEADLK) /* who has peeked has its seat for that */
         seat_leave(call->self, queue, (uint32_t)call->seat);
-    if (code == KITH_EEMPTY && unlikely(atomic_load_explicit(&queue->ready, memory_order_acquire)))
-        ready_rearm(queue);
+    if (code == KITH_EEMPTY)
+        ready_settle(queue);
     return code;
+}
+
+/** What a call ends with that has got something, outside of the getters' side. */
+static inline void got_something(struct kith_queue *queue)
+{
+    if (unlikely(atomic_load_explicit(&queue->ready, memory_order_relaxed)))
+        ready_got(queue);
 }
 
 /** Enters with a message to be got, which is not poison. @return as get_enter */
@@ -277,7 +284,10 @@ static int get(kith_queue *queue, struct destination *to, kith_timeout timeout)
     if (likely(code == 0))
         get_commit(&call, queue);
     get_leave(call.self, queue);
-    return likely(code == 0) ? 0 : got_nothing(&call, queue, code);
+    if (unlikely(code < 0))
+        return got_nothing(&call, queue, code);
+    got_something(queue);
+    return 0;
 }
 
 int kith_queue_get(kith_queue *queue, void *buffer, size_t capacity, size_t *size, kith_timeout timeout)
@@ -380,8 +390,10 @@ int kith_queue_get_many(kith_queue *queue, void *buffer, size_t capacity, size_t
     while (more && batch.done < count && (batch.done == 0 || get_find(call.self, queue, &call.record, &call.at) == 1))
         more = call.seat == 0 ? get_run(&call, queue, &batch) : get_one(&call, queue, &batch);
     get_leave(call.self, queue);
-    if (batch.done > 0)
+    if (batch.done > 0) {
+        got_something(queue);
         return (int)batch.done;
+    }
     return got_nothing(
         &call, queue,
         error_fail(-EMSGSIZE, "the message has %zu bytes, the buffer %zu: it stays in the queue", sizes[0], capacity));
@@ -429,7 +441,10 @@ int kith_queue_release(kith_queue *queue, int take)
     get_leave(call.self, queue);
     if (refused)
         return error_fail(-EPERM, "this thread has closed another handle of the queue since it peeked: peek again");
-    return take ? 0 : got_nothing(&call, queue, 0);
+    if (!take)
+        return got_nothing(&call, queue, 0);
+    got_something(queue);
+    return 0;
 }
 
 int kith_queue_take(kith_queue *queue, const void **data, size_t *size, kith_timeout timeout)
@@ -458,5 +473,8 @@ int kith_queue_take(kith_queue *queue, const void **data, size_t *size, kith_tim
         get_leave(call.self, queue);
     }
     call.seat = 0; /* the hold keeps it */
-    return code == 0 ? 0 : got_nothing(&call, queue, code);
+    if (code < 0)
+        return got_nothing(&call, queue, code);
+    got_something(queue);
+    return 0;
 }

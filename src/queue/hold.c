@@ -9,14 +9,13 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { BEGUN, READY, STOP };
 
 struct hold {
     struct kith_queue *queue;
     struct hold *inherited; /* the parent's, in the child of a fork */
-    pid_t pid;              /* whose it is */
+    unsigned generation;    /* of the process whose it is */
     pthread_t thread;
     deadline until;         /* for the seat */
     int seat;               /* the thread's; or why it has none. Before READY */
@@ -99,7 +98,7 @@ static void hold_free(struct hold *hold)
 {
     while (hold) {
         struct hold *inherited = hold->inherited;
-        if (hold->pid == getpid()) {
+        if (hold->generation == os_thread_generation) {
             say(hold, STOP);
             pthread_join(hold->thread, NULL);
         }
@@ -122,7 +121,7 @@ static int hold_new(struct hold **made, struct kith_queue *queue, deadline until
     if (!hold)
         return hold_refuse(-ENOMEM);
     hold->queue = queue;
-    hold->pid = getpid();
+    hold->generation = os_thread_generation;
     hold->until = until;
     pthread_mutex_init(&hold->listing, NULL);
     int code = os_thread_start(&hold->thread, hold_main, hold);
@@ -146,7 +145,7 @@ static int hold_new(struct hold **made, struct kith_queue *queue, deadline until
 static struct hold *hold_known(struct kith_queue *queue)
 {
     struct hold *hold = atomic_load_explicit(&queue->hold, memory_order_acquire);
-    return hold && hold->pid == getpid() ? hold : NULL;
+    return hold && hold->generation == os_thread_generation ? hold : NULL;
 }
 
 int hold_of(struct kith_queue *queue, deadline until, struct hold **hold)
@@ -159,7 +158,7 @@ int hold_of(struct kith_queue *queue, deadline until, struct hold **hold)
     int code = hold_new(&made, queue, until);
     if (code < 0)
         return code;
-    made->inherited = before && before->pid != made->pid ? before : NULL;
+    made->inherited = before && before->generation != made->generation ? before : NULL;
     /* Not under a lock, as in kith_queue_fd: of two threads that come here, one was in vain. */
     if (before == made->inherited && atomic_compare_exchange_strong_explicit(
                                          &queue->hold, &before, made, memory_order_acq_rel, memory_order_acquire)) {

@@ -316,8 +316,11 @@ void hold_close(struct kith_queue *queue);
 
 /* ---- readiness (ready.c) ---- */
 
-/** A get found nothing: the descriptor is not readable any more, until there is something. */
-void ready_rearm(struct kith_queue *queue);
+/** A get found nothing: the descriptor, if there is one, is readable only if there is something by now. */
+void ready_settle(struct kith_queue *queue);
+
+/** A get has taken a message: the same, if it was the last. */
+void ready_got(struct kith_queue *queue);
 
 /** Ends the thread behind the descriptor, and closes it. */
 void ready_close(struct kith_queue *queue);

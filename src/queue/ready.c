@@ -16,7 +16,7 @@ enum { ARMED = 1, STOP = 2 };
 
 struct ready {
     struct kith_queue *queue;
-    pid_t pid; /* whose thread it is: a child made by fork has none */
+    unsigned generation; /* of the process whose thread it is: a child made by fork has none */
     int flag;
     pthread_t thread;
     _Atomic uint32_t control; /* ARMED: raise the flag when there is a message. The thread sleeps on it, too */
@@ -58,6 +58,24 @@ static bool watch(struct os_thread *self, struct ready *ready)
     return found;
 }
 
+/** Raises the flag if there is a message, else lowers it and has the thread watch. Who takes the last message calls
+ *  this behind its commit, and the thread before it raises the flag: so it never stays raised for what is gone. */
+static void settle(struct ready *ready)
+{
+    pthread_mutex_lock(&ready->flagging);
+    bool armed = atomic_load_explicit(&ready->control, memory_order_seq_cst) & ARMED;
+    bool found = getters_can_go_on(ready->queue->chain.shared);
+    if (found && armed) {
+        atomic_fetch_and_explicit(&ready->control, ~(uint32_t)ARMED, memory_order_seq_cst);
+        os_flag_raise(ready->flag);
+    } else if (!found && !armed) {
+        os_flag_lower(ready->flag);
+        atomic_fetch_or_explicit(&ready->control, ARMED, memory_order_seq_cst);
+        os_futex_wake(&ready->control, 1);
+    }
+    pthread_mutex_unlock(&ready->flagging);
+}
+
 static void *ready_main(void *argument)
 {
     struct ready *ready = argument;
@@ -67,33 +85,29 @@ static void *ready_main(void *argument)
         if (!(control & ARMED)) {
             os_futex_wait(&ready->control, control, OS_FOREVER);
         } else if (watch(self, ready)) {
-            pthread_mutex_lock(&ready->flagging);
-            atomic_fetch_and_explicit(&ready->control, ~(uint32_t)ARMED, memory_order_seq_cst);
-            os_flag_raise(ready->flag);
-            pthread_mutex_unlock(&ready->flagging);
+            settle(ready);
         }
     }
     return NULL;
 }
 
-void ready_rearm(struct kith_queue *queue)
+void ready_settle(struct kith_queue *queue)
 {
     struct ready *ready = atomic_load_explicit(&queue->ready, memory_order_acquire);
-    if (ready->pid != getpid())
-        return;
-    pthread_mutex_lock(&ready->flagging);
-    if (!(atomic_load_explicit(&ready->control, memory_order_seq_cst) & ARMED)) {
-        os_flag_lower(ready->flag);
-        atomic_fetch_or_explicit(&ready->control, ARMED, memory_order_seq_cst);
-        os_futex_wake(&ready->control, 1);
-    }
-    pthread_mutex_unlock(&ready->flagging);
+    if (ready && ready->generation == os_thread_generation)
+        settle(ready);
+}
+
+void ready_got(struct kith_queue *queue)
+{
+    if (!getters_can_go_on(queue->chain.shared)) /* else it is raised, or the thread is about to */
+        ready_settle(queue);
 }
 
 /** Ends a flag and the thread behind it. */
 static void ready_free(struct ready *ready)
 {
-    if (ready->pid == getpid()) {
+    if (ready->generation == os_thread_generation) {
         atomic_fetch_or_explicit(&ready->control, STOP, memory_order_seq_cst);
         os_futex_wake(&ready->control, INT32_MAX);
         pthread_join(ready->thread, NULL);
@@ -111,7 +125,7 @@ static int ready_new(struct ready **made, struct kith_queue *queue)
     int code = ready->flag = os_flag_new();
     if (code >= 0) {
         ready->queue = queue;
-        ready->pid = getpid();
+        ready->generation = os_thread_generation;
         atomic_init(&ready->control, ARMED);
         pthread_mutex_init(&ready->flagging, NULL);
         code = os_thread_start(&ready->thread, ready_main, ready);
@@ -140,8 +154,10 @@ int kith_queue_fd(kith_queue *queue)
     if (code < 0)
         return code;
     struct ready *ready = atomic_load_explicit(&queue->ready, memory_order_acquire);
-    if (ready && ready->pid == getpid())
+    if (ready && ready->generation == os_thread_generation) {
+        settle(ready);
         return ready->flag;
+    }
     struct ready *made;
     code = ready_new(&made, queue);
     if (code < 0)
@@ -153,6 +169,7 @@ int kith_queue_fd(kith_queue *queue)
                                                 memory_order_acquire)) {
         if (ready)
             ready_free(ready); /* the parent's */
+        settle(made);
         return made->flag;
     }
     ready_free(made);

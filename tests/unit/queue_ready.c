@@ -28,6 +28,11 @@ static int put_from_a_child(void)
     return put_number(1, KITH_FOREVER);
 }
 
+static int get_from_a_child(void)
+{
+    return get_number(KITH_NOWAIT) == 1 ? 0 : 1;
+}
+
 /* ---- full and empty ---- */
 
 static void it_is_readable_from_full_to_empty(void **state)
@@ -46,6 +51,86 @@ static void it_is_readable_from_full_to_empty(void **state)
         assert_code(get_code(KITH_NOWAIT), KITH_EEMPTY);
         assert_true(!readable(file, 0));
     }
+}
+
+static void get_last(int way)
+{
+    uint64_t numbers[2];
+    const void *data;
+    size_t size;
+    kith_bytes bytes;
+    switch (way) {
+    case 0:
+        assert_int_equal(get_number(KITH_FOREVER), 1);
+        break;
+    case 1:
+        assert_code(kith_queue_get_bytes(queue, &bytes, KITH_FOREVER), 0);
+        kith_bytes_free(&bytes);
+        break;
+    case 2:
+        assert_code(kith_queue_get_many(queue, numbers, sizeof numbers, &size, 1, KITH_FOREVER), 1);
+        break;
+    case 3:
+        assert_code(kith_queue_peek(queue, &data, &size, KITH_FOREVER), 0);
+        assert_true(readable(kith_queue_fd(queue), 0));
+        assert_code(kith_queue_release(queue, 1), 0);
+        break;
+    default:
+        assert_code(kith_queue_take(queue, &data, &size, KITH_FOREVER), 0);
+        assert_true(!readable(kith_queue_fd(queue), 0));
+        assert_code(kith_queue_finish(queue, data), 0);
+    }
+}
+
+/** For those who wait for it, and then get without a timeout. */
+static void it_is_not_readable_behind_the_last_message(void **state)
+{
+    (void)state;
+    for (int redeliver = 0; redeliver <= 1; redeliver++) {
+        assert_code(kith_queue_new(&queue, &(kith_queue_options){ .redeliver = redeliver }), 0);
+        int file = readiness();
+        for (int way = 0; way < 4 + redeliver; way++) {
+            for (int round = 0; round < 5; round++) {
+                put_numbers(1, 1);
+                assert_true(readable(file, PATIENCE));
+                get_last(way);
+                assert_true(!readable(file, 0));
+            }
+        }
+        kith_queue_free(queue);
+        queue = NULL;
+    }
+}
+
+/** The thread that raises it comes late, when the message has gone already. */
+static void it_is_not_raised_for_what_is_gone(void **state)
+{
+    (void)state;
+    make(0, 0);
+    int file = readiness();
+    for (int round = 0; round < 2000; round++) {
+        put_numbers(1, 1);
+        get_last(0);
+        assert_true(!readable(file, 0));
+    }
+    assert_true(!readable(file, 20));
+}
+
+static void asking_for_it_makes_it_right(void **state)
+{
+    (void)state;
+    make(0, 0);
+    int file = readiness();
+    for (int round = 0; round < 20; round++) {
+        put_numbers(1, 1);
+        assert_true(readable(readiness(), 0)); /* not only soon */
+        assert_int_equal(apart(get_from_a_child), 0);
+        assert_true(readable(file, 0)); /* of which this process has not heard */
+        assert_true(!readable(readiness(), 0));
+    }
+    assert_code(kith_queue_shut(queue), 0);
+    assert_true(readable(readiness(), 0));
+    assert_true(readable(readiness(), 0));
 }
 
 static void it_tells_what_was_there_before(void **state)
@@ -322,6 +407,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_board(it_is_readable_from_full_to_empty),
+        with_board(it_is_not_readable_behind_the_last_message),
+        with_board(it_is_not_raised_for_what_is_gone),
+        with_board(asking_for_it_makes_it_right),
         with_board(it_tells_what_was_there_before),
         with_board(epoll_tells_of_what_another_process_puts),
         with_board(it_tells_of_what_a_killed_putter_has_put),

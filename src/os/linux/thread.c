@@ -16,10 +16,11 @@ _Thread_local struct os_thread os_thread_known;
 
 static int watching; /* the result of os_process_around_fork */
 
-static _Atomic uint32_t stamp; /* this process's, when a thread has asked for it; else 0 */
+unsigned os_thread_generation;
 
 static void forget(void)
 {
+    os_thread_generation++;
     os_thread_known.id = 0;
     os_thread_known.process = 0;
     atomic_store_explicit(&stamp, 0, memory_order_relaxed);
