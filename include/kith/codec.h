@@ -105,7 +105,18 @@ KITH_API KITH_MUST_USE int kith_json_write(const kith_value *value, kith_bytes *
  * '1', where a pickle of protocol 2 or later begins with 80. Then follow, in the byte order of the machine: the number
  * of buffers (32 bits), the length of the pickle in bytes (64 bits), and of each buffer its length in bytes (64 bits;
  * the highest bit says that it is read-only); then the pickle, then the buffers, each at a multiple of 8 bytes from the
- * message's beginning. Python's side of kith writes such for what pickles out of band, as arrays of numpy. */
+ * message's beginning (an empty one nowhere). Python's side of kith writes such for what pickles out of band, as arrays
+ * of numpy. The reader makes of each an object KITH_OBJECT_BUFFER with its data: see kith_value_as_bytes. */
+
+/** Reads a message that was got otherwise than by kith_queue_get_value: by kith_queue_get_bytes, or in place.
+ *  @param data     the message; what is behind its last part is not looked at
+ *  @param size     in bytes
+ *  @param options  as for kith_pickle_read, without buffers. With borrow, the message outlives the arena's values; so
+ *                  one that kith_queue_take gave can be used where it lies until kith_queue_finish
+ *  @return as kith_pickle_read; KITH_EMALFORMED also when the message ends before one of its parts; -EINVAL also when
+ *          buffers are given */
+KITH_API KITH_MUST_USE int kith_message_read(kith_arena *arena, kith_value **value, const void *data, size_t size,
+                                             const kith_pickle_read_options *options);
 
 /** Puts a value, as a pickle of protocol 4. @param value  NULL gives -EINVAL
  *  @return as kith_pickle_write, and as kith_queue_put */
@@ -113,8 +124,9 @@ KITH_API KITH_MUST_USE int kith_queue_put_value(kith_queue *queue, const kith_va
 
 /** Gets a message that is a pickle, with buffers beside it or without.
  *  @param arena  owns the value
- *  @return 0, or as kith_queue_get_bytes; KITH_EMALFORMED or KITH_ELIMIT when the message is no pickle, or exceeds
- *          the limits of kith_pickle_read_options' defaults: it is taken from the queue and gone */
+ *  @return 0, or as kith_queue_get_bytes; KITH_EMALFORMED or KITH_ELIMIT when the message is no value, or exceeds
+ *          the limits of kith_pickle_read_options' defaults: it is taken from the queue and gone, but in a queue that
+ *          redelivers it is to be finished as any other */
 KITH_API KITH_MUST_USE int kith_queue_get_value(kith_queue *queue, kith_arena *arena, kith_value **value,
                                                 kith_timeout timeout);
 

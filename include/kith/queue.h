@@ -265,11 +265,11 @@ KITH_API void kith_queue_park(void *context, const void *data, size_t size, unsi
  *  it does not hear: so call this again before each poll, which makes it right once more and is cheap; or get with
  *  KITH_NOWAIT until that says KITH_EEMPTY. Other processes may be quicker than who was told in any case.
  *
- *  The first call starts a thread in this process that waits; putters do not pay for it. After a fork the child asks for
- *  one of its own.
- *  @return the descriptor, the same each time, which is the queue's: do not read or close it; -EMFILE, -ENFILE, -ENOMEM;
- *          -EAGAIN when no thread can be started; -ENOTSUP as for kith_queue_new; KITH_ECLOSED; -EINVAL when queue is
- *          NULL */
+ *  The first call starts a thread in this process that waits; putters do not pay for it. After a fork the child asks
+ *  for one of its own.
+ *  @return the descriptor, the same each time, which is the queue's: do not read or close it; -EMFILE, -ENFILE,
+ *          -ENOMEM; -EAGAIN when no thread can be started; -ENOTSUP as for kith_queue_new; KITH_ECLOSED; -EINVAL when
+ *          queue is NULL */
 KITH_API KITH_MUST_USE int kith_queue_fd(kith_queue *queue);
 
 /** How many messages are queued at one instant of the call. With redeliver, those that somebody got do not count.

@@ -293,7 +293,7 @@ int cell_to_pickle(const struct cell *cell, kith_bytes *pickle)
     return 0;
 }
 
-static int from_pickle(struct server *server, struct cell **cell, const void *pickle, size_t size, bool key)
+static int from_message(struct server *server, struct cell **cell, const void *data, size_t size, bool key)
 {
     kith_arena *arena;
     kith_value *value;
@@ -301,16 +301,16 @@ static int from_pickle(struct server *server, struct cell **cell, const void *pi
     if (code < 0)
         return code;
     code =
-        kith_pickle_read(arena, &value, pickle, size, &(kith_pickle_read_options){ .max_depth = KITH_VALUE_DEPTH_MAX });
+        kith_message_read(arena, &value, data, size, &(kith_pickle_read_options){ .max_depth = KITH_VALUE_DEPTH_MAX });
     if (code == 0)
         code = key ? cell_new_key(server, cell, value) : cell_new(server, cell, value);
     kith_arena_free(arena);
     return code;
 }
 
-int cell_from_pickle(struct server *server, struct cell **cell, const void *pickle, size_t size)
+int cell_from_message(struct server *server, struct cell **cell, const void *message, size_t size)
 {
-    return from_pickle(server, cell, pickle, size, false);
+    return from_message(server, cell, message, size, false);
 }
 
 /* ---- snapshots ---- */
@@ -334,5 +334,5 @@ int cell_load(struct server *server, struct cell **cell, const kith_value *value
     const void *pickle;
     size_t size;
     int code = kith_value_as_bytes(value, &pickle, &size);
-    return code < 0 ? code : from_pickle(server, cell, pickle, size, key);
+    return code < 0 ? code : from_message(server, cell, pickle, size, key);
 }

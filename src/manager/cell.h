@@ -67,8 +67,9 @@ int cell_sought_equal(struct cell_sought *sought, const struct cell *other);
 int cell_save(struct server *server, const struct cell *cell, kith_arena *arena, kith_value **value);
 int cell_load(struct server *server, struct cell **cell, const kith_value *value, bool key);
 
-/** The whole pickle, as kith_pickle_read takes it, and a cell of one. @return 0; -ENOMEM; KITH_EMALFORMED */
+/** The whole pickle, as kith_pickle_read takes it, and a cell of a message, as kith_message_read does: what came beside
+ *  its pickle is in the cell. @return 0; -ENOMEM; KITH_EMALFORMED */
 int cell_to_pickle(const struct cell *cell, kith_bytes *pickle);
-int cell_from_pickle(struct server *server, struct cell **cell, const void *pickle, size_t size);
+int cell_from_message(struct server *server, struct cell **cell, const void *message, size_t size);
 
 #endif

@@ -318,7 +318,7 @@ int shared_queue_get(struct shared_queue *shared, struct cell **cell)
     code = after_attempt(shared, &shared->get_pause, code);
     if (code < 0)
         return code;
-    code = cell_from_pickle(shared->server, cell, data, size);
+    code = cell_from_message(shared->server, cell, data, size);
     kith_queue_release(shared->queue, code == 0 || code == KITH_EMALFORMED);
     return code;
 }
@@ -391,7 +391,7 @@ static int show(void *context, const void *data, size_t size)
 {
     const struct tour *tour = context;
     struct cell *cell;
-    int code = cell_from_pickle(tour->server, &cell, data, size);
+    int code = cell_from_message(tour->server, &cell, data, size);
     if (code < 0)
         return code;
     code = tour->visit(tour->context, cell);

@@ -34,7 +34,7 @@ int shared_queue_shut(struct shared_queue *shared);
 int shared_queue_put(struct shared_queue *shared, struct cell *cell);
 
 /** @param cell  receives the message, held once
- *  @return 0; KITH_EEMPTY; -EBUSY: a client is in the middle of its get; a code of kith_queue_get or cell_from_pickle,
+ *  @return 0; KITH_EEMPTY; -EBUSY: a client is in the middle of its get; a code of kith_queue_get or cell_from_message,
  *          with the detail: it stays in the queue, unless that is KITH_EMALFORMED */
 int shared_queue_get(struct shared_queue *shared, struct cell **cell);
 

@@ -1,4 +1,4 @@
-/* Values through queues: a pickle a message. A small one is written on the stack, and got into memory that its arena
+/* Values through queues: a message each. A small one is written on the stack, and got into memory that its arena
  * has already, where its long bytes stay: neither side asks the heap for anything. */
 #include <kith/codec.h>
 
@@ -64,6 +64,6 @@ int kith_queue_get_value(kith_queue *queue, kith_arena *arena, kith_value **valu
     if (code == 0)
         code = get_message(queue, arena, &data, &size, until);
     if (code == 0)
-        code = kith_pickle_read(arena, value, data, size, &(kith_pickle_read_options){ .borrow = 1 });
+        code = kith_message_read(arena, value, data, size, &(kith_pickle_read_options){ .borrow = 1 });
     return code;
 }

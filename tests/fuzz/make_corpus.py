@@ -391,6 +391,52 @@ def make_handshakes():
         b"{sha3_384}", b"{", b"}", b"\0\0\0\x14", b"\0\0\0\x3b", b"\0\0\1\0"])
 
 
+# ---- messages with buffers beside their pickle ----
+
+
+def message(pickled, buffers, count=None, size=None, lengths=None):
+    """A message of a queue. What is given beside replaces what would be right."""
+    head = struct.pack("=4sIQ", b"\0KB1", len(buffers) if count is None else count,
+                       len(pickled) if size is None else size)
+    data = head + struct.pack("=%dQ" % len(buffers), *(lengths or map(len, buffers)))
+    for part in [pickled, *buffers]:
+        data += bytes(-len(data) % 8) + part
+    return data
+
+
+def make_messages():
+    buffers = []
+    pickled = pickle.dumps(values()["buffers"], 5, buffer_callback=buffers.append)
+    buffers = [bytes(buffer) for buffer in buffers]
+    two = b"\x80\x05\x97\x97\x98\x86."
+    messages = {
+        "objects": message(pickled, buffers),
+        "two": message(two, [b"the first", b"the second"]),
+        "read_only": message(two, [b"the first", b"the second"], lengths=[9, 10 | 1 << 63]),
+        "empty": message(two, [b"", b""]),
+        "one_empty": message(two, [b"", b"x"]),
+        "none": message(pickle.dumps([1, "two"], 5), []),
+        "unused": message(b"N.", [b"not asked for"] * 3),
+        "not_come": message(two, []),
+        "too_few": message(two, [b"the first"]),
+        "many": message(b"\x80\x05(" + b"\x97" * 60 + b"l.", [b"%d" % i for i in range(60)]),
+        "behind": message(two, [b"1", b"2"]) + b"what nobody looks at",
+        "cut": message(two, [b"the first", b"the second"])[:-1],
+        "cut_head": message(two, [])[:15],
+        "cut_lengths": message(two, [b"1", b"2"])[:25],
+        "count": message(two, [b"1", b"2"], count=2**32 - 1),
+        "size": message(two, [b"1", b"2"], size=2**64 - 1),
+        "length": message(two, [b"1", b"2"], lengths=[1, 2**63 - 1]),
+        "wraps_round": message(two, [b"1", b"2"], lengths=[2**63 - 8, 8]),
+        "other_mark": b"\0KB2" + message(two, [])[4:],
+        "plain": pickle.dumps({"a": [1, 2.5, None]}, 4),
+    }
+    for name, data in messages.items():
+        write("message", name, data)
+    write_dictionary("message", [b"\0KB1", two, b"\x97", b"\x98", struct.pack("=Q", 1 << 63), struct.pack("=Q", 8),
+                                 struct.pack("=Q", 2**64 - 1), struct.pack("=I", 2)])
+
+
 # ---- taking apart ----
 
 
@@ -419,6 +465,7 @@ def main():
     make_json()
     make_frames()
     make_handshakes()
+    make_messages()
     make_unpack()
     for target, inputs in written.items():
         print("%s: %d inputs" % (target, len(inputs)))

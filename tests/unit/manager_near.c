@@ -1,5 +1,6 @@
 /* kith/manager.h on one host: queues that clients use in shared memory, which comes about by itself, while others go on
  * calling the server. */
+#include "framed.h"
 #include "near.h"
 
 #include <stdatomic.h>
@@ -266,6 +267,30 @@ static void expect_service(void)
     for (int i = 0; i < 100; i++)
         assert_code(kith_proxy_length(dict), 0);
     kith_proxy_free(dict);
+}
+
+/** As a Python program has put it: who gets it through the server knows of no buffers beside a pickle. */
+static void what_came_with_buffers_is_served_as_a_plain_pickle(void **state)
+{
+    (void)state;
+    unsigned char message[100];
+    kith_buffer buffer = { "a buffer", 8 };
+    kith_value *value;
+    const void *data;
+    size_t size;
+    begin_shared(0);
+    kith_queue *bare = bare_queue();
+    for (int i = 0; i < 2; i++)
+        assert_code(kith_queue_put(bare, message, framed(message, "\x80\x05\x97.", 4, &buffer, 1), KITH_NOWAIT), 0);
+    kith_queue_free(bare);
+    assert_code(kith_proxy_get(far_queue, arena, &value, KITH_NOWAIT), 0);
+    assert_int_equal(kith_value_kind(value), KITH_BYTEARRAY);
+    assert_code(kith_proxy_get(queue, arena, &value, KITH_NOWAIT), 0); /* and by one that knows of them */
+    assert_int_equal(kith_value_kind(value), KITH_OBJECT);
+    assert_code(kith_value_as_bytes(value, &data, &size), 0);
+    assert_int_equal(size, 8);
+    assert_memory_equal(data, "a buffer", 8);
+    end_queue();
 }
 
 static void who_stops_in_a_put_holds_up_putters_alone(void **state)
@@ -827,6 +852,7 @@ int main(void)
         with_server(many_are_put_and_got),
         with_server(many_are_put_as_far_as_there_is_room),
         with_server(its_bound_is_kept),
+        with_server(what_came_with_buffers_is_served_as_a_plain_pickle),
         with_server(who_stops_in_a_put_holds_up_putters_alone),
         with_server(who_stops_in_a_get_holds_up_getters_alone),
         with_server(who_stays_stopped_fails_what_does_not_wait),

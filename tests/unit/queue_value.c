@@ -1,4 +1,5 @@
 /* kith/codec.h: values in queues. */
+#include "framed.h"
 #include "queues.h"
 #include "shortage.h"
 
@@ -128,6 +129,121 @@ static void long_bytes_are_not_copied(void **state)
     assert_true(kith_arena_size(arena) < MIB + MIB / 2);
 }
 
+/* ---- buffers beside the pickle ---- */
+
+#define TWO_BUFFERS "\x80\x05\x97\x97\x98\x86." /* a tuple of them, the second read-only */
+
+static const char first_buffer[] = "a first one, which may be changed";
+static const char second_buffer[] = "a second one";
+static const kith_buffer two_buffers[] = { { first_buffer, sizeof first_buffer },
+                                           { second_buffer, sizeof second_buffer } };
+
+static size_t compose_two(unsigned char *message)
+{
+    return framed(message, TWO_BUFFERS, sizeof TWO_BUFFERS - 1, two_buffers, 2);
+}
+
+/** @return where the first one's bytes lie */
+static const void *assert_two(const kith_value *value)
+{
+    const void *found[2];
+    size_t size;
+    for (size_t i = 0; i < 2; i++) {
+        const kith_value *buffer = kith_value_at(value, i);
+        assert_int_equal(kith_object_get_form(buffer), KITH_OBJECT_BUFFER);
+        assert_code(kith_value_as_bytes(buffer, &found[i], &size), 0);
+        assert_int_equal(size, two_buffers[i].size);
+        assert_memory_equal(found[i], two_buffers[i].data, size);
+    }
+    return found[0];
+}
+
+static void buffers_come_beside_the_pickle(void **state)
+{
+    (void)state;
+    unsigned char message[200];
+    make(0, 0);
+    assert_code(kith_queue_put(queue, message, compose_two(message), KITH_NOWAIT), 0);
+    kith_value *value = get_value();
+    assert_int_equal((uintptr_t)assert_two(value) % 8, 0);
+    assert_comes_back(kith_value_none(arena));
+    /* As a plain pickle it goes on to those who know of no buffers. */
+    assert_code(kith_queue_put_value(queue, value, KITH_NOWAIT), 0);
+    value = get_value();
+    assert_int_equal(kith_value_kind(kith_value_at(value, 0)), KITH_BYTEARRAY);
+    assert_int_equal(kith_value_kind(kith_value_at(value, 1)), KITH_BYTES);
+}
+
+static void empty_buffers_and_none_are_fine(void **state)
+{
+    (void)state;
+    unsigned char message[200];
+    const kith_buffer empty[] = { { NULL, 0 }, { "x", 1 }, { NULL, 0 } };
+    size_t size, length;
+    const void *data;
+    make(0, 0);
+    size = framed(message, "\x80\x05\x97\x97\x97\x87.", 7, empty, 3);
+    size -= 7; /* there need be no padding before what is empty at the end */
+    assert_code(kith_queue_put(queue, message, size, KITH_NOWAIT), 0);
+    const kith_value *value = get_value();
+    for (size_t i = 0; i < 3; i++) {
+        assert_code(kith_value_as_bytes(kith_value_at(value, i), &data, &length), 0);
+        assert_int_equal(length, i == 1);
+    }
+    assert_code(kith_queue_put(queue, message, framed(message, "\x80\x05K\x07.", 5, NULL, 0), KITH_NOWAIT), 0);
+    assert_int_equal(kith_value_equal(get_value(), kith_value_int(arena, 7)), 1);
+}
+
+static void many_buffers_are_fine(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    static unsigned char message[MANY * 32 + 1000], pickle[MANY + 20] = "\x80\x05(";
+    static kith_buffer buffers[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        buffers[i] = (kith_buffer){ "many buffers" + i % 10, i % 3 };
+    memset(pickle + 3, 0x97, MANY);
+    memcpy(pickle + 3 + MANY, "l.", 2);
+    make(0, 0);
+    size_t size = framed(message, pickle, MANY + 5, buffers, MANY);
+    assert_code(kith_queue_put(queue, message, size, KITH_NOWAIT), 0);
+    const kith_value *value = get_value();
+    assert_int_equal(kith_value_length(value), MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        const void *data;
+        assert_code(kith_value_as_bytes(kith_value_at(value, i), &data, &size), 0);
+        assert_int_equal(size, i % 3);
+        assert_memory_equal(data, buffers[i].data, size);
+    }
+    shortage_begin(1);
+    kith_value *got = NULL;
+    int code = kith_message_read(arena, &got, message, sizeof message, NULL);
+    if (shortage_end()) {
+        assert_explained(code, -ENOMEM);
+        assert_null(got);
+    }
+}
+
+/** Of a message that lies in the queue nothing is copied when it is read with borrow. */
+static void a_message_is_read_where_it_lies(void **state)
+{
+    (void)state;
+    unsigned char message[200];
+    const void *data;
+    size_t size;
+    kith_value *value;
+    const kith_pickle_read_options borrow = { .borrow = 1 };
+    assert_code(kith_queue_new(&queue, &(kith_queue_options){ .redeliver = 1 }), 0);
+    assert_code(kith_queue_put(queue, message, compose_two(message), KITH_NOWAIT), 0);
+    assert_code(kith_queue_take(queue, &data, &size, KITH_NOWAIT), 0);
+    assert_code(kith_message_read(arena, &value, data, size, &borrow), 0);
+    const char *first = assert_two(value);
+    assert_in_range((uintptr_t)first, (uintptr_t)data, (uintptr_t)data + size);
+    assert_code(kith_message_read(arena, &value, data, size, NULL), 0);
+    assert_code(kith_queue_finish(queue, data), 0);
+    assert_two(value);
+}
+
 /* ---- what goes wrong ---- */
 
 static void assert_gone_and_told(const void *message, size_t size, int code)
@@ -153,6 +269,50 @@ static void what_is_no_pickle_is_taken_and_told(void **state)
     memset(deep + 2000, 'a', 1999);
     deep[3999] = '.';
     assert_gone_and_told(deep, 4000, KITH_ELIMIT);
+}
+
+/** Cut short anywhere, at the end of memory that is its own, so that a look beyond it is seen. */
+static void what_is_cut_short_is_told(void **state)
+{
+    (void)state;
+    unsigned char whole[200];
+    size_t size = compose_two(whole);
+    for (size_t cut = 0; cut < size; cut++) {
+        kith_value *value = NULL;
+        unsigned char *message = malloc(cut + 1);
+        assert_non_null(message);
+        memcpy(message + 1, whole, cut);
+        assert_explained(kith_message_read(arena, &value, message + 1, cut, NULL), KITH_EMALFORMED);
+        assert_null(value);
+        free(message);
+    }
+}
+
+static void numbers_that_lie_are_told(void **state)
+{
+    (void)state;
+    static const uint64_t lies[] = { 1000, (uint64_t)1 << 32, INT64_MAX - 7, INT64_MAX, UINT64_MAX - 7, UINT64_MAX };
+    enum { COUNT_AT = 4, PICKLE_AT = 8, FIRST_AT = 16, SECOND_AT = 24 };
+    unsigned char message[200];
+    make(0, 0);
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        size_t size = compose_two(message);
+        framed_number(message, COUNT_AT, lies[i] | 1000, sizeof(uint32_t));
+        assert_gone_and_told(message, size, KITH_EMALFORMED);
+        for (size_t at = PICKLE_AT; at <= SECOND_AT; at += sizeof(uint64_t)) {
+            size = compose_two(message);
+            framed_number(message, at, lies[i], sizeof(uint64_t));
+            assert_gone_and_told(message, size, KITH_EMALFORMED);
+        }
+    }
+    size_t size = compose_two(message);
+    framed_number(message, COUNT_AT, 1, sizeof(uint32_t)); /* the pickle wants two */
+    assert_gone_and_told(message, size, KITH_EMALFORMED);
+    size = compose_two(message);
+    message[3] = '2'; /* which no one has written yet */
+    assert_gone_and_told(message, size, KITH_EMALFORMED);
+    size = framed(message, "", 0, NULL, 0);
+    assert_gone_and_told(message, size, KITH_EMALFORMED);
 }
 
 static void time_and_bounds_are_those_of_the_queue(void **state)
@@ -208,6 +368,25 @@ static void bad_input_is_explained(void **state)
     assert_explained(kith_queue_get_value(queue, arena, NULL, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_queue_get_value(queue, arena, &value, -5), -EINVAL);
     assert_int_equal(kith_queue_qsize(queue), 0);
+    const kith_pickle_read_options with_buffers = { .buffers = two_buffers, .buffer_count = 2 };
+    assert_explained(kith_message_read(NULL, &value, "N.", 2, NULL), -EINVAL);
+    assert_explained(kith_message_read(arena, NULL, "N.", 2, NULL), -EINVAL);
+    assert_explained(kith_message_read(arena, &value, NULL, 2, NULL), -EINVAL);
+    assert_explained(kith_message_read(arena, &value, "N.", 2, &with_buffers), -EINVAL);
+    assert_explained(kith_message_read(arena, &value, NULL, 0, NULL), KITH_EMALFORMED);
+    assert_null(value);
+}
+
+static void what_can_be_had_at_once_is_had(void **state)
+{
+    (void)state;
+    static const char zeros[100000];
+    kith_value *value = NULL, *large = kith_value_bytes_borrowed(arena, zeros, sizeof zeros);
+    make(0, 0);
+    assert_code(kith_queue_get_value(queue, arena, &value, KITH_AT_ONCE), KITH_EEMPTY);
+    assert_code(kith_queue_put_value(queue, large, KITH_AT_ONCE), 0);
+    assert_code(kith_queue_get_value(queue, arena, &value, KITH_AT_ONCE), 0);
+    assert_int_equal(kith_value_equal(value, large), 1);
 }
 
 /* ---- many processes ---- */
@@ -316,7 +495,14 @@ int main(void)
         TEST(values_of_all_sizes_come_back),
         TEST(small_values_take_no_memory_that_is_not_there),
         TEST(long_bytes_are_not_copied),
+        TEST(buffers_come_beside_the_pickle),
+        TEST(empty_buffers_and_none_are_fine),
+        TEST(many_buffers_are_fine),
+        TEST(a_message_is_read_where_it_lies),
         TEST(what_is_no_pickle_is_taken_and_told),
+        TEST(what_is_cut_short_is_told),
+        TEST(numbers_that_lie_are_told),
+        TEST(what_can_be_had_at_once_is_had),
         TEST(time_and_bounds_are_those_of_the_queue),
         TEST(without_memory_nothing_is_put_and_nothing_lost),
         TEST(bad_input_is_explained),
