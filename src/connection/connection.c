@@ -200,28 +200,31 @@ int connection_note_in(kith_connection *connection, int code)
 
 /* ---- the public calls ---- */
 
-/* Opens a connection of a socket, and lanes, which are its own from now on if that goes well. */
-static int open_shared(kith_connection *made, int fd, struct lane *in, struct lane *out)
+static int open_lanes(struct lane **in, struct lane **out, const kith_connection_share *share)
 {
-    bool plain = !in && !out;
-    forks_block();
-    int own = os_file_duplicate(fd);
-    if (own >= 0) {
-        struct channel channel;
-        channel_open(&channel, own, &channel_bare, NULL);
-        connection_open(made, &channel, plain || out, plain || in);
-        connection_use_lanes(made, in, out);
-    }
-    forks_allow();
-    return own >= 0 ? 0 : error_fail(own, "descriptor %d can't be duplicated: %s", fd, kith_strerror(own));
+    int code = share->in < 0 ? 0 : lane_from_fd(in, share->in);
+    if (code == 0 && share->out >= 0)
+        code = lane_from_fd(out, share->out);
+    return code;
 }
 
-static void let_lanes_go(struct lane *in, struct lane *out)
+/* Under forks_block. */
+static int open_shared(kith_connection *made, const kith_connection_share *share)
 {
-    forks_block();
-    lane_let_go(in);
-    lane_let_go(out);
-    forks_allow();
+    struct lane *in = NULL, *out = NULL;
+    int own = -1, code = open_lanes(&in, &out, share);
+    if (code == 0 && (own = os_file_duplicate(share->socket)) < 0)
+        code = error_fail(own, "descriptor %d can't be duplicated: %s", share->socket, kith_strerror(own));
+    if (code < 0) {
+        lane_let_go(in);
+        lane_let_go(out);
+        return code;
+    }
+    struct channel channel;
+    channel_open(&channel, own, &channel_bare, NULL);
+    connection_open(made, &channel, out || !in, in || !out);
+    connection_use_lanes(made, in, out);
+    return 0;
 }
 
 int kith_connection_from_share(kith_connection **connection, const kith_connection_share *share)
@@ -235,20 +238,14 @@ int kith_connection_from_share(kith_connection **connection, const kith_connecti
     kith_connection *made = connection_new();
     if (!made)
         return error_fail(-ENOMEM, "no memory for a connection");
-    struct lane *in = NULL, *out = NULL;
-    if (share->in >= 0)
-        code = lane_from_fd(&in, share->in);
-    if (share->out >= 0 && code == 0)
-        code = lane_from_fd(&out, share->out);
-    if (code == 0)
-        code = open_shared(made, share->socket, in, out);
-    if (code < 0) {
-        let_lanes_go(in, out);
+    forks_block();
+    code = open_shared(made, share);
+    forks_allow();
+    if (code < 0)
         free(made);
-        return code;
-    }
-    *connection = made;
-    return 0;
+    else
+        *connection = made;
+    return code;
 }
 
 int kith_connection_from_fd(kith_connection **connection, int fd)

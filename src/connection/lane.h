@@ -39,10 +39,10 @@ struct lane_sight {
     int64_t looked_at; /* when the other side was there for certain; a clock's reading */
 };
 
-/** Makes a lane with one holder. @return as kith_queue_new, with the detail */
+/** Makes a lane with one holder. Under forks_block. @return as kith_queue_new, with the detail */
 int lane_new(struct lane **made);
 
-/** The lane that a descriptor stands for. @return as kith_queue_from_fd, with the detail */
+/** The lane that a descriptor stands for. Under forks_block. @return as kith_queue_from_fd, with the detail */
 int lane_from_fd(struct lane **made, int fd);
 
 /** One holder more. Under forks_block. @return the lane */

@@ -73,9 +73,9 @@ static int open_both(kith_connection *first, kith_connection *second, const stru
 static int make_ends(kith_connection *one, kith_connection *other, const kith_pipe_options *options)
 {
     struct lanes lanes = { 0 };
+    forks_block();
     if (options->shared_memory)
         lanes = make_lanes(options->one_way);
-    forks_block();
     int code = open_both(one, other, &lanes, options);
     lane_let_go(lanes.to_first); /* the ends hold them */
     lane_let_go(lanes.to_second);

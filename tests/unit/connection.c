@@ -340,12 +340,12 @@ static void bad_arguments_are_refused(void **state)
     assert_explained(kith_connection_send(NULL, "x", 1, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_connection_send(one, NULL, 1, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_connection_send(one, "x", (size_t)-1, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_connection_send(one, "x", 1, -2), -EINVAL);
+    assert_explained(kith_connection_send(one, "x", 1, -3), -EINVAL);
     assert_explained(kith_connection_recv(NULL, &message, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_connection_recv(one, NULL, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_connection_recv(one, &message, -2), -EINVAL);
+    assert_explained(kith_connection_recv(one, &message, -3), -EINVAL);
     assert_explained(kith_connection_poll(NULL, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_connection_poll(one, -2), -EINVAL);
+    assert_explained(kith_connection_poll(one, -3), -EINVAL);
     assert_explained(kith_connection_fd(NULL), -EINVAL);
     assert_explained(kith_connection_close(NULL), -EINVAL);
     kith_connection_free(NULL);

@@ -337,12 +337,12 @@ static void bad_arguments_are_refused(void **state)
     int fd, closed = dup(0);
     close(closed);
     assert_explained(kith_connection_send_fd(NULL, 0, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_connection_send_fd(one, 0, -2), -EINVAL);
+    assert_explained(kith_connection_send_fd(one, 0, -3), -EINVAL);
     assert_explained(kith_connection_send_fd(one, closed, KITH_NOWAIT), -EBADF);
     assert_explained(kith_connection_send_fd(one, -1, KITH_NOWAIT), -EBADF);
     assert_explained(kith_connection_recv_fd(NULL, &fd, KITH_NOWAIT), -EINVAL);
     assert_explained(kith_connection_recv_fd(other, NULL, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_connection_recv_fd(other, &fd, -2), -EINVAL);
+    assert_explained(kith_connection_recv_fd(other, &fd, -3), -EINVAL);
     expect_no_descriptor(-ETIMEDOUT); /* none of it was sent */
     kith_connection_close(one);
     assert_explained(kith_connection_send_fd(one, 0, KITH_NOWAIT), KITH_ECLOSED);
