@@ -4,6 +4,11 @@ Which start method is the default is one fact, which the standard library's defa
 it for multiprocessing and for kith.
 """
 
+import os
+import signal
+import threading
+
+from kith import _kith
 from kith._stock import context as _stock
 
 __all__ = ()
@@ -110,19 +115,41 @@ class BaseContext(_stock.BaseContext):
         return context if method is None else _concrete_contexts[method]
 
 
-class Process(_stock.Process):
+class _EndsWithItsParent:
+    """A process that is killed, if it is a daemon, when the process that started it ends, in whatever way.
+
+    Where that one ends in good order, it has ended its daemons before. Where it is killed, nobody else would.
+    """
+
+    def start(self):
+        """Starts the process. The exceptions are the standard library's."""
+        self._from_first_thread = threading.get_native_id() == os.getpid()
+        super().start()
+
+    def _bootstrap(self, parent_sentinel=None):
+        if self.daemon:
+            try:
+                # The forkserver's children have another parent than the process that started them.
+                _kith.end_with(self._parent_pid, self._from_first_thread and os.getppid() == self._parent_pid,
+                               signal.SIGKILL)
+            except ProcessLookupError:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super()._bootstrap(parent_sentinel)
+
+
+class Process(_EndsWithItsParent, _stock.Process):
     """A process, which the default start method starts."""
 
 
-class ForkProcess(_stock.ForkProcess):
+class ForkProcess(_EndsWithItsParent, _stock.ForkProcess):
     """A process that fork starts."""
 
 
-class SpawnProcess(_stock.SpawnProcess):
+class SpawnProcess(_EndsWithItsParent, _stock.SpawnProcess):
     """A process that begins with a new interpreter."""
 
 
-class ForkServerProcess(_stock.ForkServerProcess):
+class ForkServerProcess(_EndsWithItsParent, _stock.ForkServerProcess):
     """A process that the forkserver starts."""
 
 

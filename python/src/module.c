@@ -4,6 +4,12 @@
 static int (*const parts[])(PyObject *module, struct state *state) = {
     board_add,
     event_add,
+    guarded_add,
+    lease_add,
+    listener_add,
+    lock_add,
+    message_add,
+    process_add,
     progress_add,
 };
 

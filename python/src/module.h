@@ -25,17 +25,13 @@ static inline int PyModule_AddObjectRef(PyObject *module, const char *name, PyOb
     return code;
 }
 
-static inline PyObject *Py_NewRef(PyObject *object)
-{
-    Py_INCREF(object);
-    return object;
-}
-
-static inline PyObject *Py_XNewRef(PyObject *object)
+static inline PyObject *new_ref(PyObject *object)
 {
     Py_XINCREF(object);
     return object;
 }
+#define Py_NewRef(object) new_ref((PyObject *)(object))
+#define Py_XNewRef(object) new_ref((PyObject *)(object))
 #endif
 
 #if PY_VERSION_HEX < 0x030C0000 /* what 3.12 brought */
@@ -88,6 +84,12 @@ PyObject *module_import(const char *module, const char *name);
 /* The files of types, each one function. Returns 0, or -1 with an exception. */
 int board_add(PyObject *module, struct state *state);
 int event_add(PyObject *module, struct state *state);
+int guarded_add(PyObject *module, struct state *state);
+int lease_add(PyObject *module, struct state *state);
+int listener_add(PyObject *module, struct state *state);
+int lock_add(PyObject *module, struct state *state);
+int message_add(PyObject *module, struct state *state);
+int process_add(PyObject *module, struct state *state);
 int progress_add(PyObject *module, struct state *state);
 
 #endif

@@ -4,15 +4,15 @@
 
 #include <errno.h>
 
-struct waiting {
+struct waited {
     kith_waitable *items;
     size_t count;
 };
 
 static int wait_call(void *context, kith_timeout timeout)
 {
-    struct waiting *waiting = context;
-    return kith_wait(waiting->items, waiting->count, timeout);
+    struct waited *waited = context;
+    return kith_wait(waited->items, waited->count, timeout);
 }
 
 /* What an object is to be waited for by. Returns 0, or -1 with an exception. */
@@ -30,11 +30,11 @@ static int describe(PyObject *object, kith_waitable *item)
 }
 
 /* The objects that are ready, in their order. */
-static PyObject *pick(PyObject *objects, const struct waiting *waiting)
+static PyObject *pick(PyObject *objects, const struct waited *waited)
 {
     PyObject *ready = PyList_New(0);
-    for (size_t i = 0; ready && i < waiting->count; i++) {
-        if (waiting->items[i].ready && PyList_Append(ready, PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i)) < 0) {
+    for (size_t i = 0; ready && i < waited->count; i++) {
+        if (waited->items[i].ready && PyList_Append(ready, PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i)) < 0) {
             Py_CLEAR(ready);
         }
     }
@@ -43,21 +43,21 @@ static PyObject *pick(PyObject *objects, const struct waiting *waiting)
 
 static PyObject *wait_for_objects(struct state *state, PyObject *objects, kith_timeout timeout)
 {
-    struct waiting waiting = { .count = (size_t)PySequence_Fast_GET_SIZE(objects) };
+    struct waited waited = { .count = (size_t)PySequence_Fast_GET_SIZE(objects) };
     PyObject *ready = NULL;
     int code = 0;
-    waiting.items = PyMem_Calloc(waiting.count ? waiting.count : 1, sizeof *waiting.items);
-    if (!waiting.items) {
+    waited.items = PyMem_Calloc(waited.count ? waited.count : 1, sizeof *waited.items);
+    if (!waited.items) {
         return PyErr_NoMemory();
     }
-    for (size_t i = 0; code == 0 && i < waiting.count; i++) {
-        code = describe(PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i), &waiting.items[i]);
+    for (size_t i = 0; code == 0 && i < waited.count; i++) {
+        code = describe(PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i), &waited.items[i]);
     }
     if (code == 0) {
-        code = wait_for(wait_call, &waiting, timeout);
-        ready = code < 0 ? raise_code(state, code) : pick(objects, &waiting);
+        code = wait_for(wait_call, &waited, timeout);
+        ready = code < 0 ? raise_code(state, code) : pick(objects, &waited);
     }
-    PyMem_Free(waiting.items);
+    PyMem_Free(waited.items);
     return ready;
 }
 
