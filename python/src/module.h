@@ -51,7 +51,7 @@ static inline PyObject *PyErr_GetRaisedException(void)
 static inline void PyErr_SetRaisedException(PyObject *exception)
 {
     if (exception) {
-        PyErr_Restore(Py_NewRef(Py_TYPE(exception)), exception, PyException_GetTraceback(exception));
+        PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exception)), exception, PyException_GetTraceback(exception));
     }
 }
 #endif
