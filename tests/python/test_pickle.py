@@ -322,15 +322,15 @@ class References(unittest.TestCase):
             for bad in (b"\x80\x05]K\x01", b"\x80\x05](K\x01e", b"\x80\x05}(]Nu.", b"\x80\x05(((((."):
                 with self.assertRaises(Exception):
                     loads(bad)
-        for _ in range(5):
-            work()
-        gc.collect()
-        before = sys.getallocatedblocks()
-        rounds = 300
-        for _ in range(rounds):
-            work()
-        gc.collect()
-        self.assertLess(sys.getallocatedblocks() - before, rounds)
+        def growth(rounds):
+            gc.collect()
+            before = sys.getallocatedblocks()
+            for _ in range(rounds):
+                work()
+            gc.collect()
+            return sys.getallocatedblocks() - before
+        # The interpreter itself keeps some for later, now and then; what is lost in each round would always show.
+        self.assertLess(min(growth(100) for _ in range(4)), 100)
 
 
 if __name__ == "__main__":
