@@ -1,18 +1,18 @@
 /* wait.c: the function wait: for many things at once. */
 #include "error.h"
-#include "waiting.h"
+#include "crowd.h"
 
 #include <errno.h>
 
-struct waited {
+struct crowd {
     kith_waitable *items;
     size_t count;
 };
 
 static int wait_call(void *context, kith_timeout timeout)
 {
-    struct waited *waited = context;
-    return kith_wait(waited->items, waited->count, timeout);
+    struct crowd *crowd = context;
+    return kith_wait(crowd->items, crowd->count, timeout);
 }
 
 /* What an object is to be waited for by. Returns 0, or -1 with an exception. */
@@ -30,11 +30,11 @@ static int describe(PyObject *object, kith_waitable *item)
 }
 
 /* The objects that are ready, in their order. */
-static PyObject *pick(PyObject *objects, const struct waited *waited)
+static PyObject *pick(PyObject *objects, const struct crowd *crowd)
 {
     PyObject *ready = PyList_New(0);
-    for (size_t i = 0; ready && i < waited->count; i++) {
-        if (waited->items[i].ready && PyList_Append(ready, PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i)) < 0) {
+    for (size_t i = 0; ready && i < crowd->count; i++) {
+        if (crowd->items[i].ready && PyList_Append(ready, PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i)) < 0) {
             Py_CLEAR(ready);
         }
     }
@@ -43,21 +43,21 @@ static PyObject *pick(PyObject *objects, const struct waited *waited)
 
 static PyObject *wait_for_objects(struct state *state, PyObject *objects, kith_timeout timeout)
 {
-    struct waited waited = { .count = (size_t)PySequence_Fast_GET_SIZE(objects) };
+    struct crowd crowd = { .count = (size_t)PySequence_Fast_GET_SIZE(objects) };
     PyObject *ready = NULL;
     int code = 0;
-    waited.items = PyMem_Calloc(waited.count ? waited.count : 1, sizeof *waited.items);
-    if (!waited.items) {
+    crowd.items = PyMem_Calloc(crowd.count ? crowd.count : 1, sizeof *crowd.items);
+    if (!crowd.items) {
         return PyErr_NoMemory();
     }
-    for (size_t i = 0; code == 0 && i < waited.count; i++) {
-        code = describe(PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i), &waited.items[i]);
+    for (size_t i = 0; code == 0 && i < crowd.count; i++) {
+        code = describe(PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i), &crowd.items[i]);
     }
     if (code == 0) {
-        code = wait_for(wait_call, &waited, timeout);
-        ready = code < 0 ? raise_code(state, code) : pick(objects, &waited);
+        code = wait_for(wait_call, &crowd, timeout);
+        ready = code < 0 ? raise_code(state, code) : pick(objects, &crowd);
     }
-    PyMem_Free(waited.items);
+    PyMem_Free(crowd.items);
     return ready;
 }
 
