@@ -1,6 +1,6 @@
 /* wait.c: the function wait: for many things at once. */
 #include "error.h"
-#include "crowd.h"
+#include "waiting.h"
 
 #include <errno.h>
 
