@@ -49,11 +49,11 @@ def Pipe(duplex=True):
 
 def reduce_connection(connection):
     """What a Connection pickles as: the descriptor is handed over on its own way (multiprocessing.reduction)."""
-    return rebuild_connection, (reduction.DupFd(connection.fileno()), connection.readable, connection.writable)
+    return _rebuild, (reduction.DupFd(connection.fileno()), connection.readable, connection.writable)
 
 
-def rebuild_connection(descriptor, readable, writable):
-    """Makes a Connection of what reduce_connection has told."""
+def _rebuild(descriptor, readable, writable):
+    # Not rebuild_connection, which remains the one that the standard library's own connections pickle as.
     return Connection(descriptor.detach(), readable, writable)
 
 
