@@ -42,6 +42,18 @@ def _tell_children():
     spawn.get_preparation_data = with_kith
 
 
+def _renew(name, kept):
+    """Has a module of the standard library that was loaded before take its names from kith.
+
+    Those who have its public classes keep them: these find the module's other names where they always have.
+    """
+    module = sys.modules.get(name)
+    if module is not None:
+        known = {name: getattr(module, name) for name in kept}
+        importlib.reload(module)
+        vars(module).update(known)
+
+
 def install():
     """Does kith.install()'s work; for once."""
     loaded = [name for name in sys.modules if name.startswith("multiprocessing.")]
@@ -54,3 +66,4 @@ def install():
     sys.modules["multiprocessing"] = kith
     for name in bettered:
         sys.modules["multiprocessing." + name] = sys.modules["kith." + name]
+    _renew("concurrent.futures.process", ("BrokenProcessPool", "ProcessPoolExecutor", "_threads_wakeups"))
