@@ -19,6 +19,8 @@ from kith import _kith, _worker
 from multiprocessing import util
 from multiprocessing.connection import wait
 
+__all__ = []
+
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
 DONE, FAILED, AGAIN, READY, RING = range(5)  # what a report says; see board.c

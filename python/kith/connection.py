@@ -42,6 +42,8 @@ def Pipe(duplex=True):
     """Returns the two ends of a pipe; with duplex=False the first only receives, and the second only sends."""
     if duplex:
         first, second = socket.socketpair()
+        for end in first, second:
+            end.setblocking(True)  # whatever socket.setdefaulttimeout has been told
         return Connection(first.detach()), Connection(second.detach())
     reader, writer = os.pipe()
     return Connection(reader, writable=False), Connection(writer, readable=False)

@@ -23,7 +23,8 @@ from kith import _crew, _kith, _worker
 from kith._crew import TERMINATE, Feed
 from kith._stock import pool as _stock
 from kith._stock.pool import (CLOSE, INIT, RUN, ExceptionWithTraceback, MaybeEncodingError, RemoteTraceback,  # noqa: F401
-                              ThreadPool, job_counter, mapstar, rebuild_exc, starmapstar)
+                              ThreadPool, job_counter, mapstar, rebuild_exc, starmapstar,
+                              worker)
 from multiprocessing import TimeoutError, get_context, util
 
 __all__ = ["Pool", "ThreadPool"]
