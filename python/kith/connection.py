@@ -39,24 +39,31 @@ class Connection(_kith.Connection, stock.Connection):
 
 
 def Pipe(duplex=True):
-    """Returns the two ends of a pipe; with duplex=False the first only receives, and the second only sends."""
-    if duplex:
-        first, second = socket.socketpair()
-        for end in first, second:
-            end.setblocking(True)  # whatever socket.setdefaulttimeout has been told
-        return Connection(first.detach()), Connection(second.detach())
-    reader, writer = os.pipe()
-    return Connection(reader, writable=False), Connection(writer, readable=False)
+    """Returns the two ends of a pipe; with duplex=False the first only receives, and the second only sends.
+
+    Messages go through shared memory until somebody asks for a descriptor, as selectors and asyncio do (not wait() and
+    poll()). From then on they go by a socket, as the standard library's.
+    """
+    return Connection._pair(duplex)
 
 
 def reduce_connection(connection):
-    """What a Connection pickles as: the descriptor is handed over on its own way (multiprocessing.reduction)."""
-    return _rebuild, (reduction.DupFd(connection.fileno()), connection.readable, connection.writable)
+    """What a Connection pickles as: its descriptors are handed over on their own way (multiprocessing.reduction)."""
+    descriptors = [None if descriptor < 0 else reduction.DupFd(descriptor) for descriptor in connection._share()]
+    return rebuild_connection, (descriptors, connection.readable, connection.writable)
 
 
-def _rebuild(descriptor, readable, writable):
-    # Not rebuild_connection, which remains the one that the standard library's own connections pickle as.
-    return Connection(descriptor.detach(), readable, writable)
+def rebuild_connection(descriptors, readable, writable):
+    """Makes a Connection of what reduce_connection has told."""
+    handed = [-1 if descriptor is None else descriptor.detach() for descriptor in descriptors]
+    if handed[1:] == [-1, -1]:
+        return Connection(handed[0], readable, writable)
+    try:
+        return Connection._from_share(tuple(handed), readable, writable)
+    finally:
+        for descriptor in handed:
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 reduction.register(Connection, reduce_connection)

@@ -1,21 +1,16 @@
-/* connection.c: the type Connection: one end of a pipe or of a connected socket, or any other descriptor. What goes
- * through it is in frames.c.
+/* connection.c: the type Connection: one end of a pipe through shared memory (pipe.c), or of whatever has a descriptor
+ * (frames.c).
  *
  * Python's class kith.connection.Connection derives from this and from the standard library's: so an instance is one of
  * that, too, and has its private methods; those that programs use are here. */
+#include "connection.h"
+
 #include "error.h"
 #include "frames.h"
 #include "waiting.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
-
-struct connection {
-    PyObject_HEAD struct state *state;
-    int handle; /* the descriptor; -1 once closed */
-    char readable;
-    char writable;
-};
 
 /* ---- making and ending ---- */
 
@@ -28,6 +23,78 @@ static PyObject *connection_new(PyTypeObject *type, PyObject *Py_UNUSED(argument
         self->handle = -1;
     }
     return (PyObject *)self;
+}
+
+/* One end that is made already, of a pipe or of a descriptor. NULL with an exception: then that is closed. */
+static PyObject *make(PyTypeObject *type, kith_connection *connection, int readable, int writable)
+{
+    kith_connection_share share;
+    struct connection *self = (struct connection *)connection_new(type, NULL, NULL);
+    int code = self ? kith_connection_get_share(connection, &share) : 0;
+    if (!self || code < 0) {
+        kith_connection_free(connection);
+        Py_XDECREF(self);
+        return self ? raise_code(self->state, code) : NULL;
+    }
+    self->readable = (char)readable;
+    self->writable = (char)writable;
+    if (share.in >= 0 || share.out >= 0) {
+        self->pipe = pipe_new(self->state, connection);
+    } else { /* there was no shared memory for it */
+        self->handle = fcntl(share.socket, F_DUPFD_CLOEXEC, 0);
+        if (self->handle < 0) {
+            PyErr_SetFromErrno(PyExc_OSError);
+        }
+        kith_connection_free(connection);
+    }
+    if (!self->pipe && self->handle < 0) {
+        Py_CLEAR(self);
+    }
+    return (PyObject *)self;
+}
+
+static PyObject *connection_pair(PyTypeObject *type, PyObject *duplex)
+{
+    kith_connection *first, *second;
+    int both = PyObject_IsTrue(duplex);
+    struct state *state = state_of_type(type);
+    if (both < 0 || !state) {
+        return NULL;
+    }
+    int code = kith_pipe(&first, &second, &(kith_pipe_options){ .one_way = !both, .shared_memory = 1 });
+    if (code < 0) {
+        return raise_code(state, code);
+    }
+    PyObject *one = make(type, first, 1, both), *other = make(type, second, both, 1);
+    if (one && other) {
+        return Py_BuildValue("(NN)", one, other);
+    }
+    Py_XDECREF(one);
+    Py_XDECREF(other);
+    return NULL;
+}
+
+static PyObject *connection_share(struct connection *self, PyObject *Py_UNUSED(none))
+{
+    kith_connection_share share = { self->handle, -1, -1 };
+    if (connection_check_open(self) < 0 || (self->pipe && pipe_share(self->pipe, &share) < 0)) {
+        return NULL;
+    }
+    return Py_BuildValue("(iii)", share.socket, share.in, share.out);
+}
+
+static PyObject *connection_from_share(PyTypeObject *type, PyObject *arguments)
+{
+    kith_connection *connection;
+    kith_connection_share share;
+    int readable, writable;
+    struct state *state = state_of_type(type);
+    if (!state ||
+        !PyArg_ParseTuple(arguments, "(iii)pp", &share.socket, &share.in, &share.out, &readable, &writable)) {
+        return NULL;
+    }
+    int code = kith_connection_from_share(&connection, &share);
+    return code < 0 ? raise_code(state, code) : make(type, connection, readable, writable);
 }
 
 static int connection_init(struct connection *self, PyObject *arguments, PyObject *keywords)
@@ -51,11 +118,16 @@ static int connection_init(struct connection *self, PyObject *arguments, PyObjec
     return 0;
 }
 
-/* Closes the descriptor, if it is not closed. Returns 0, or -1 with errno. */
+/* Closes the end, if it is not closed. Returns 0, or -1 with errno. */
 static int end(struct connection *self)
 {
     int handle = self->handle;
+    struct pipe *pipe = self->pipe;
     self->handle = -1;
+    self->pipe = NULL;
+    if (pipe) {
+        pipe_close(pipe);
+    }
     if (handle < 0) {
         return 0;
     }
@@ -77,6 +149,9 @@ static void connection_finalize(struct connection *self)
 static void connection_dealloc(struct connection *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    if (self->pipe) {
+        pipe_close(self->pipe);
+    }
     if (self->handle >= 0) {
         close(self->handle);
     }
@@ -101,9 +176,9 @@ static PyObject *connection_exit(struct connection *self, PyObject *Py_UNUSED(ar
 
 /* ---- what may be done ---- */
 
-static int check_open(const struct connection *self)
+int connection_check_open(const struct connection *self)
 {
-    if (self->handle < 0) {
+    if (self->handle < 0 && !self->pipe) {
         PyErr_SetString(PyExc_OSError, "handle is closed");
         return -1;
     }
@@ -112,7 +187,7 @@ static int check_open(const struct connection *self)
 
 static int check_readable(const struct connection *self)
 {
-    if (check_open(self) < 0) {
+    if (connection_check_open(self) < 0) {
         return -1;
     }
     if (!self->readable) {
@@ -124,7 +199,7 @@ static int check_readable(const struct connection *self)
 
 static int check_writable(const struct connection *self)
 {
-    if (check_open(self) < 0) {
+    if (connection_check_open(self) < 0) {
         return -1;
     }
     if (!self->writable) {
@@ -148,16 +223,19 @@ static void *bad_length(struct connection *self)
 
 /* ---- sending ---- */
 
+static int send_message(struct connection *self, const struct message *message)
+{
+    return self->pipe ? pipe_send(self->pipe, message) : frames_write(self->handle, message);
+}
+
 static PyObject *connection_send(struct connection *self, PyObject *object)
 {
     if (check_writable(self) < 0) {
         return NULL;
     }
-    PyObject *pickle = PyObject_CallOneArg(self->state->dumps, object);
-    Py_buffer view;
-    if (!pickle || PyObject_GetBuffer(pickle, &view, PyBUF_SIMPLE) < 0) {
-        Py_XDECREF(pickle);
-        return NULL;
+    int code = connection_check_open(self); /* pickling may have closed it */
+    if (code == 0) {
+        code = send_message(self, &message);
     }
     int code = frames_write(self->handle, view.buf, view.len);
     PyBuffer_Release(&view);
@@ -203,7 +281,8 @@ static PyObject *connection_send_bytes(struct connection *self, PyObject *argume
     }
     int code = check_part(view.len, offset, size_or_none, &size);
     if (code == 0) {
-        code = frames_write(self->handle, (const char *)view.buf + offset, size);
+        struct message part = { .data = (unsigned char *)view.buf + offset, .used = (size_t)size, .size = (size_t)size };
+        code = send_message(self, &part);
     }
     PyBuffer_Release(&view);
     return code < 0 ? NULL : Py_NewRef(Py_None);
@@ -211,40 +290,112 @@ static PyObject *connection_send_bytes(struct connection *self, PyObject *argume
 
 /* ---- receiving ---- */
 
-/* Reads what is behind a header that said size. Returns bytes. */
-static PyObject *read_message(struct connection *self, uint64_t size)
+/* Begins to receive. Returns 0, and end_receiving is due, with the same pipe; or -1 with an exception. */
+static int begin_receiving(struct connection *self, struct pipe **pipe)
 {
-    if (size > PY_SSIZE_T_MAX) {
-        return bad_length(self);
+    *pipe = self->pipe;
+    return self->pipe ? pipe_receive_begin(self->pipe) : 0;
+}
+
+static void end_receiving(struct pipe *pipe)
+{
+    if (pipe) {
+        pipe_receive_end(pipe);
     }
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-    if (bytes && frames_read_data(self->handle, PyBytes_AS_STRING(bytes), (Py_ssize_t)size) < 0) {
-        Py_CLEAR(bytes);
+}
+
+/* Receives a message if it has at most *size bytes. Returns 0, with its length in *size; 1 when it has more: so many
+ * bytes, for receive_rest; -1 with an exception. */
+static int receive(struct connection *self, struct pipe *pipe, void *room, uint64_t *size)
+{
+    uint64_t capacity = *size;
+    if (pipe) {
+        return pipe_receive(pipe, room, size);
+    }
+    if (frames_read_size(self->handle, size) < 0) {
+        return -1;
+    }
+    return *size > capacity ? 1 : frames_read_data(self->handle, room, (Py_ssize_t)*size);
+}
+
+/* Receives a message that needs *size bytes, into as many. Returns as receive: of a pipe, another process may have been
+ * quicker, and now a longer or shorter one has come. */
+static int receive_rest(struct connection *self, struct pipe *pipe, void *data, uint64_t *size)
+{
+    return pipe ? pipe_receive(pipe, data, size) : frames_read_data(self->handle, data, (Py_ssize_t)*size);
+}
+
+/* Returns a message of so many bytes, as bytes. */
+static PyObject *read_rest(struct connection *self, struct pipe *pipe, uint64_t size)
+{
+    int code = 1;
+    PyObject *bytes = NULL;
+    while (code == 1) {
+        if (size > PY_SSIZE_T_MAX) {
+            return bad_length(self);
+        }
+        uint64_t capacity = size;
+        bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+        code = bytes ? receive_rest(self, pipe, PyBytes_AS_STRING(bytes), &size) : -1;
+        if (code != 0) {
+            Py_CLEAR(bytes);
+        } else if (size < capacity) {
+            _PyBytes_Resize(&bytes, (Py_ssize_t)size);
+        }
     }
     return bytes;
 }
 
+/* The stack's memory is enough for most messages. */
+enum { SHORT = 2048 };
+
+/* Returns an object, as pickled. */
+static PyObject *read_object(struct connection *self, struct pipe *pipe)
+{
+    char room[SHORT];
+    uint64_t size = sizeof room;
+    int code = receive(self, pipe, room, &size);
+    if (code <= 0) {
+        return code < 0 ? NULL : message_read(self->state, room, (size_t)size, NULL);
+    }
+    PyObject *bytes = read_rest(self, pipe, size);
+    PyObject *object = NULL;
+    if (bytes) {
+        object = message_read(self->state, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes), NULL);
+        Py_DECREF(bytes);
+    }
+    return object;
+}
+
 static PyObject *connection_recv(struct connection *self, PyObject *Py_UNUSED(none))
 {
-    uint64_t size;
-    if (check_readable(self) < 0 || frames_read_size(self->handle, &size) < 0) {
+    struct pipe *pipe;
+    if (check_readable(self) < 0 || begin_receiving(self, &pipe) < 0) {
         return NULL;
     }
-    PyObject *bytes = read_message(self, size);
-    if (!bytes) {
-        return NULL;
-    }
-    PyObject *object = PyObject_CallOneArg(self->state->loads, bytes);
-    Py_DECREF(bytes);
+    PyObject *object = read_object(self, pipe);
+    end_receiving(pipe);
     return object;
+}
+
+/* Returns a message of at most limit bytes, as bytes. */
+static PyObject *read_bytes(struct connection *self, struct pipe *pipe, uint64_t limit)
+{
+    char room[SHORT];
+    uint64_t size = limit < sizeof room ? limit : sizeof room;
+    int code = receive(self, pipe, room, &size);
+    if (code <= 0) {
+        return code < 0 ? NULL : PyBytes_FromStringAndSize(room, (Py_ssize_t)size);
+    }
+    return size > limit ? bad_length(self) : read_rest(self, pipe, size);
 }
 
 static PyObject *connection_recv_bytes(struct connection *self, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = { "maxlength", NULL };
+    struct pipe *pipe;
     PyObject *limit_or_none = Py_None;
     Py_ssize_t limit = PY_SSIZE_T_MAX;
-    uint64_t size;
     if (check_readable(self) < 0 ||
         !PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:recv_bytes", names, &limit_or_none)) {
         return NULL;
@@ -259,23 +410,23 @@ static PyObject *connection_recv_bytes(struct connection *self, PyObject *argume
             return NULL;
         }
     }
-    if (frames_read_size(self->handle, &size) < 0) {
+    if (begin_receiving(self, &pipe) < 0) {
         return NULL;
     }
-    return size > (uint64_t)limit ? bad_length(self) : read_message(self, size);
+    PyObject *bytes = read_bytes(self, pipe, (uint64_t)limit);
+    end_receiving(pipe);
+    return bytes;
 }
 
-/* Reads a message of just the room's size or less. Returns its length in bytes. */
-static PyObject *read_into(struct connection *self, char *room, Py_ssize_t length)
+/* Receives a message of at most `length` bytes. Returns its length. */
+static PyObject *read_into(struct connection *self, struct pipe *pipe, char *room, Py_ssize_t length)
 {
-    uint64_t size;
-    if (frames_read_size(self->handle, &size) < 0) {
-        return NULL;
+    uint64_t size = (uint64_t)length;
+    int code = receive(self, pipe, room, &size);
+    if (code <= 0) {
+        return code < 0 ? NULL : PyLong_FromUnsignedLongLong(size);
     }
-    if (size <= (uint64_t)length) {
-        return frames_read_data(self->handle, room, (Py_ssize_t)size) < 0 ? NULL : PyLong_FromUnsignedLongLong(size);
-    }
-    PyObject *bytes = read_message(self, size);
+    PyObject *bytes = read_rest(self, pipe, size);
     if (bytes) {
         PyErr_SetObject(self->state->buffer_too_short, bytes);
         Py_DECREF(bytes);
@@ -286,6 +437,7 @@ static PyObject *read_into(struct connection *self, char *room, Py_ssize_t lengt
 static PyObject *connection_recv_bytes_into(struct connection *self, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = { "buf", "offset", NULL };
+    struct pipe *pipe;
     Py_buffer view;
     Py_ssize_t offset = 0;
     PyObject *size = NULL;
@@ -297,8 +449,9 @@ static PyObject *connection_recv_bytes_into(struct connection *self, PyObject *a
         PyErr_SetString(PyExc_ValueError, "negative offset");
     } else if (offset > view.len) {
         PyErr_SetString(PyExc_ValueError, "offset too large");
-    } else {
-        size = read_into(self, (char *)view.buf + offset, view.len - offset);
+    } else if (begin_receiving(self, &pipe) == 0) {
+        size = read_into(self, pipe, (char *)view.buf + offset, view.len - offset);
+        end_receiving(pipe);
     }
     PyBuffer_Release(&view);
     return size;
@@ -313,7 +466,7 @@ static PyObject *connection_poll(struct connection *self, PyObject *arguments, P
         (seconds && timeout_of(seconds, &timeout) < 0)) {
         return NULL;
     }
-    int ready = frames_poll(self->handle, timeout);
+    int ready = self->pipe ? pipe_poll(self->pipe, timeout) : frames_poll(self->handle, timeout);
     return ready < 0 ? NULL : PyBool_FromLong(ready);
 }
 
@@ -321,12 +474,16 @@ static PyObject *connection_poll(struct connection *self, PyObject *arguments, P
 
 static PyObject *connection_fileno(struct connection *self, PyObject *Py_UNUSED(none))
 {
-    return check_open(self) < 0 ? NULL : PyLong_FromLong(self->handle);
+    if (connection_check_open(self) < 0) {
+        return NULL;
+    }
+    int descriptor = self->pipe ? pipe_fileno(self->pipe) : self->handle;
+    return descriptor < 0 ? NULL : PyLong_FromLong(descriptor);
 }
 
 static PyObject *get_handle(struct connection *self, void *Py_UNUSED(which))
 {
-    return self->handle < 0 ? Py_NewRef(Py_None) : PyLong_FromLong(self->handle);
+    return self->handle < 0 && !self->pipe ? Py_NewRef(Py_None) : connection_fileno(self, NULL);
 }
 
 /* For programs that know the standard library's class from inside: None has the descriptor forgotten, not closed. */
@@ -336,13 +493,16 @@ static int set_handle(struct connection *self, PyObject *value, void *Py_UNUSED(
     if (handle == -1 && PyErr_Occurred()) {
         return -1;
     }
+    if (self->pipe) { /* whose descriptor was its own */
+        end(self);
+    }
     self->handle = (int)handle;
     return 0;
 }
 
 static PyObject *get_closed(struct connection *self, void *Py_UNUSED(which))
 {
-    return PyBool_FromLong(self->handle < 0);
+    return PyBool_FromLong(self->handle < 0 && !self->pipe);
 }
 
 static PyObject *get_readable(struct connection *self, void *Py_UNUSED(which))
@@ -401,6 +561,9 @@ static PyMethodDef methods[] = {
     { "close", (PyCFunction)connection_close, METH_NOARGS,
       "close(): closes this end in this process.\n\nThe other side gets the end when all processes that have this one "
       "closed it or ended." },
+    { "_pair", (PyCFunction)connection_pair, METH_O | METH_CLASS, NULL },
+    { "_share", (PyCFunction)connection_share, METH_NOARGS, NULL },
+    { "_from_share", (PyCFunction)connection_from_share, METH_VARARGS | METH_CLASS, NULL },
     { "__enter__", (PyCFunction)connection_enter, METH_NOARGS, NULL },
     { "__exit__", (PyCFunction)connection_exit, METH_VARARGS, NULL },
     { NULL, NULL, 0, NULL },
@@ -436,10 +599,6 @@ static PyType_Spec spec = {
 
 int connection_add(PyObject *module, struct state *state)
 {
-    PyObject *p = module_import("multiprocessing.reduction", "ForkingPickler");
-    state->dumps = PyObject_GetAttrString(p, "dumps");
-    state->loads = PyObject_GetAttrString(p, "loads");
-    PyTypeObject *type = module_add_type(module, &spec);
-    Py_XDECREF(type);
-    return type ? 0 : -1;
+    state->connection_type = (PyObject *)module_add_type(module, &spec);
+    return state->connection_type ? 0 : -1;
 }

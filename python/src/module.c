@@ -35,17 +35,15 @@ enum { IMPORTS = sizeof imports / sizeof *imports };
 /* The state's object of this number: what is imported, the keys, what is its own; NULL behind the last. */
 static PyObject **state_object(struct state *state, size_t number)
 {
-    PyObject **const objects[] = {
-        &state->empty,
-        &state->full,
-        &state->authentication_error,
-        &state->broken_barrier_error,
-        &state->buffer_too_short,
-        &state->unpickling_error,
-        &state->dumps,
-        &state->loads,
-    };
-    return number < sizeof objects / sizeof *objects ? objects[number] : NULL;
+    if (number < IMPORTS) {
+        return (PyObject **)((char *)state + imports[number].offset);
+    }
+    if (number < IMPORTS + KEYS_KEPT) {
+        return &state->keys[number - IMPORTS];
+    }
+    PyObject **const own[] = { &state->connection_type, &state->lease_type, &state->shut_down };
+    number -= IMPORTS + KEYS_KEPT;
+    return number < sizeof own / sizeof *own ? own[number] : NULL;
 }
 
 PyObject *module_import(const char *module, const char *name)

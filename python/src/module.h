@@ -66,8 +66,17 @@ struct state {
     PyObject *broken_barrier_error; /* threading.BrokenBarrierError */
     PyObject *buffer_too_short;     /* multiprocessing.BufferTooShort */
     PyObject *unpickling_error;     /* pickle.UnpicklingError */
-    PyObject *dumps;
-    PyObject *loads;
+    /* For write.c. */
+    PyObject *pickler;         /* pickle.Pickler */
+    PyObject *forking_pickler; /* multiprocessing.reduction.ForkingPickler, for its table */
+    PyObject *copyreg_table;   /* copyreg.dispatch_table */
+    PyObject *namespace_type;  /* types.SimpleNamespace */
+    PyObject *connection_type; /* of connection.c */
+    PyObject *lease_type;      /* of lease.c */
+    PyObject *shut_down;       /* queue.ShutDown, or one like it */
+    /* For read.c. */
+    PyObject *loads;           /* pickle.loads */
+    PyObject *keys[KEYS_KEPT]; /* texts that were keys of dicts, by hash; NULL where there is none */
 };
 
 /* The state of the module that a type, or one that it derives from, belongs to: for tp_new, and for arguments.

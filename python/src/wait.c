@@ -1,4 +1,5 @@
 /* wait.c: the function wait: for many things at once. */
+#include "connection.h"
 #include "error.h"
 #include "waiting.h"
 
@@ -6,6 +7,7 @@
 
 struct crowd {
     kith_waitable *items;
+    struct pipe **pipes; /* those that were entered; NULL: another kind of thing */
     size_t count;
 };
 
@@ -16,8 +18,19 @@ static int wait_call(void *context, kith_timeout timeout)
 }
 
 /* What an object is to be waited for by. Returns 0, or -1 with an exception. */
-static int describe(PyObject *object, kith_waitable *item)
+static int describe(struct state *state, PyObject *object, kith_waitable *item, struct pipe **pipe)
 {
+    if (PyObject_TypeCheck(object, (PyTypeObject *)state->connection_type)) {
+        struct connection *connection = (struct connection *)object;
+        if (connection_check_open(connection) < 0) {
+            return -1;
+        }
+        if (connection->pipe) {
+            *pipe = connection->pipe;
+            *item = (kith_waitable){ .connection = pipe_enter(*pipe) };
+            return 0;
+        }
+    }
     int descriptor = PyObject_AsFileDescriptor(object);
     if (descriptor < 0) {
         if (PyErr_ExceptionMatches(PyExc_TypeError)) {
@@ -43,21 +56,31 @@ static PyObject *pick(PyObject *objects, const struct crowd *crowd)
 
 static PyObject *wait_for_objects(struct state *state, PyObject *objects, kith_timeout timeout)
 {
-    struct crowd crowd = { .count = (size_t)PySequence_Fast_GET_SIZE(objects) };
+    struct waiting waiting = { .count = (size_t)PySequence_Fast_GET_SIZE(objects) };
+    size_t room = waiting.count ? waiting.count : 1;
     PyObject *ready = NULL;
     int code = 0;
-    crowd.items = PyMem_Calloc(crowd.count ? crowd.count : 1, sizeof *crowd.items);
-    if (!crowd.items) {
-        return PyErr_NoMemory();
+    waiting.items = PyMem_Calloc(room, sizeof *waiting.items);
+    waiting.pipes = PyMem_Calloc(room, sizeof(struct pipe *));
+    if (!waiting.items || !waiting.pipes) {
+        waiting.count = 0;
+        code = -1;
+        PyErr_NoMemory();
     }
-    for (size_t i = 0; code == 0 && i < crowd.count; i++) {
-        code = describe(PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i), &crowd.items[i]);
+    for (size_t i = 0; code == 0 && i < waiting.count; i++) {
+        code = describe(state, PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i), &waiting.items[i], &waiting.pipes[i]);
     }
     if (code == 0) {
         code = wait_for(wait_call, &crowd, timeout);
         ready = code < 0 ? raise_code(state, code) : pick(objects, &crowd);
     }
-    PyMem_Free(crowd.items);
+    for (size_t i = 0; i < waiting.count; i++) {
+        if (waiting.pipes[i]) {
+            pipe_leave(waiting.pipes[i]);
+        }
+    }
+    PyMem_Free(waiting.pipes);
+    PyMem_Free(waiting.items);
     return ready;
 }
 
