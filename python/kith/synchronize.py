@@ -44,7 +44,6 @@ class _InArena:
     """What lies in an arena: goes to a process that is being spawned, as the piece of the arena where it is."""
 
     name = None
-    maxvalue = 1
     SEM_VALUE_MAX = SEM_VALUE_MAX
 
     def __getstate__(self):

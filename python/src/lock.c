@@ -197,6 +197,11 @@ static PyObject *lock_kind(struct lock *self, void *Py_UNUSED(closure))
     return PyLong_FromLong(self->recursive ? RECURSIVE_MUTEX : SEMAPHORE);
 }
 
+static PyObject *lock_maxvalue(struct lock *Py_UNUSED(self), void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong(1);
+}
+
 static PyMethodDef methods[] = {
     { "acquire", (PyCFunction)(void (*)(void))lock_acquire, METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC },
     { "release", (PyCFunction)lock_release, METH_NOARGS, "release(): lets one who waits have it." },
@@ -219,6 +224,7 @@ static PyGetSetDef attributes[] = {
       NULL },
     { "handle", (getter)lock_handle, NULL, "A number that no other has in this process.", NULL },
     { "kind", (getter)lock_kind, NULL, "RECURSIVE_MUTEX or SEMAPHORE of multiprocessing.synchronize.", NULL },
+    { "maxvalue", (getter)lock_maxvalue, NULL, "1, as that of a semaphore which is a lock.", NULL },
     { NULL, NULL, NULL, NULL, NULL },
 };
 
