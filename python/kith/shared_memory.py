@@ -3,7 +3,7 @@
 - Who attaches to shared memory that another made does not destroy it by ending: only what a program made is registered
   with its resource tracker, which removes it when the program is killed.
 - Shared memory appears under its name as a whole, and has real memory from the beginning: when there is not enough,
-  that is an OSError (ENOSPC, ENOMEM) then, and no SIGBUS later.
+  that is an OSError (ENOSPC) or a MemoryError then, and no SIGBUS later.
 
 Names, modes and contents are stock's: programs of both kinds attach to what the other made.
 """
@@ -52,13 +52,10 @@ class SharedMemory(_stock.SharedMemory):
         if name is None and not self._flags & os.O_EXCL:
             raise ValueError("'name' can only be None if create=True")
         self._track = track and create
-        if create:
-            self._name, self._fd = self._make(name, size)
-        else:
-            self._name = self._full_name(name)
-            self._fd = _posixshmem.shm_open(self._name, self._flags, mode=self._mode)
-        self._size = os.fstat(self._fd).st_size
+        made = self._make(name, size) if create else None
         try:
+            self._fd = os.dup(made.fd) if create else self._find(name)
+            self._size = os.fstat(self._fd).st_size
             self._mmap = mmap.mmap(self._fd, self._size)
         except (OSError, ValueError):
             if create:
@@ -70,20 +67,25 @@ class SharedMemory(_stock.SharedMemory):
     def _full_name(self, name):
         return '/' + name if self._prepend_leading_slash else name
 
+    def _find(self, name):
+        """Returns a descriptor of what exists."""
+        self._name = self._full_name(name)
+        return _posixshmem.shm_open(self._name, self._flags, mode=self._mode)
+
     def _make(self, name, size):
-        """Makes it. Returns its name and a descriptor, which is registered with the tracker if it is to be."""
-        made_up = name is None
+        """Makes it, and has it tracked if it is to be. Returns the segment, whose name is ours."""
         while True:
-            name = _make_filename() if made_up else self._full_name(name)
+            full_name = _make_filename() if name is None else self._full_name(name)
             try:
-                segment = _kith.create_shared_memory(name, size)
+                segment = _kith.create_shared_memory(full_name, size)
                 break
             except FileExistsError:
-                if not made_up:
+                if name is not None:
                     raise
+        self._name = full_name
         if self._track:
-            resource_tracker.register(name, 'shared_memory')
-        return name, os.dup(segment.fd)
+            resource_tracker.register(full_name, 'shared_memory')
+        return segment
 
     def unlink(self):
         """Takes the name away, once for all: who has the memory keeps it, nobody finds it any more."""
