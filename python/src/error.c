@@ -36,12 +36,14 @@ static PyObject *exception_of(const struct state *state, int code)
     }
 }
 
+/* An instance, made here: OSError becomes one of its subclasses by the number, but before 3.11 "except" asks what class
+ * was set. */
 static void raise_errno(int number, const char *text)
 {
-    PyObject *arguments = Py_BuildValue("(is)", number, text);
-    if (arguments) {
-        PyErr_SetObject(PyExc_OSError, arguments);
-        Py_DECREF(arguments);
+    PyObject *exception = PyObject_CallFunction(PyExc_OSError, "is", number, text);
+    if (exception) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+        Py_DECREF(exception);
     }
 }
 
