@@ -51,6 +51,7 @@ struct desk {
 #define AT_ONCE_MAX ((size_t)64 << 10) /* more bytes than these are copied without the GIL */
 #define BATCH_BYTES ((size_t)256 << 10)
 #define BATCH 256U
+#define KEPT_MAX ((size_t)4 << 20)
 #define LINES_MAX 64U
 
 struct memory {
@@ -333,8 +334,8 @@ static int reserve_call(void *context, kith_timeout timeout)
 static void *reserve(struct state *state, kith_queue *queue, size_t size)
 {
     struct reserving reserving = { .queue = queue, .size = size };
-    int code = reserve_call(&reserving, KITH_NOWAIT);
-    if (code == KITH_EFULL || code == -EBUSY) {
+    int code = reserve_call(&reserving, KITH_AT_ONCE);
+    if (code == -EAGAIN) {
         code = wait_for(reserve_call, &reserving, KITH_FOREVER);
     }
     return code < 0 ? raise_code(state, code) : reserving.room;
@@ -362,8 +363,8 @@ static int put_all(struct board *self, struct batch *batch, const struct memory 
         batch->messages[i].data = data;
         data += batch->messages[i].size;
     }
-    int put = memory->size < AT_ONCE_MAX ? put_batch(batch, KITH_NOWAIT) : KITH_EFULL;
-    if (put == KITH_EFULL || put == -EBUSY) {
+    int put = memory->size < AT_ONCE_MAX ? put_batch(batch, KITH_AT_ONCE) : -EAGAIN;
+    if (put == -EAGAIN) {
         put = wait_for(put_batch, batch, KITH_FOREVER);
     }
     if (put < 0) {
@@ -513,8 +514,8 @@ static int get_some(struct state *state, struct getting *getting)
         return -1;
     }
     for (;;) {
-        int got = get_batch(getting, KITH_NOWAIT);
-        if (got == KITH_EEMPTY || got == -EBUSY) {
+        int got = get_batch(getting, KITH_AT_ONCE);
+        if (got == KITH_EEMPTY || got == -EAGAIN) {
             got = wait_for(get_batch, getting, KITH_FOREVER);
         }
         if (got >= 0) {
@@ -536,7 +537,7 @@ static int get_some(struct state *state, struct getting *getting)
 /* Memory that a large message took is not kept. */
 static void give_back(struct memory *memory)
 {
-    if (memory->capacity > ((size_t)1 << 20)) {
+    if (memory->capacity > KEPT_MAX) {
         memory_free(memory);
     }
 }

@@ -1,0 +1,769 @@
+"""kith.pool: that it does what the standard library's does, and what happens when workers die, stop, or take too long."""
+
+import gc
+import itertools
+import multiprocessing.pool
+import os
+import pickle
+import signal
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import warnings
+import weakref
+from unittest import mock
+
+import kith
+from kith import _crew, _worker
+from kith.pool import (IMapIterator, MaybeEncodingError, Pool, PoolTerminatedError, RemoteTraceback, TaskTimeoutError,
+                       WorkerLostError)
+
+METHODS = ("fork", "spawn", "forkserver")
+LIMIT = 60  # seconds after which a test has hung
+FOREVER = 3600.0
+
+
+# ---- what workers do ----
+
+
+def square(x):
+    return x * x
+
+
+def power(base, exponent=2):
+    return base**exponent
+
+
+def kill_itself(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_at(x, fatal):
+    return kill_itself() if x == fatal else x
+
+
+def kill_at_three(x):
+    return kill_at(x, 3)
+
+
+def kill_once(path):
+    """Dies when the file is there, which it takes away before."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return "done"
+    kill_itself()
+
+
+def sleep_once(path):
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return "done"
+    time.sleep(FOREVER)
+
+
+def stop_itself(*_):
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def leave(code):
+    sys.exit(code)
+
+
+def fail(text):
+    raise KeyError(text)
+
+
+def make_lambda():
+    return lambda: 1
+
+
+class Unreadable:
+    """What can be pickled, but not unpickled."""
+
+    def __reduce__(self):
+        return fail, ("unreadable",)
+
+
+def make_unreadable():
+    return Unreadable()
+
+
+class Stubborn(Exception):
+    """An exception whose pickle can't be read."""
+
+    def __init__(self, one, two):
+        super().__init__(one)
+
+
+def raise_stubborn():
+    raise Stubborn(1, 2)
+
+
+class Counting:
+    """A callable that has a state."""
+
+    calls = 0
+
+    def __call__(self, _):
+        self.calls += 1
+        return self.calls
+
+    def count(self, other):
+        return self is other
+
+
+def tell(path):
+    """Says that it runs, and goes on for ever."""
+    open(path, "x").close()
+    time.sleep(FOREVER)
+
+
+def tell_and_ignore(path):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    tell(path)
+
+
+def wait_for_file(path):
+    wait_for(lambda: os.path.exists(path))
+
+
+def write_file(path):
+    open(path, "x").close()
+
+
+def quiet_failure(text):
+    silence()
+    raise ValueError(text)
+
+
+def silence():
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def set_mark(value):
+    global mark
+    mark = value
+
+
+def get_mark(_):
+    return mark
+
+
+def forget_and_die(path):
+    """As a worker that is killed after it got a task, and before it noted that."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return "done"
+    board, = (found for found in gc.get_objects() if isinstance(found, _worker.Board))
+    for desk in range(2):
+        if board.look(desk)[0]:
+            board.clear_desk(desk)
+    kill_itself()
+
+
+def die_after_report(_):
+    """Dies when this task is reported and before it is finished, or a little later."""
+    threading.Timer(0.0, kill_itself).start()
+    return "reported"
+
+
+def pid_and_wait(paths):
+    """Says who runs it, and waits until told."""
+    with open(paths[0] + ".new", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(paths[0] + ".new", paths[0])
+    wait_for_file(paths[1])
+
+
+# ---- helpers ----
+
+
+def wait_for(condition):
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.001)
+
+
+def is_running(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+class Case(unittest.TestCase):
+    method = "fork"
+
+    def setUp(self):
+        self.context = kith.get_context(self.method)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        alarm = threading.Timer(LIMIT, lambda: (sys.stderr.write("%s hangs\n" % self.id()), os._exit(1)))
+        alarm.daemon = True
+        alarm.start()
+        self.addCleanup(alarm.join)
+        self.addCleanup(alarm.cancel)
+
+    def pool(self, *arguments, **options):
+        pool = self.context.Pool(*arguments, **options)
+        self.addCleanup(pool.join)
+        self.addCleanup(pool.terminate)
+        return pool
+
+    def file(self, name="file", there=False):
+        path = os.path.join(self.folder, name)
+        if there:
+            write_file(path)
+        return path
+
+
+class Ways:
+    """All ways to hand tasks in, whatever the start method."""
+
+    def test_ways(self):
+        with self.pool(2) as pool:
+            self.assertEqual(pool.apply(power, (3,)), 9)
+            self.assertEqual(pool.apply(power, (3,), {"exponent": 3}), 27)
+            self.assertEqual(pool.apply_async(power, [4]).get(LIMIT), 16)
+            for chunksize in (None, 1, 2, 7, 100):
+                squares = [x * x for x in range(20)]
+                self.assertEqual(pool.map(square, range(20), chunksize), squares)
+                self.assertEqual(pool.map(square, iter(range(20)), chunksize), squares)
+                self.assertEqual(pool.starmap(power, [(x, 2) for x in range(20)], chunksize), squares)
+                self.assertEqual(list(pool.imap(square, range(20), chunksize or 1)), squares)
+                self.assertEqual(list(pool.imap(square, iter(range(20)), chunksize or 1)), squares)
+                self.assertEqual(sorted(pool.imap_unordered(square, range(20), chunksize or 1)), squares)
+                self.assertEqual(pool.map_async(square, range(20), chunksize).get(LIMIT), squares)
+                self.assertEqual(pool.starmap_async(power, [(x,) for x in range(20)], chunksize).get(LIMIT), squares)
+            self.assertEqual(pool.map(square, []), [])
+            self.assertEqual(list(pool.imap(square, [])), [])
+
+    def test_failure(self):
+        with self.pool(1) as pool:
+            with self.assertRaises(KeyError) as caught:
+                pool.apply(fail, ("why",))
+            self.assertEqual(caught.exception.args, ("why",))
+            self.assertIsInstance(caught.exception.__cause__, RemoteTraceback)
+            self.assertIn("in fail", str(caught.exception.__cause__))
+            self.assertEqual(pool.apply(square, (2,)), 4)
+
+    def test_lost(self):
+        with self.pool(2) as pool:
+            result = pool.map_async(kill_at_three, range(20), 1)
+            with self.assertRaises(WorkerLostError) as caught:
+                result.get(LIMIT)
+            self.assertEqual((caught.exception.task, caught.exception.exitcode), (3, -signal.SIGKILL))
+            self.assertRegex(str(caught.exception), r"worker \d+ was killed by SIGKILL in task 3 of kill_at_three")
+            self.assertEqual([x for x in result._value if x is not None] if result._success else 0, 0)
+            self.assertEqual(pool.map(square, range(5)), [0, 1, 4, 9, 16])
+
+    def test_initializer(self):
+        with self.pool(2, set_mark, ("set",)) as pool:
+            self.assertEqual(pool.map(get_mark, range(4), 1), ["set"] * 4)
+
+    def test_close(self):
+        pool = self.pool(2, maxtasksperchild=1)
+        results = [pool.apply_async(square, (x,)) for x in range(6)]
+        pool.close()
+        self.assertRaises(ValueError, pool.apply_async, square, (1,))
+        pool.join()
+        self.assertEqual([result.get(0) for result in results], [0, 1, 4, 9, 16, 25])
+
+
+class ForkWays(Ways, Case):
+    method = "fork"
+
+
+class SpawnWays(Ways, Case):
+    method = "spawn"
+
+
+class ForkserverWays(Ways, Case):
+    method = "forkserver"
+
+
+class Kinds(Case):
+    def test_kinds(self):
+        stock = multiprocessing.pool
+        with self.pool(1) as pool:
+            self.assertIsInstance(pool, stock.Pool)
+            self.assertIsInstance(pool, Pool)
+            self.assertIsInstance(pool.apply_async(square, (1,)), stock.AsyncResult)
+            self.assertIsInstance(pool.map_async(square, [1]), stock.MapResult)
+            self.assertIsInstance(pool.imap(square, [1]), stock.IMapIterator)
+            self.assertIsInstance(pool.imap_unordered(square, [1]), stock.IMapUnorderedIterator)
+            self.assertRegex(repr(pool), r"<kith.pool.Pool state=RUN pool_size=1>")
+            self.assertRaises(NotImplementedError, pickle.dumps, pool)
+        self.assertIs(kith.pool.ThreadPool, stock.ThreadPool)
+
+    def test_wrong_arguments(self):
+        for arguments in ({"processes": 0}, {"maxtasksperchild": 0}, {"retries": -1}, {"timeout": 0}):
+            self.assertRaises(ValueError, self.context.Pool, **arguments)
+        self.assertRaises(TypeError, self.context.Pool, initializer=1)
+        with self.pool(1) as pool:
+            self.assertRaises(ValueError, pool.imap, square, [1], 0)
+            self.assertRaises(ValueError, pool.apply, square, (1,), timeout=-1)
+            self.assertRaises(ValueError, pool.map, square, [1], retries=None and 0 or -1)
+
+    def test_callable_is_fresh_in_each_task(self):
+        with self.pool(1) as pool:
+            counting = Counting()
+            self.assertEqual(pool.map(counting, range(3), 1), [1, 1, 1])
+            self.assertEqual(pool.map(counting, range(3), 3), [1, 2, 3])
+            self.assertEqual(pool.map(counting.count, [counting], 1), [True])
+
+    def test_dropped_pool_ends(self):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            pool = self.context.Pool(2)
+            workers = list(pool._pool)
+            gone = weakref.ref(pool)
+            del pool
+            gc.collect()
+        self.assertIsNone(gone())
+        self.assertIn(ResourceWarning, [warning.category for warning in caught])
+        self.assertEqual([worker.exitcode for worker in workers], [-signal.SIGTERM] * 2)
+
+    def test_nothing_is_left_open(self):
+        def descriptors():
+            return len(os.listdir("/proc/self/fd"))
+        with self.context.Pool(2) as pool:
+            pool.map(square, range(10))
+        pool.join()
+        del pool
+        gc.collect()
+        before = descriptors(), threading.active_count()
+        for _ in range(3):
+            with self.context.Pool(2) as pool:
+                pool.map(square, range(10))
+            pool.join()
+            del pool
+            gc.collect()
+        self.assertEqual((descriptors(), threading.active_count()), before)
+
+
+class Pickles(Case):
+    def test_what_cannot_be_pickled(self):
+        with self.pool(2) as pool:
+            self.assertRaises((AttributeError, pickle.PicklingError), pool.apply, lambda: 1)
+            self.assertRaises(TypeError, pool.map, square, [1, threading.Lock(), 3], 1)
+            self.assertRaises(TypeError, pool.map, square, [1, threading.Lock(), 3], 3)
+            walk = pool.imap(square, [1, threading.Lock(), 3])
+            self.assertEqual(next(walk), 1)
+            self.assertRaises(TypeError, next, walk)
+            self.assertEqual(next(walk), 9)
+            with self.assertRaises(MaybeEncodingError) as caught:
+                pool.apply(make_lambda)
+            self.assertIn("lambda", caught.exception.value)
+
+    def test_what_cannot_be_read(self):
+        with self.pool(1) as pool:
+            pid = pool._pool[0].pid
+            with self.assertRaises(KeyError):
+                pool.apply(square, (Unreadable(),))
+            with self.assertRaises(KeyError):
+                pool.apply(make_unreadable)
+            with self.assertRaises(TypeError):
+                pool.apply(raise_stubborn)
+            self.assertEqual(pool.apply(os.getpid), pid)
+
+    def test_large(self):
+        data = os.urandom(3 << 20)
+        with self.pool(2) as pool:
+            self.assertTrue(pool.apply(bytes, (data,)) == data)
+            self.assertEqual(pool.map(len, [data, b"", data[:70000], data], 1), [len(data), 0, 70000, len(data)])
+            self.assertEqual([len(zeros) for zeros in pool.map(bytes, [1 << 20] * 20, 1)], [1 << 20] * 20)
+
+    def test_arguments_are_released(self):
+        class Argument:
+            pass
+        global Argument_
+        with self.pool(1) as pool:
+            things = [itertools.count(i) for i in range(4)]
+            gone = [weakref.ref(thing) for thing in map(_Weak, things)]
+            pool.map(square, [_Weak(2) for _ in range(4)])
+            del things
+            gc.collect()
+            self.assertEqual([reference() for reference in gone], [None] * 4)
+
+
+class _Weak:
+    """What can be referred to weakly."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __mul__(self, other):
+        return 0
+
+
+class Handing(Case):
+    """How tasks get to workers: in order, not too many, without waiting for each other."""
+
+    def test_more_than_may_be_ahead(self):
+        with mock.patch.object(_crew, "AHEAD", 16), self.pool(2) as pool:
+            self.assertEqual(pool.map(square, range(500), 1), [x * x for x in range(500)])
+            results = [pool.apply_async(square, (x,)) for x in range(100)]
+            self.assertEqual(list(pool.imap(square, range(100))), [x * x for x in range(100)])
+            self.assertEqual([result.get(LIMIT) for result in results], [x * x for x in range(100)])
+
+    def test_bytes_ahead(self):
+        with mock.patch.object(_crew, "AHEAD_BYTES", 1 << 20), self.pool(2) as pool:
+            self.assertEqual(pool.map(len, [b"x" * 300000] * 50, 1), [300000] * 50)
+
+    def test_endless_iterable(self):
+        asked = itertools.count()
+        with mock.patch.object(_crew, "AHEAD", 8), self.pool(2) as pool:
+            walk = pool.imap(square, asked)
+            self.assertEqual([next(walk) for _ in range(100)], [x * x for x in range(100)])
+
+    def test_not_far_ahead(self):
+        asked = []
+        path = self.file()
+        arguments = (asked.append(i) or path for i in range(1000))
+        with mock.patch.object(_crew, "AHEAD", 8), self.pool(2) as pool:
+            walk = pool.imap(wait_for_file, arguments)
+            wait_for(lambda: len(asked) >= 8)
+            self.assertRaises(kith.TimeoutError, walk.next, 0.05)
+            self.assertLessEqual(len(asked), 9)
+            write_file(path)
+            self.assertEqual(len(list(walk)), 1000)
+
+    def test_item_is_handed_out_before_the_next_is_there(self):
+        go = threading.Event()
+
+        def items():
+            yield 3
+            go.wait(LIMIT)
+            yield 4
+        with self.pool(1) as pool:
+            walk = pool.imap(square, items())
+            self.assertEqual(walk.next(LIMIT), 9)
+            go.set()
+            self.assertEqual(list(walk), [16])
+
+    def test_others_pass_a_slow_iterable(self):
+        go = threading.Event()
+        with self.pool(1) as pool:
+            walk = pool.imap(square, (go.wait(LIMIT) and 2 for _ in range(1)))
+            result = pool.apply_async(square, (3,))
+            go.set()
+            self.assertEqual(result.get(LIMIT), 9)
+            self.assertEqual(list(walk), [4])
+
+    def test_task_waits_for_a_later_one(self):
+        for chunksize in (1, 2):
+            path = self.file("later%d" % chunksize)
+            with self.pool(2) as pool:
+                first = pool.apply_async(wait_for_file, (path,))
+                others = pool.map_async(square, range(100), chunksize)
+                last = pool.apply_async(write_file, (path,))
+                for result in first, others, last:
+                    result.get(LIMIT)
+
+    def test_several_lines(self):
+        with mock.patch.object(_crew, "LINE_WORKERS", 2), self.pool(5) as pool:
+            self.assertEqual(pool._crew.lines, 3)
+            self.assertEqual(pool.map(square, range(300), 1), [x * x for x in range(300)])
+            self.assertRaises(WorkerLostError, pool.map, kill_at_three, range(9), 1)
+            self.assertEqual(pool.starmap(kill_once, [(self.file(str(i), True),) for i in range(7)], 1, retries=1),
+                             ["done"] * 7)
+            wait_for(lambda: not pool._crew.pending)
+            self.assertEqual(pool._crew.on_line, [0, 0, 0])
+
+    def test_iterable_that_lies(self):
+        class Sized:
+            def __init__(self, length, items):
+                self.length, self.items = length, items
+
+            def __len__(self):
+                return self.length
+
+            def __iter__(self):
+                return iter(self.items)
+
+        def failing():
+            yield 1
+            raise KeyError("in the iterable")
+        with self.pool(1) as pool:
+            for chunksize in (1, 2):
+                with self.assertRaises(KeyError):
+                    pool.map_async(square, Sized(5, failing()), chunksize).get(LIMIT)
+                with self.assertRaises(ValueError):
+                    pool.map_async(square, Sized(5, [1, 2]), chunksize).get(LIMIT)
+            walk = pool.imap(square, failing())
+            self.assertEqual(next(walk), 1)
+            self.assertRaises(KeyError, next, walk)
+            self.assertRaises(StopIteration, next, walk)
+            walk = pool.imap(square, 5)
+            self.assertRaises(TypeError, next, walk)
+
+    def test_many_threads(self):
+        found = []
+        with self.pool(2) as pool:
+            def ask():
+                found.append(sum(pool.apply_async(square, (x,)).get(LIMIT) for x in range(50)))
+            threads = [threading.Thread(target=ask) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(found, [sum(x * x for x in range(50))] * 4)
+
+
+class Callbacks(Case):
+    def test_callbacks(self):
+        told = []
+        with self.pool(1) as pool:
+            pool.apply_async(square, (3,), callback=told.append).wait(LIMIT)
+            pool.map_async(square, [1, 2], callback=told.append).wait(LIMIT)
+            pool.apply_async(fail, ("no",), callback=told.append, error_callback=lambda e: told.append(type(e))).wait(LIMIT)
+            pool.apply_async(kill_itself, error_callback=lambda e: told.append(type(e))).wait(LIMIT)
+        self.assertEqual(told, [9, [1, 4], KeyError, WorkerLostError])
+
+    def test_callback_that_fails(self):
+        with mock.patch("threading.excepthook") as hook, self.pool(1) as pool:
+            result = pool.apply_async(square, (3,), callback=fail)
+            self.assertEqual(result.get(LIMIT), 9)
+            self.assertEqual(pool.map_async(square, [2], callback=fail).get(LIMIT), [4])
+            self.assertEqual(hook.call_count, 2)
+            self.assertIs(hook.call_args[0][0].exc_type, KeyError)
+
+
+class Deaths(Case):
+    def test_exit_in_a_task(self):
+        with self.pool(2) as pool:
+            with self.assertRaises(WorkerLostError) as caught:
+                pool.apply(leave, (3,))
+            self.assertEqual(caught.exception.exitcode, 3)
+            self.assertRegex(str(caught.exception), "exited with code 3")
+
+    def test_chunk(self):
+        with self.pool(2) as pool:
+            result = pool.map_async(kill_at_three, range(40), 4)
+            self.assertRaises(WorkerLostError, result.get, LIMIT)
+            walk = pool.imap(kill_at_three, range(5))
+            self.assertEqual([next(walk) for _ in range(3)], [0, 1, 2])
+            self.assertRaises(WorkerLostError, next, walk)
+            self.assertEqual(list(walk), [4])
+
+    def test_error_survives_a_pickle(self):
+        error = pickle.loads(pickle.dumps(WorkerLostError("why", 1, 2, 3, 4)))
+        self.assertEqual((str(error), error.task, error.pid, error.exitcode, error.attempts), ("why", 1, 2, 3, 4))
+        error = pickle.loads(pickle.dumps(TaskTimeoutError("why", 1, 2, 3)))
+        self.assertEqual((str(error), error.task, error.pid, error.attempts), ("why", 1, 2, 3))
+
+    def test_retries(self):
+        with self.pool(2) as pool:
+            paths = [self.file(str(i), there=True) for i in range(6)]
+            self.assertEqual(pool.map(kill_once, paths, 1, retries=1), ["done"] * 6)
+            with self.assertRaises(WorkerLostError) as caught:
+                pool.apply(kill_itself, retries=2)
+            self.assertEqual(caught.exception.attempts, 3)
+            self.assertIn("3 times", str(caught.exception))
+        with self.pool(2, retries=1) as pool:
+            self.assertEqual(pool.apply(kill_once, (self.file("one", there=True),)), "done")
+            self.assertRaises(WorkerLostError, pool.apply, kill_once, (self.file("one", there=True),), retries=0)
+
+    def test_task_that_was_not_begun(self):
+        with self.pool(1) as pool:
+            self.assertEqual(pool.apply(forget_and_die, (self.file(there=True),)), "done")
+
+    def test_death_around_a_report(self):
+        with self.pool(2) as pool:
+            for _ in range(30):
+                try:
+                    self.assertEqual(pool.apply_async(die_after_report, (0,)).get(LIMIT), "reported")
+                except WorkerLostError as error:
+                    self.assertEqual(error.exitcode, -signal.SIGKILL)
+
+    def test_idle_workers_are_killed(self):
+        with self.pool(2) as pool:
+            pool.map(square, range(4), 1)
+            for _ in range(3):
+                for worker in list(pool._pool):
+                    worker.kill()
+                self.assertEqual(pool.map(square, range(100), 1, retries=1), [x * x for x in range(100)])
+
+    def test_killed_at_random(self):
+        with self.pool(3) as pool:
+            result = pool.map_async(square, range(20000), 1, retries=20)
+            while not result.ready():
+                for worker in list(pool._pool)[:1]:
+                    worker.kill()
+                time.sleep(0.005)
+            self.assertEqual(result.get(), [x * x for x in range(20000)])
+
+    def test_parent_is_killed(self):
+        path = self.file()
+        child = os.fork()
+        if child == 0:
+            pool = self.context.Pool(2)
+            with open(path + ".new", "w") as file:
+                file.write(" ".join(str(worker.pid) for worker in pool._pool))
+            os.rename(path + ".new", path)
+            time.sleep(FOREVER)
+        wait_for_file(path)
+        with open(path) as file:
+            workers = [int(pid) for pid in file.read().split()]
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        wait_for(lambda: not any(map(is_running, workers)))
+
+    def test_stopped_idle_worker(self):
+        with self.pool(2) as pool:
+            pool.map(square, range(4), 1)
+            os.kill(pool._pool[0].pid, signal.SIGSTOP)
+            self.assertEqual(pool.map(square, range(1000), 1), [x * x for x in range(1000)])
+
+
+class Limits(Case):
+    def test_late(self):
+        with self.pool(2) as pool:
+            result = pool.map_async(time.sleep, [0, FOREVER, 0], 1, timeout=0.1)
+            with self.assertRaises(TaskTimeoutError) as caught:
+                result.get(LIMIT)
+            self.assertIsInstance(caught.exception, TimeoutError)
+            self.assertIsInstance(caught.exception, kith.TimeoutError)
+            self.assertEqual((caught.exception.task, caught.exception.attempts), (1, 1))
+            self.assertEqual(str(caught.exception), "task 1 of sleep took longer than 0.1 s")
+            self.assertEqual(pool.apply(square, (3,)), 9)
+
+    def test_stopped(self):
+        with self.pool(1, timeout=0.1) as pool:
+            self.assertRaises(TaskTimeoutError, pool.apply, stop_itself)
+            self.assertEqual(pool.apply(square, (3,)), 9)
+
+    def test_retry(self):
+        with self.pool(1) as pool:
+            self.assertEqual(pool.apply(sleep_once, (self.file(there=True),), timeout=0.1, retries=1), "done")
+
+    def test_each_item_of_a_chunk(self):
+        with self.pool(1) as pool:
+            self.assertEqual(pool.map(time.sleep, [0.1] * 5, 5, timeout=0.3), [None] * 5)
+            self.assertRaises(TaskTimeoutError, pool.map, time.sleep, [0, FOREVER], 2, timeout=0.1)
+
+    def test_task_after_an_idle_time(self):
+        with mock.patch.object(_crew, "TICK", 0.05), self.pool(1) as pool:
+            pool.apply(square, (1,))
+            wait_for(lambda: pool._crew.asleep)
+            self.assertRaises(TaskTimeoutError, pool.apply, time.sleep, (FOREVER,), timeout=0.1)
+
+
+class Ends(Case):
+    def test_terminate(self):
+        path = self.file()
+        pool = self.pool(1)
+        running = pool.apply_async(tell, (path,))
+        waiting = pool.map_async(square, range(10000), 1)
+        walk = pool.imap(square, range(10))
+        wait_for_file(path)
+        pool.terminate()
+        pool.join()
+        for result in running, waiting:
+            self.assertRaises(PoolTerminatedError, result.get, LIMIT)
+        self.assertRaises(PoolTerminatedError, next, walk)
+        self.assertRaises(StopIteration, next, walk)
+        self.assertRaises(ValueError, pool.apply, square, (1,))
+
+    def test_terminate_those_who_do_not_heed_it(self):
+        path = self.file()
+        with mock.patch.object(Pool, "terminate_grace", 0.1):
+            pool = self.pool(2)
+        worker, = pool._pool[:1]
+        pool.apply_async(tell_and_ignore, (path,))
+        wait_for_file(path)
+        pool.apply_async(stop_itself)
+        pool.terminate()
+        pool.join()
+        self.assertFalse(worker.is_alive())
+
+    def test_terminate_while_an_iterable_waits(self):
+        go = threading.Event()
+        with self.pool(1) as pool:
+            walk = pool.imap(square, (go.wait(LIMIT) for _ in range(3)))
+        self.assertRaises(PoolTerminatedError, next, walk)
+        go.set()
+
+    def test_terminate_in_a_callback(self):
+        pool = self.pool(1)
+        pool.apply_async(square, (1,), callback=lambda _: pool.terminate())
+        wait_for(lambda: not any(worker.is_alive() for worker in pool._pool))
+        pool.join()
+
+    def test_initializer_that_fails(self):
+        pool = self.pool(2, quiet_failure, ("no data base",))
+        result = pool.map_async(square, range(10))
+        with self.assertRaises(ValueError) as caught:
+            result.get(LIMIT)
+        self.assertEqual(caught.exception.args, ("no data base",))
+        self.assertIn("quiet_failure", str(caught.exception.__cause__))
+        self.assertRaises(ValueError, pool.apply, square, (1,))
+        pool.close()
+        pool.join()
+
+    def test_initializer_that_dies(self):
+        pool = self.pool(2, kill_itself)
+        self.assertRaises(WorkerLostError, pool.map_async(square, range(10)).get, LIMIT)
+        pool.close()
+        pool.join()
+
+    def test_worker_that_cannot_be_started(self):
+        pool = self.pool(1)
+        start = pool._crew.start
+        fails = iter([OSError("no process")])
+
+        def sometimes(*arguments, **options):
+            for error in fails:
+                raise error
+            return start(*arguments, **options)
+        pool._crew.start = sometimes
+        self.assertRaises(WorkerLostError, pool.apply, kill_itself)
+        self.assertEqual(pool.apply_async(square, (2,)).get(LIMIT), 4)
+
+
+class Progress(Case):
+    def test_function(self):
+        for chunksize in (1, 3, None):
+            told = []
+            with self.pool(2) as pool:
+                pool.map(square, range(10), chunksize, progress=lambda *how_far: told.append(how_far))
+            self.assertEqual((told[0], told[-1]), ((0, 10), (10, 10)))
+            self.assertEqual(told, sorted(told))
+        told = []
+        with self.pool(2) as pool:
+            list(pool.imap_unordered(square, iter(range(10)), progress=lambda *how_far: told.append(how_far)))
+            wait_for(lambda: told[-1] == (10, None))
+        self.assertEqual(told[0], (0, None))
+
+    def test_function_that_fails(self):
+        with mock.patch("threading.excepthook") as hook, self.pool(1) as pool:
+            self.assertEqual(pool.map(square, [1, 2], progress=lambda done: None), [1, 4])
+        self.assertTrue(hook.called)
+
+    def test_line(self):
+        with tempfile.TemporaryFile() as file, mock.patch.object(sys, "stderr", os.fdopen(os.dup(file.fileno()), "w")):
+            with self.pool(2) as pool:
+                pool.map(square, range(10), progress=True)
+                pool.map(square, range(20), progress="squares")
+            sys.stderr.close()
+            file.seek(0)
+            lines = file.read().decode().splitlines()
+        self.assertIn("10/10", lines[0])
+        self.assertIn("squares", lines[1])
+        self.assertIn("20/20", lines[1])
+
+    def test_walk_has_a_length(self):
+        self.assertTrue(hasattr(IMapIterator, "next"))
+
+
+if __name__ == "__main__":
+    unittest.main()
