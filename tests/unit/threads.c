@@ -190,6 +190,41 @@ static void room(void **state)
     pass_through(&(kith_queue_options){ .max_items = 16 }, fill_room, clear_room);
 }
 
+static const long *_Atomic left; /* what a thread has taken, for another to finish */
+
+static void finish(const long *words)
+{
+    for (int j = 1; words && j < WORDS_OF_ONE; j++)
+        expect(words[j] == words[0]);
+    expect(!words || kith_queue_finish(queue, words) == 0);
+}
+
+static void *take_and_swap(void *nothing)
+{
+    for (long i = 0; i < MESSAGES;) {
+        const void *data;
+        size_t size;
+        int code = kith_queue_take(queue, &data, &size, KITH_MS(1));
+        expect(code == KITH_EEMPTY || (code == 0 && size == WORDS_OF_ONE * sizeof(long)));
+        /* With none to be taken, all may stand behind the one that is left, and fill the queue. */
+        finish(atomic_exchange(&left, code == 0 ? data : NULL));
+        i += code == 0;
+    }
+    return nothing;
+}
+
+/** What was finished is written over, and may be read by nobody any more. */
+static void room_of_what_was_taken(void **state)
+{
+    (void)state;
+    assert_code(kith_queue_new(&queue, &(kith_queue_options){ .max_items = 16, .redeliver = 1 }), 0);
+    run_threads((void *(*const[])(void *)){ fill_room, fill_room, take_and_swap, take_and_swap }, 4);
+    finish(atomic_exchange(&left, NULL));
+    assert_int_equal(atomic_load(&mistakes), 0);
+    assert_code(kith_queue_join(queue, KITH_NOWAIT), 0);
+    kith_queue_free(queue);
+}
+
 static void *put_large(void *thread)
 {
     char *bytes = calloc(1, LARGEST);
@@ -261,6 +296,7 @@ int main(void)
         cmocka_unit_test(guarded_by_owned_unit),
         cmocka_unit_test(hand_to_hand),
         cmocka_unit_test(room),
+        cmocka_unit_test(room_of_what_was_taken),
         cmocka_unit_test(in_haste),
         cmocka_unit_test(regions_that_come_and_go),
     };
