@@ -35,13 +35,21 @@ enum { IMPORTS = sizeof imports / sizeof *imports };
 /* The state's object of this number: what is imported, the keys, what is its own; NULL behind the last. */
 static PyObject **state_object(struct state *state, size_t number)
 {
+    PyObject **const own[] = {
+        (PyObject **)&state->segment_type,
+        &state->segment,
+        (PyObject **)&state->lock_type,
+        (PyObject **)&state->rlock_type,
+        &state->connection_type,
+        &state->lease_type,
+        &state->shut_down,
+    };
     if (number < IMPORTS) {
         return (PyObject **)((char *)state + imports[number].offset);
     }
     if (number < IMPORTS + KEYS_KEPT) {
         return &state->keys[number - IMPORTS];
     }
-    PyObject **const own[] = { &state->connection_type, &state->lease_type, &state->shut_down };
     number -= IMPORTS + KEYS_KEPT;
     return number < sizeof own / sizeof *own ? own[number] : NULL;
 }
