@@ -9,6 +9,7 @@ side: where things go wrong they wait.
 """
 
 import ast
+import collections
 import concurrent.futures
 import os
 import platform
@@ -35,6 +36,10 @@ fails where something else comes out than is promised.
 """
 
 
+# Whether it is good, what it is, and what else is to be known when it is not.
+Outcome = collections.namedtuple("Outcome", "good what more")
+
+
 class Case:
     def __init__(self, name):
         self.name = name
@@ -45,7 +50,7 @@ class Case:
         self.reports = parts[2] if len(parts) > 2 else ""
 
     def run(self, module):
-        """Returns whether the outcome is good, and what it is."""
+        """Returns the Outcome."""
         environment = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "python"))
         process = subprocess.Popen([sys.executable, self.path, module], env=environment, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
@@ -53,13 +58,13 @@ class Case:
         try:
             output, errors = process.communicate(timeout=LIMIT)
         except subprocess.TimeoutExpired:
-            output, errors = "bad: it hangs", ""
+            output, errors = "bad: it hangs\n", ""
         finally:
             end(process)
-        told = re.fullmatch("(good|bad): (.*)", output.strip())
+        told = re.fullmatch("((?:#.*\n)*)(good|bad): (.*)\n", output)
         if not told:
-            return False, "it ended with status %d: %s" % (process.returncode, errors.strip().rpartition("\n")[2])
-        return told.group(1) == "good", told.group(2)
+            return Outcome(False, "it ended with status %d" % process.returncode, output + errors)
+        return Outcome(told.group(2) == "good", told.group(3), told.group(1))
 
 
 def end(process):
@@ -90,8 +95,7 @@ def line(case, stock, kith):
 
 
 def mark(outcome):
-    good, text = outcome
-    return text if good else "**%s**" % text
+    return outcome.what if outcome.good else "**%s**" % outcome.what
 
 
 def main():
@@ -103,15 +107,17 @@ def main():
         stock = [threads.submit(case.run, "multiprocessing") for case in chosen if with_table]
         print("1..%d" % len(chosen))
         for number, (case, running) in enumerate(zip(chosen, kith), 1):
-            good, outcome = running.result()
-            print("%s %d - %s: %s" % ("ok" if good else "not ok", number, case.name, outcome), flush=True)
+            outcome = running.result()
+            print("%s %d - %s: %s" % ("ok" if outcome.good else "not ok", number, case.name, outcome.what), flush=True)
+            if not outcome.good:
+                print("".join("# %s\n" % text.lstrip("# ") for text in outcome.more.splitlines()), end="", flush=True)
     lines = [line(case, was.result(), now.result()) for case, was, now in zip(chosen, stock, kith)]
     if with_table and not names:
         with open(TABLE, "w", encoding="utf-8") as file:
             file.write(HEAD % platform.python_version() + "".join(lines))
     elif with_table:
         print("".join("# " + text for text in lines), end="")
-    return int(not all(running.result()[0] for running in kith))
+    return int(not all(running.result().good for running in kith))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python3 tests/python/robust/CASE.py multiprocessing|kith
 
-It prints one line: whether what came out is good, and what that is. Its docstring says in the first paragraph what
-happens, and in the second one what is promised; the third names CPython's reports of it.
+Its last line says whether what came out is good, and what that is; lines before, if any, begin with "#". Its docstring
+says in the first paragraph what happens, and in the second one what is promised; the third names CPython's reports.
 """
 
 import importlib
