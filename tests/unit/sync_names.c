@@ -49,7 +49,7 @@ struct kind {
 /* clang-format off */
 KIND(lock, AND(NULL), AND(NULL), NOTHING)
 KIND(semaphore, AND(3, NULL), AND(3, NULL), NOTHING)
-KIND(condition, AND(NULL), NOTHING, NOTHING)
+KIND(condition, AND(NULL), NOTHING, AND(NULL))
 KIND(event, NOTHING, NOTHING, NOTHING)
 KIND(barrier, AND(2, NULL), AND(2, NULL), AND(NULL))
 /* clang-format on */
