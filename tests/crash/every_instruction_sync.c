@@ -4,6 +4,7 @@
 
 struct setting {
     bool taken;      /* the test owns the lock, or has taken a unit */
+    bool anyones;    /* anyone releases the lock */
     unsigned units;  /* the semaphore's value at the start */
     bool owned;      /* its units have owners */
     int least, most; /* what the call may change in its value, if it was killed */
@@ -16,8 +17,9 @@ static bool taken_again; /* the test has taken the lock or the unit once more */
 
 static void lock_begin(void)
 {
+    const kith_lock_options options = { .anyone_releases = scenario->setting->anyones };
     for (int i = 0; i < 2; i++)
-        must(kith_lock_new(&locks[i], NULL), "kith_lock_new");
+        must(kith_lock_new(&locks[i], &options), "kith_lock_new");
     if (scenario->setting->taken)
         must(kith_lock_acquire(locks[0], KITH_NOWAIT), "kith_lock_acquire");
 }
@@ -78,6 +80,13 @@ static int acquire_and_release(struct call *call)
     return code == 0 || code == KITH_EOWNERDEAD ? release(call) : code;
 }
 
+/** A process that uses a lock that anyone releases asks once who it is, which takes thousands of instructions. */
+static int know_oneself(struct call *call)
+{
+    (void)call;
+    return kith_lock_is_owned(locks[1]);
+}
+
 static void let_go(void)
 {
     expect(kith_lock_release(locks[0]) == 0, "the test's own lock can't be released");
@@ -111,6 +120,9 @@ static const struct crowd lockers = { acquire_and_release, NULL, never, NULL };
 
 static const struct setting lock_free = { .taken = false };
 static const struct setting lock_taken = { .taken = true };
+static const struct setting lock_anyones = { .anyones = true };
+
+enum { NAP = 100000000 };
 
 static const struct scenario lock_scenarios[] = {
     { "lock: acquire and release of two", &lock_free, .act = acquire_two },
@@ -128,6 +140,18 @@ static const struct scenario lock_scenarios[] = {
       .crowd = &lockers, .meanwhile = another_and_let_go_for_a_moment, .again = let_go_again },
     { "lock: acquire in vain, another waits", &lock_taken, .act = try_acquire, .code = -ETIMEDOUT, .crowd = &lockers,
       .asleep = 1, .meanwhile = let_go },
+};
+
+static const struct scenario anyones_scenarios[] = {
+    { "anyone's lock: acquire and release of two", &lock_anyones, .ready = know_oneself, .act = acquire_two },
+    { "anyone's lock: acquire and release, another comes", &lock_anyones, .ready = know_oneself,
+      .act = acquire_and_release, .crowd = &lockers, .arrival = true, .nap = NAP },
+    { "anyone's lock: release, another waits", &lock_anyones, .ready = acquire, .act = release, .crowd = &lockers,
+      .asleep = 1, .nap = NAP },
+    { "anyone's lock: release, another is about to sleep", &lock_anyones, .ready = acquire, .act = release,
+      .crowd = &lockers, .held = true, .nap = NAP },
+    { "anyone's lock: release, two others wait", &lock_anyones, .ready = acquire, .act = release, .crowd = &lockers,
+      .asleep = 2, .nap = NAP },
 };
 
 /* ---- the semaphore ---- */
@@ -284,6 +308,7 @@ int main(int count, char **arguments)
 {
     static const struct family families[] = {
         FAMILY(lock_scenarios, lock_begin, lock_judge, lock_end),
+        FAMILY(anyones_scenarios, lock_begin, lock_judge, lock_end),
         FAMILY(semaphore_scenarios, semaphore_begin, semaphore_judge, semaphore_end),
     };
     return play_families(families, sizeof families / sizeof *families, count, arguments);

@@ -54,6 +54,7 @@ struct scenario {
     bool arrival;            /* one more comes in the middle of the call */
     void (*meanwhile)(void); /* happens when the actor is asleep; or after its death, if it never was */
     void (*again)(void);     /* happens when it is asleep once more; or after its death */
+    int64_t nap;             /* so long the others may sleep before they look for a death, in nanoseconds */
 };
 
 struct family {
@@ -169,7 +170,7 @@ static int play_all(const struct family *family, int test, long stride, long off
     if (round_now.wrong)
         printf("# not killed: %s (%s)\n", round_now.wrong, round_now.where);
     failures += !!round_now.wrong;
-    stride = stride > 0 ? stride : affordable(length, now() - begun);
+    stride = stride > 0 ? stride : affordable(length, now() - begun + scenario->nap);
     /* Who comes in the middle makes the call longer. */
     long end = scenario->arrival ? length * 3 / 2 : length;
     for (long k = offset % stride; k < end && failures < FAILURES_MAX; k += stride, kills++) {
