@@ -13,8 +13,8 @@ struct crowd {
 
 static int wait_call(void *context, kith_timeout timeout)
 {
-    struct crowd *crowd = context;
-    return kith_wait(crowd->items, crowd->count, timeout);
+    struct crowd *waiting = context;
+    return kith_wait(waiting->items, waiting->count, timeout);
 }
 
 /* What an object is to be waited for by. Returns 0, or -1 with an exception. */
@@ -43,7 +43,7 @@ static int describe(struct state *state, PyObject *object, kith_waitable *item, 
 }
 
 /* The objects that are ready, in their order. */
-static PyObject *pick(PyObject *objects, const struct crowd *crowd)
+static PyObject *pick(PyObject *objects, const struct crowd *waiting)
 {
     PyObject *ready = PyList_New(0);
     for (size_t i = 0; ready && i < crowd->count; i++) {
@@ -56,7 +56,7 @@ static PyObject *pick(PyObject *objects, const struct crowd *crowd)
 
 static PyObject *wait_for_objects(struct state *state, PyObject *objects, kith_timeout timeout)
 {
-    struct waiting waiting = { .count = (size_t)PySequence_Fast_GET_SIZE(objects) };
+    struct crowd waiting = { .count = (size_t)PySequence_Fast_GET_SIZE(objects) };
     size_t room = waiting.count ? waiting.count : 1;
     PyObject *ready = NULL;
     int code = 0;
