@@ -318,6 +318,17 @@ static int look_once(struct lane *lane, int socket, deadline until)
     return code == 0 ? -ETIMEDOUT : code;
 }
 
+/* Waits until the socket is readable. @return as os_poll */
+static int sleep_at(struct lane *lane, int socket, deadline until)
+{
+    deadline nap = queue_nap_end(lane->queue, until);
+    int code = os_poll(socket, OS_POLL_READ, nap);
+    if (code != -ETIMEDOUT || nap == until)
+        return code;
+    queue_release_idle(lane->queue);
+    return os_poll(socket, OS_POLL_READ, until);
+}
+
 int lane_await(struct lane *lane, int socket, deadline until)
 {
     int code = 0;
@@ -325,8 +336,7 @@ int lane_await(struct lane *lane, int socket, deadline until)
         code = look_once(lane, socket, until);
     else
         queue_await_message(lane->queue);
-    while (code == 0 && (code = lane_watch(lane, socket, until)) == 0 &&
-           (code = os_poll(socket, OS_POLL_READ, until)) == 0)
+    while (code == 0 && (code = lane_watch(lane, socket, until)) == 0 && (code = sleep_at(lane, socket, until)) == 0)
         code = lane_confirm(lane, socket);
     return code == 1 ? 0 : code;
 }

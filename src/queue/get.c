@@ -25,26 +25,44 @@ static int get_sleep(struct queue_shared *shared, deadline until)
     return getters_can_go_on(shared) ? 0 : queue_sleep(shared, &shared->get, &shared->tail, seen, until);
 }
 
+deadline queue_nap_end(const struct kith_queue *queue, deadline until)
+{
+    if (!chain_has_grown(&queue->chain))
+        return until;
+    int64_t idle = os_clock_now() + IDLE;
+    return idle < until ? idle : until;
+}
+
+/** From inside. */
+static void get_release_idle(struct os_thread *self, struct kith_queue *queue)
+{
+    robust_pending(self, &queue->chain.shared->put.word);
+    chain_release_idle(self, &queue->chain);
+}
+
+void queue_release_idle(struct kith_queue *queue)
+{
+    struct os_thread *self = os_thread_self();
+    if (self && entered(get_lock(self, queue->chain.shared, DEADLINE_PASSED))) {
+        get_release_idle(self, queue);
+        get_leave(self, queue);
+    }
+}
+
 /** From inside: sleeps until there may be a message. @return as monitor_enter */
 static int get_wait(struct os_thread *self, struct kith_queue *queue, deadline until)
 {
     struct queue_shared *shared = queue->chain.shared;
     struct monitor *get = &shared->get;
-    deadline nap = until;
-    if (chain_has_grown(&queue->chain)) {
-        int64_t idle = os_clock_now() + IDLE;
-        nap = idle < until ? idle : until;
-    }
+    deadline nap = queue_nap_end(queue, until);
     count_up(&shared->get_waits);
     monitor_retire(self, get);
     int code = shared->redeliver ? redeliver_sleep(shared, NULL, nap) : get_sleep(shared, nap);
     bool idle = code == -ETIMEDOUT && nap != until;
     if (code == 0 || idle) {
         code = get_lock(self, shared, until);
-        if (idle && entered(code)) {
-            robust_pending(self, &shared->put.word);
-            chain_release_idle(self, &queue->chain);
-        }
+        if (idle && entered(code))
+            get_release_idle(self, queue);
         return code;
     }
     robust_pending(self, NULL);

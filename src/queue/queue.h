@@ -164,6 +164,13 @@ static inline void queue_await_room(struct kith_queue *queue, position head)
     wait_awake(&queue->vigil, &queue->chain.shared->head, head);
 }
 
+/** For who is about to sleep for a message: when to wake, at the latest, to call queue_release_idle, if there was none;
+ *  until, when there is nothing to release. */
+deadline queue_nap_end(const struct kith_queue *queue, deadline until);
+
+/** Gives back the memory of a busy time. Outside of the getters' side, which it does not wait for. */
+void queue_release_idle(struct kith_queue *queue);
+
 /** Goes to sleep on a side, after monitor_retire and another look at what its sleepers wait for: it can come about only
  *  by the position that was seen moving on, or by shutting. @return as word_sleep */
 static inline int queue_sleep(struct queue_shared *shared, struct monitor *side, _Atomic position *position_awaited,
