@@ -54,13 +54,14 @@ extern const struct transport rte_ring_transport;
 #endif
 
 extern const struct transport kith_queue_transport, kith_pipe_transport, kith_pipe_ahead_transport,
-    kith_socket_transport, pipe_transport, unix_stream_transport, unix_seqpacket_transport, posix_mq_transport,
-    sysv_msg_transport, vyukov_transport, futex_transport, cache_line_transport;
+    kith_pipe_shared_transport, kith_socket_transport, pipe_transport, unix_stream_transport, unix_seqpacket_transport,
+    posix_mq_transport, sysv_msg_transport, vyukov_transport, futex_transport, cache_line_transport;
 
 const struct known transports[] = {
     { "kith-queue", "kith queue", KIND_KITH, &kith_queue_transport },
     { "kith-pipe", "kith pipe", KIND_KITH, &kith_pipe_transport },
     { "kith-pipe-ahead", "kith pipe, ahead", KIND_KITH, &kith_pipe_ahead_transport },
+    { "kith-pipe-shared", "kith pipe, shared memory", KIND_KITH, &kith_pipe_shared_transport },
     { "kith-socket", "kith Unix socket", KIND_KITH, &kith_socket_transport },
     { "boost", "Boost message_queue", KIND_PEER, BOOST },
     { "cpp-ipc", "cpp-ipc", KIND_PEER, CPP_IPC },

@@ -1,6 +1,6 @@
 /* bench/peers/kith_pipe.c: kith's connections: framed messages over a Unix stream socket. Each message that is received
- * is allocated; that is their way and is measured with it. A one-way pipe; one that reads ahead; and what a client and
- * a listener make between processes that are no relatives. */
+ * is allocated; that is their way and is measured with it. A one-way pipe; one that reads ahead; one through shared
+ * memory; and what a client and a listener make between processes that are no relatives. */
 #include "reason.h"
 #include "transport.h"
 
@@ -58,6 +58,11 @@ static int pipe_open(void **result, const struct workload *workload)
 static int ahead_open(void **result, const struct workload *workload)
 {
     return open_with(result, workload, &(kith_pipe_options){ .one_way = 1, .read_ahead = 1 });
+}
+
+static int shared_open(void **result, const struct workload *workload)
+{
+    return open_with(result, workload, &(kith_pipe_options){ .one_way = 1, .shared_memory = 1 });
 }
 
 static int pipe_put(void *opened, const void *message)
@@ -133,6 +138,14 @@ const struct transport kith_pipe_transport = {
 const struct transport kith_pipe_ahead_transport = {
     .version = kith_version,
     .open = ahead_open,
+    .put = pipe_put,
+    .get = pipe_get,
+    .close = pipe_close,
+};
+
+const struct transport kith_pipe_shared_transport = {
+    .version = kith_version,
+    .open = shared_open,
     .put = pipe_put,
     .get = pipe_get,
     .close = pipe_close,
