@@ -168,13 +168,16 @@ static int await_room(struct lane *lane, struct lane_sight *sight, int socket, d
     return 0;
 }
 
-/* On the senders' side, before the message can be seen. When nobody is there to hear it, or bells fill the socket, that
- * is all the same. */
-static void ring(struct lane_words *words, int socket)
+/* On the senders' side, before the message can be seen. A socket that is full has bells enough.
+ * @return 0; -EPIPE, -ENOMEM */
+static int ring(struct lane_words *words, int socket)
 {
     const unsigned char bell = BELL;
-    os_socket_send(socket, &bell, 1, NULL, 0);
+    ptrdiff_t sent = os_socket_send(socket, &bell, 1, NULL, 0);
+    if (sent < 0 && sent != -EAGAIN)
+        return (int)sent;
     atomic_store_explicit(&words->watched, 0, memory_order_relaxed);
+    return 0;
 }
 
 static int put(struct lane *lane, int socket, const void *data, size_t size, deadline until)
@@ -187,8 +190,11 @@ static int put(struct lane *lane, int socket, const void *data, size_t size, dea
     if (size > 0)
         memcpy(room, data, size);
     if (unlikely(atomic_load_explicit(&words->watched, memory_order_relaxed)))
-        ring(words, socket);
-    return kith_queue_commit(lane->queue, size);
+        code = ring(words, socket);
+    if (likely(code == 0))
+        return kith_queue_commit(lane->queue, size);
+    kith_queue_cancel(lane->queue);
+    return code;
 }
 
 int lane_send(struct lane *lane, struct lane_sight *sight, int socket, const void *data, size_t size, deadline until)

@@ -26,6 +26,7 @@ struct ledger {
     _Atomic bool stop;
     _Atomic uint32_t wrong;
     _Atomic uint32_t receivers_killed; /* before each kill */
+    _Atomic uint32_t deaths;           /* after each kill */
     _Atomic uint32_t lost;
     _Atomic uint32_t sent[LIVES_MAX];     /* of each sender that has lived: how many sends have returned */
     _Atomic uint32_t received[LIVES_MAX]; /* the number that comes next */
@@ -45,15 +46,13 @@ static void expect(bool good, const char *what)
 
 /* ---- what the workers do ---- */
 
-static bool all_received(uint32_t life)
+/* A receiver that is killed may have taken the last one along. */
+static void wait_until_received(uint32_t life)
 {
-    uint32_t deaths = atomic_load(&ledger->receivers_killed);
-    while (atomic_load(&ledger->received[life]) < atomic_load(&ledger->sent[life])) {
-        if (atomic_load(&ledger->receivers_killed) != deaths) /* it may have had the last one */
-            return false;
+    uint32_t deaths = atomic_load(&ledger->deaths);
+    while (atomic_load(&ledger->received[life]) < atomic_load(&ledger->sent[life]) &&
+           atomic_load(&ledger->deaths) == deaths && !atomic_load(&ledger->stop))
         pause_for(20000);
-    }
-    return true;
 }
 
 static uint32_t any_size(uint64_t *random)
@@ -81,7 +80,7 @@ static int send_on(void *argument)
         if (code == 0)
             atomic_store(&ledger->sent[life], number + 1);
         if (random_below(&random, 50) == 0)
-            all_received(life);
+            wait_until_received(life);
     }
     free(message);
     if (code == -EPIPE && atomic_load(&ledger->stop))
@@ -170,7 +169,7 @@ static void slay(int worker)
     if (worker == RECEIVER)
         atomic_fetch_add(&ledger->receivers_killed, 1);
     kill_and_close(workers[worker]);
-    workers[worker] = NULL;
+    atomic_fetch_add(&ledger->deaths, 1);
 }
 
 /* @return whether it ended by itself, and well */

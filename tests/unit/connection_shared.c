@@ -244,6 +244,42 @@ static void who_sleeps_is_woken(void **state)
     finish(child, 0);
 }
 
+enum { MANY = 20000 };
+
+static void *send_many(void *connection)
+{
+    for (int i = 0; i < MANY; i++) {
+        if (kith_connection_send(connection, &i, sizeof i, KITH_FOREVER) != 0)
+            return connection;
+    }
+    return NULL;
+}
+
+static void *receive_many(void *connection)
+{
+    for (int i = 0; i < MANY; i++) {
+        int number = -1;
+        size_t size;
+        if (kith_connection_recv_into(connection, &number, sizeof number, &size, KITH_FOREVER) != 0 || number != i)
+            return connection;
+    }
+    return NULL;
+}
+
+static void each_end_sends_and_receives_at_the_same_time(void **state)
+{
+    (void)state;
+    void *(*const bodies[])(void *) = { send_many, receive_many, send_many, receive_many };
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, bodies[i], i < 2 ? one : other), 0);
+    for (int i = 0; i < 4; i++) {
+        void *failure;
+        pthread_join(threads[i], &failure);
+        assert_null(failure);
+    }
+}
+
 static void a_signal_handler_interrupts_waiting(void **state)
 {
     (void)state;
@@ -635,6 +671,7 @@ int main(void)
         PIPE_TEST(senders_wait_for_room),
         PIPE_TEST(a_sender_that_waits_goes_on),
         PIPE_TEST(who_sleeps_is_woken),
+        PIPE_TEST(each_end_sends_and_receives_at_the_same_time),
         PIPE_TEST(a_signal_handler_interrupts_waiting),
         PIPE_TEST(what_was_sent_before_the_end_is_received),
         PIPE_TEST(a_bell_does_not_hide_the_end),
