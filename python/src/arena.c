@@ -12,13 +12,12 @@
 enum { FIRST = 4096, LARGEST = 65536, PIECES_MAX = LARGEST / PIECE_SIZE, BITS = 64 };
 
 struct segment {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     kith_segment *segment;
-    unsigned depth;                  /* of the process that may hand out pieces of it */
-    unsigned pieces;                 /* how many it has to hand out; 0: it is not for pieces */
+    unsigned depth;                   /* of the process that may hand out pieces of it */
+    unsigned pieces;                  /* how many it has to hand out; 0: it is not for pieces */
     uint64_t free[PIECES_MAX / BITS]; /* a bit each */
-    struct segment *next, **link;    /* among those of the state that have a free piece, or NULL; not owned */
+    struct segment *next, **link;     /* among those of the state that have a free piece, or NULL; not owned */
 };
 
 /* ---- forks ---- */

@@ -2,7 +2,7 @@
  *
  * A child made by fork has all segments of its parent mapped, and nobody knows what it still uses. So a piece that was
  * given back is handed out again only in the process that made the segment, and only if that has neither forked nor
- * passed the piece on since it was handed out. A segment goes, in this process, with the last object that lies in it. */
+ * passed the piece on since it was handed out. A segment goes, here, with the last object that lies in it. */
 #ifndef KITH_PYTHON_ARENA_H
 #define KITH_PYTHON_ARENA_H
 

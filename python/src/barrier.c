@@ -5,8 +5,7 @@
 #include <errno.h>
 
 struct barrier {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     kith_barrier *barrier; /* NULL until it has been made or attached */
     PyObject *action;      /* called without arguments by the last to come; or NULL */
 };
@@ -178,8 +177,8 @@ static PyObject *barrier_broken(struct barrier *self, void *Py_UNUSED(closure))
 
 static PyMethodDef methods[] = {
     { "_wait", (PyCFunction)barrier_wait, METH_O,
-      "_wait(timeout): waits until all parties have come, and returns how many had come before. When one of them is out\n"
-      "of time or dies, the others are told at once: BrokenBarrierError." },
+      "_wait(timeout): waits until all parties have come; returns how many came before. When one is out of time or\n"
+      "dies, the others are told at once: BrokenBarrierError." },
     { "reset", (PyCFunction)barrier_reset, METH_NOARGS,
       "reset(): makes a broken barrier whole. Those who wait get BrokenBarrierError." },
     { "abort", (PyCFunction)barrier_abort, METH_NOARGS, "abort(): breaks the barrier, for all who wait or come." },

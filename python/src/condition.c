@@ -7,8 +7,7 @@
 #include <limits.h>
 
 struct condition {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     kith_condition *condition; /* NULL until it has been made or attached */
     struct lock *lock;         /* NULL with it */
 };

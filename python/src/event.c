@@ -6,8 +6,7 @@
 #include <errno.h>
 
 struct event {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     kith_event *event; /* NULL until it has been made or attached */
     struct piece piece;
 };

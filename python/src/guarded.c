@@ -3,8 +3,7 @@
 #include "module.h"
 
 struct guarded {
-    PyObject_HEAD
-    PyObject *name, *object, *acquire, *release;
+    PyObject_HEAD PyObject *name, *object, *acquire, *release;
 };
 
 static PyObject *guarded_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)

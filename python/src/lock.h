@@ -5,8 +5,7 @@
 #include "acquire.h"
 
 struct lock {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     kith_lock *lock; /* NULL until it has been made or attached */
     struct piece piece;
     struct holder holder;

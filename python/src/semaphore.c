@@ -6,8 +6,7 @@
 #include <errno.h>
 
 struct semaphore {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     kith_semaphore *semaphore; /* NULL until it has been made or attached */
     struct piece piece;
     struct holder holder;
@@ -78,8 +77,8 @@ static PyObject *semaphore_attach(struct semaphore *self, PyObject *arguments)
 static PyObject *semaphore_share(struct semaphore *self, PyObject *Py_UNUSED(none))
 {
     PyObject *place = self->semaphore ? piece_share(&self->piece) : raise_closed("semaphore");
-    PyObject *told = place ? Py_BuildValue("(OOi)", PyTuple_GET_ITEM(place, 0), PyTuple_GET_ITEM(place, 1), self->bound)
-                           : NULL;
+    PyObject *told =
+        place ? Py_BuildValue("(OOi)", PyTuple_GET_ITEM(place, 0), PyTuple_GET_ITEM(place, 1), self->bound) : NULL;
     Py_XDECREF(place);
     return told;
 }
@@ -191,7 +190,8 @@ static PyObject *semaphore_bound(struct semaphore *self, void *Py_UNUSED(closure
 
 static PyMethodDef methods[] = {
     { "acquire", (PyCFunction)(void (*)(void))semaphore_acquire, METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC },
-    { "release", (PyCFunction)semaphore_release, METH_NOARGS, "release(): gives a unit back; one who waits may have it." },
+    { "release", (PyCFunction)semaphore_release, METH_NOARGS,
+      "release(): gives a unit back; one who waits may have it." },
     { "__enter__", (PyCFunction)semaphore_enter, METH_NOARGS, "Acquires a unit." },
     { "__exit__", (PyCFunction)(void (*)(void))semaphore_exit, METH_FASTCALL, "Releases it." },
     { "_create", (PyCFunction)semaphore_create, METH_VARARGS,

@@ -21,7 +21,7 @@ def exists(memory):
 
 def run(code, *args):
     """Runs a program; returns what it printed. It must print nothing on stderr."""
-    done = subprocess.run([sys.executable, '-c', code, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, '-c', code, *args], capture_output=True, text=True)
     if done.returncode != 0 or done.stderr:
         raise AssertionError(done.stderr)
     return done.stdout
@@ -71,7 +71,8 @@ class SharedMemoryTest(unittest.TestCase):
                 'memory = SharedMemory(create=True, size=10)\n'
                 'print(memory.name, flush=True)\n'
                 'signal.pause()\n')
-        with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+        command = [sys.executable, '-c', code]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
             name = program.stdout.readline().decode().strip()
             os.kill(program.pid, signal.SIGKILL)
         end = time.monotonic() + 30
@@ -104,7 +105,9 @@ class SharedMemoryTest(unittest.TestCase):
         for error, args, keywords in (
                 (FileExistsError, (memory.name,), {'create': True, 'size': 10}),
                 (FileNotFoundError, ('kith-test-nothing',), {}),
-                (ValueError, (), {}), (ValueError, (), {'create': True}), (ValueError, (), {'create': True, 'size': -1})):
+                (ValueError, (), {}),
+                (ValueError, (), {'create': True}),
+                (ValueError, (), {'create': True, 'size': -1})):
             with self.assertRaises(error):
                 shared_memory.SharedMemory(*args, **keywords)
 

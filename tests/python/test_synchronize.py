@@ -594,7 +594,8 @@ class RoomTest(Case):
     def test_few_descriptors(self):
         code = ('import kith, resource\n'
                 'resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))\n'
-                'all = [getattr(kith, name)() for name in ("Lock", "Semaphore", "Event", "RLock") for _ in range(5000)]\n'
+                'names = "Lock", "Semaphore", "Event", "RLock"\n'
+                'all = [getattr(kith, name)() for name in names for _ in range(5000)]\n'
                 'assert all[4999].acquire(False) and not all[4999].acquire(False) and all[4998].acquire(False)\n')
         subprocess.run([sys.executable, '-c', code], check=True)
 
