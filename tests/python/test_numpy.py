@@ -1,0 +1,78 @@
+"""numpy's arrays through queues, pipes, pools and shared memory."""
+
+import unittest
+
+import kith
+
+try:
+    import numpy
+except ImportError:
+    raise unittest.SkipTest("there is no numpy")
+
+
+def double(array):
+    return array * 2
+
+
+def total(array):
+    return float(array.sum())
+
+
+def answer(connection):
+    connection.send(connection.recv() * 2)
+
+
+def fill(shared, value):
+    numpy.frombuffer(shared.get_obj(), dtype=numpy.float64)[:] = value
+
+
+class Numpy(unittest.TestCase):
+    def setUp(self):
+        self.context = kith.get_context("fork")
+        self.arrays = [numpy.arange(12.0).reshape(3, 4), numpy.zeros((0, 3)), numpy.arange(1 << 20),
+                       numpy.asfortranarray(numpy.arange(6).reshape(2, 3)), numpy.arange(20)[::3],
+                       numpy.array(["a", None], dtype=object), numpy.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")])]
+
+    def assert_same(self, ours, theirs):
+        self.assertEqual((ours.dtype, ours.shape), (theirs.dtype, theirs.shape))
+        self.assertTrue((ours == theirs).all())
+
+    def test_queue(self):
+        queue = self.context.Queue()
+        for array in self.arrays:
+            queue.put(array)
+            got = queue.get()
+            self.assert_same(got, array)
+            if got.dtype != object and got.size:
+                got.flat[0] = got.flat[-1]  # it may be written to
+        queue.put({"one": self.arrays[2], "same": self.arrays[2]})
+        got = queue.get()
+        self.assertIs(got["one"], got["same"])
+
+    def test_pipe(self):
+        ours, theirs = self.context.Pipe()
+        process = self.context.Process(target=answer, args=(theirs,))
+        process.start()
+        ours.send(self.arrays[2])
+        self.assert_same(ours.recv(), self.arrays[2] * 2)
+        process.join()
+
+    def test_pool(self):
+        with self.context.Pool(2) as pool:
+            for chunksize in (1, 3):
+                numbers = [array for array in self.arrays if array.dtype.kind in "if"]
+                for got, array in zip(pool.map(double, numbers, chunksize), numbers):
+                    self.assert_same(got, array * 2)
+                self.assertEqual(pool.map(total, [self.arrays[2]] * 5, chunksize), [total(self.arrays[2])] * 5)
+            self.assertEqual(pool.map(total, numpy.arange(6.0).reshape(3, 2)), [1.0, 5.0, 9.0])
+
+    def test_array(self):
+        shared = self.context.Array("d", 10)
+        process = self.context.Process(target=fill, args=(shared, 2.5))
+        process.start()
+        process.join()
+        self.assertEqual(list(shared), [2.5] * 10)
+
+
+if __name__ == "__main__":
+    unittest.main()
