@@ -111,8 +111,11 @@ class BaseContext(_stock.BaseContext):
 
     def get_context(self, method=None):
         """Returns the context of a start method, "fork", "spawn" or "forkserver"; None: this one, or the default."""
-        context = super().get_context(method)  # raises when there is none
-        return context if method is None else _concrete_contexts[method]
+        if method not in _concrete_contexts:  # to which libraries add contexts of their own
+            return super().get_context(method)  # raises when there is none
+        context = _concrete_contexts[method]
+        context._check_available()
+        return context
 
 
 class _EndsWithItsParent:

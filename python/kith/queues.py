@@ -100,6 +100,11 @@ class _Base:
     def _writer(self):
         return _Writer(self)
 
+    def _make_pipe(self):
+        """Of one that is fed: a pipe of the type that libraries know how to pickle: whoever's connections are in place."""
+        from multiprocessing import connection
+        self._reader, self._writer = connection.Pipe(duplex=False)
+
     def _handed(self):
         context.assert_spawning(self)
         return reduction.DupFd(self._share_fd())
@@ -172,6 +177,8 @@ class Queue(_Base, _kith.Queue, _stock.Queue):
     def __init__(self, maxsize=0, *, ctx, max_bytes=0, redeliver=False, max_deliveries=0, name=None):
         if self._is_fed:
             self._stock.__init__(self, maxsize, ctx=ctx)
+            self._make_pipe()
+            self._reset()
             return
         self._maxsize = maxsize if maxsize > 0 else SEM_VALUE_MAX
         self._name = name
@@ -246,6 +253,8 @@ class SimpleQueue(_Base, _kith.SimpleQueue, _stock.SimpleQueue):
     def __init__(self, *, ctx):
         if self._is_fed:
             self._stock.__init__(self, ctx=ctx)
+            self._make_pipe()
+            self._poll = self._reader.poll
         else:
             self._create(0, 0, False, 0, None)
 
