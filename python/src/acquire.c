@@ -1,7 +1,5 @@
-/* acquire.c: the arguments of acquire, and methods that are called at once. */
+/* acquire.c: what locks and semaphores have in common, and methods that are called at once. */
 #include "acquire.h"
-
-#include "waiting.h"
 
 /* The argument of this name, or NULL with an exception: there is no such. */
 static PyObject **place_of(PyObject *name, PyObject **block, PyObject **seconds)
@@ -41,6 +39,37 @@ int acquire_arguments(PyObject *const *arguments, Py_ssize_t count, PyObject *na
     if (blocks == 0)
         *timeout = KITH_NOWAIT;
     return blocks < 0 ? -1 : 0;
+}
+
+PyObject *released_too_often(void)
+{
+    PyErr_SetString(PyExc_ValueError, "semaphore or lock released too many times");
+    return NULL;
+}
+
+PyObject *held_tell_is_mine(struct held *self, PyObject *Py_UNUSED(none))
+{
+    return PyBool_FromLong(held_is_mine(self));
+}
+
+PyObject *held_tell_count(struct held *self, PyObject *Py_UNUSED(none))
+{
+    held_settle(self);
+    return PyLong_FromLong(self->count);
+}
+
+PyObject *held_itself(PyObject *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(self);
+}
+
+PyObject *held_handle(struct held *self, void *Py_UNUSED(closure))
+{
+    if (!self->resident.object) {
+        PyErr_SetString(PyExc_ValueError, "it has not been made yet");
+        return NULL;
+    }
+    return PyLong_FromVoidPtr(piece_memory(&self->resident.piece));
 }
 
 /* The type in C that a class derives from. */

@@ -1,41 +1,77 @@
-/* acquire.h: acquire(block=True, timeout=None) of locks and semaphores, and whose they are, as the standard library's
- * have it. */
+/* acquire.h: what locks and semaphores have in common: acquire(block=True, timeout=None), and whose they are, as the
+ * standard library's have it. */
 #ifndef KITH_PYTHON_ACQUIRE_H
 #define KITH_PYTHON_ACQUIRE_H
 
-#include "arena.h"
+#include "resident.h"
+#include "waiting.h"
 
-/* What the threads of this process hold, through one Python object. */
-struct holder {
+#include <errno.h>
+
+/* What the threads of this process have acquired, through one Python object. Its struct begins with this. */
+struct held {
+    struct resident resident;
     unsigned long thread; /* who acquired last */
     long count;           /* acquired less released: negative, when others acquired what was released here */
-    unsigned depth;       /* a child holds nothing of what its parent has */
+    unsigned depth;       /* a child has nothing of what its parent acquired */
 };
 
-static inline void holder_settle(struct holder *holder)
+/* Before each use. */
+static inline void held_settle(struct held *self)
 {
-    if (holder->depth != fork_depth())
-        *holder = (struct holder){ .depth = fork_depth() };
+    if (self->depth != fork_depth()) {
+        self->count = 0;
+        self->depth = fork_depth();
+    }
 }
 
-static inline void holder_acquired(struct holder *holder)
+static inline int held_is_mine(struct held *self)
 {
-    holder->thread = PyThread_get_thread_ident();
-    holder->count++;
+    held_settle(self);
+    return self->count > 0 && self->thread == PyThread_get_thread_ident();
 }
 
-static inline int holder_is_me(struct holder *holder)
+static inline PyObject *held_acquired(struct held *self)
 {
-    holder_settle(holder);
-    return holder->count > 0 && holder->thread == PyThread_get_thread_ident();
+    self->thread = PyThread_get_thread_ident();
+    self->count++;
+    Py_RETURN_TRUE;
+}
+
+/* Acquires at once, or else without the GIL. Returns what the call returned. */
+static inline int held_acquire(struct held *self, waiting_call *call, kith_timeout timeout)
+{
+    int code = call(self->resident.object, KITH_NOWAIT);
+    return code == -ETIMEDOUT && timeout != KITH_NOWAIT ? wait_for(call, self->resident.object, timeout) : code;
 }
 
 /* Reads the arguments of acquire. Returns 0, or -1 with an exception. */
 int acquire_arguments(PyObject *const *arguments, Py_ssize_t count, PyObject *names, kith_timeout *timeout);
 
-/* The methods __enter__ and __exit__ take what acquire and release do; these are their documentation. */
 #define ACQUIRE_DOC                                                                                                    \
     "acquire(block=True, timeout=None): waits, at most timeout seconds, and not at all unless block. Returns whether " \
     "it was acquired."
+
+/* "semaphore or lock released too many times": as ValueError. Returns NULL. */
+PyObject *released_too_often(void);
+
+/* Methods and attributes that both have. */
+PyObject *held_tell_is_mine(struct held *self, PyObject *none);
+PyObject *held_tell_count(struct held *self, PyObject *none);
+PyObject *held_itself(PyObject *self, void *closure);
+PyObject *held_handle(struct held *self, void *closure);
+
+#define HELD_METHODS                                                                                                  \
+    { "_is_mine", (PyCFunction)held_tell_is_mine, METH_NOARGS, "Whether this thread acquired it last, and has it." }, \
+    {                                                                                                                 \
+        "_count", (PyCFunction)held_tell_count, METH_NOARGS,                                                          \
+            "How often this process has acquired it, less its releases."                                              \
+    }
+
+#define HELD_ATTRIBUTES                                                                                            \
+    { "_semlock", held_itself, NULL, "The object itself: it has what the standard library's has there.", NULL },   \
+    {                                                                                                              \
+        "handle", (getter)held_handle, NULL, "A number that no other lock or semaphore has in this process.", NULL \
+    }
 
 #endif

@@ -30,7 +30,7 @@ static struct lock *lock_for(const struct condition *self, PyObject *lock)
         PyErr_SetString(PyExc_RuntimeError, "the condition has been made already");
     else if (!PyObject_TypeCheck(lock, self->state->lock_type) && !PyObject_TypeCheck(lock, self->state->rlock_type))
         PyErr_Format(PyExc_TypeError, "a condition needs a Lock or an RLock of kith's, not %R", lock);
-    else if (!((struct lock *)lock)->lock)
+    else if (!((struct lock *)lock)->held.resident.object)
         raise_closed("lock");
     else
         return (struct lock *)lock;
@@ -42,7 +42,7 @@ static PyObject *condition_create(struct condition *self, PyObject *argument)
     struct lock *lock = lock_for(self, argument);
     if (!lock)
         return NULL;
-    int code = kith_condition_new(&self->condition, lock->lock);
+    int code = kith_condition_new(&self->condition, lock->held.resident.object);
     if (code < 0)
         return raise_code(self->state, code);
     self->lock = (struct lock *)Py_NewRef(argument);
@@ -58,7 +58,7 @@ static PyObject *condition_attach(struct condition *self, PyObject *arguments)
     struct lock *lock = lock_for(self, argument);
     if (!lock)
         return NULL;
-    int code = kith_condition_from_fd(&self->condition, fd, lock->lock);
+    int code = kith_condition_from_fd(&self->condition, fd, lock->held.resident.object);
     if (code < 0)
         return raise_code(self->state, code);
     self->lock = (struct lock *)Py_NewRef(argument);
@@ -107,7 +107,7 @@ static int is_owner(struct condition *self, const char *complaint)
 {
     if (!self->lock)
         raise_closed("condition");
-    else if (!holder_is_me(&self->lock->holder))
+    else if (!held_is_mine(&self->lock->held))
         PyErr_SetString(PyExc_AssertionError, complaint);
     else
         return 1;
@@ -131,11 +131,12 @@ static PyObject *condition_wait(struct condition *self, PyObject *arguments, PyO
         return NULL;
     /* Meanwhile others of this process may have the lock, through the same object. */
     struct lock *lock = self->lock;
-    struct holder before = lock->holder;
-    lock->holder.count = 0;
+    const struct held before = lock->held;
+    lock->held.count = 0;
     struct waiting waiting;
     int code = wait_in_place(wait_call, self->condition, timeout, &waiting);
-    lock->holder = before;
+    lock->held.thread = before.thread;
+    lock->held.count = before.count;
     if (code == KITH_EOWNERDEAD) {
         lock->abandoned = 1;
         code = 0;

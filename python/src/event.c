@@ -1,116 +1,81 @@
 /* event.c: the type Event, on kith_event. */
-#include "arena.h"
 #include "error.h"
+#include "resident.h"
 #include "waiting.h"
 
 #include <errno.h>
 
-struct event {
-    PyObject_HEAD struct state *state;
-    kith_event *event; /* NULL until it has been made or attached */
-    struct piece piece;
-};
-
 /* ---- making ---- */
 
-static PyObject *event_new(PyTypeObject *type, PyObject *Py_UNUSED(arguments), PyObject *Py_UNUSED(keywords))
-{
-    struct state *state = state_of_type(type);
-    struct event *self = state ? (struct event *)type->tp_alloc(type, 0) : NULL;
-    if (self)
-        self->state = state;
-    return (PyObject *)self;
-}
-
-/* Opens or makes the event in its piece, which goes if that fails. */
-static PyObject *open_event(struct event *self, struct piece piece, kith_open how)
+static int open_event(struct resident *self, void *memory, kith_open how)
 {
     kith_event *event;
-    int code = kith_event_in(&event, piece_memory(&piece), how);
-    if (code < 0) {
-        raise_code(self->state, code);
-        piece_free(self->state, &piece);
-        return NULL;
+    int code = kith_event_in(&event, memory, how);
+    if (code == 0) {
+        self->object = event;
     }
-    self->piece = piece;
-    self->event = event;
-    return Py_NewRef(Py_None);
+    return code;
 }
 
-static int is_fresh(const struct event *self)
+static PyObject *event_create(struct resident *self, PyObject *Py_UNUSED(none))
 {
-    if (self->event)
-        PyErr_SetString(PyExc_RuntimeError, "the event has been made already");
-    return !self->event;
+    return resident_create(self, open_event);
 }
 
-static PyObject *event_create(struct event *self, PyObject *Py_UNUSED(none))
+static PyObject *event_attach(struct resident *self, PyObject *arguments)
 {
-    struct piece piece;
-    return is_fresh(self) && piece_new(self->state, &piece) == 0 ? open_event(self, piece, KITH_CREATE) : NULL;
-}
-
-static PyObject *event_attach(struct event *self, PyObject *arguments)
-{
-    struct piece piece;
     PyObject *segment;
     unsigned number;
-    if (!is_fresh(self) || !PyArg_ParseTuple(arguments, "OI:_attach", &segment, &number) ||
-        piece_attach(self->state, &piece, segment, number) < 0)
+    if (!PyArg_ParseTuple(arguments, "OI:_attach", &segment, &number)) {
         return NULL;
-    return open_event(self, piece, KITH_OPEN);
+    }
+    return resident_attach(self, open_event, segment, number);
 }
 
-static PyObject *event_share(struct event *self, PyObject *Py_UNUSED(none))
+static void event_dealloc(struct resident *self)
 {
-    return self->event ? piece_share(&self->piece) : raise_closed("event");
-}
-
-static void event_dealloc(struct event *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    kith_event_free(self->event);
-    piece_free(self->state, &self->piece);
-    type->tp_free(self);
-    Py_DECREF(type);
+    kith_event_free(self->object);
+    resident_dealloc(self);
 }
 
 /* ---- setting and waiting ---- */
 
-static PyObject *event_set(struct event *self, PyObject *Py_UNUSED(none))
+static PyObject *event_set(struct resident *self, PyObject *Py_UNUSED(none))
 {
-    int code = kith_event_set(self->event);
+    int code = kith_event_set(self->object);
     return code < 0 ? raise_code(self->state, code) : Py_NewRef(Py_None);
 }
 
-static PyObject *event_clear(struct event *self, PyObject *Py_UNUSED(none))
+static PyObject *event_clear(struct resident *self, PyObject *Py_UNUSED(none))
 {
-    int code = kith_event_clear(self->event);
+    int code = kith_event_clear(self->object);
     return code < 0 ? raise_code(self->state, code) : Py_NewRef(Py_None);
 }
 
-static PyObject *event_is_set(struct event *self, PyObject *Py_UNUSED(none))
+static PyObject *event_is_set(struct resident *self, PyObject *Py_UNUSED(none))
 {
-    int code = kith_event_is_set(self->event);
+    int code = kith_event_is_set(self->object);
     return code < 0 ? raise_code(self->state, code) : PyBool_FromLong(code);
 }
 
-static int event_wait_call(void *context, kith_timeout timeout)
+static int wait_call(void *event, kith_timeout timeout)
 {
-    return kith_event_wait(context, timeout);
+    return kith_event_wait(event, timeout);
 }
 
-static PyObject *event_wait(struct event *self, PyObject *arguments, PyObject *keywords)
+static PyObject *event_wait(struct resident *self, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = { "timeout", NULL };
     PyObject *seconds = NULL;
     kith_timeout timeout;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:wait", names, &seconds) ||
-        timeout_of(seconds, &timeout) < 0)
+        timeout_of(seconds, &timeout) < 0) {
         return NULL;
-    int code = kith_event_is_set(self->event) > 0 ? 0 : wait_for(event_wait_call, self->event, timeout);
-    if (code < 0 && code != -ETIMEDOUT)
+    }
+    int code = kith_event_is_set(self->object) > 0 ? 0 : wait_for(wait_call, self->object, timeout);
+    if (code < 0 && code != -ETIMEDOUT) {
         return raise_code(self->state, code);
+    }
     return PyBool_FromLong(code == 0);
 }
 
@@ -122,13 +87,13 @@ static PyMethodDef methods[] = {
       "wait(timeout=None): waits until the event is set, at most timeout seconds. Returns whether it was." },
     { "_create", (PyCFunction)event_create, METH_NOARGS, "_create(): makes it, in memory of this process's arenas." },
     { "_attach", (PyCFunction)event_attach, METH_VARARGS, "_attach(segment, piece): finds it where _share says." },
-    { "_share", (PyCFunction)event_share, METH_NOARGS, "_share(): where it is, for _attach in another process." },
+    { "_share", (PyCFunction)resident_share, METH_NOARGS, "_share(): where it is, for _attach in another process." },
     { NULL, NULL, 0, NULL },
 };
 
 static PyType_Slot slots[] = {
     { Py_tp_doc, "An event: it is set or it is not, and threads of all processes wait until it is." },
-    { Py_tp_new, (void *)event_new },
+    { Py_tp_new, (void *)resident_new },
     { Py_tp_dealloc, (void *)event_dealloc },
     { Py_tp_methods, methods },
     { 0, NULL },
@@ -136,7 +101,7 @@ static PyType_Slot slots[] = {
 
 static PyType_Spec spec = {
     .name = "kith._kith.Event",
-    .basicsize = sizeof(struct event),
+    .basicsize = sizeof(struct resident),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     .slots = slots,
 };

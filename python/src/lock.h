@@ -5,10 +5,7 @@
 #include "acquire.h"
 
 struct lock {
-    PyObject_HEAD struct state *state;
-    kith_lock *lock; /* NULL until it has been made or attached */
-    struct piece piece;
-    struct holder holder;
+    struct held held;
     char recursive;
     char abandoned; /* who acquired it last found its owner dead */
 };

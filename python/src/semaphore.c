@@ -1,95 +1,64 @@
 /* semaphore.c: the type Semaphore, on kith_semaphore. */
 #include "acquire.h"
 #include "error.h"
-#include "waiting.h"
-
-#include <errno.h>
 
 struct semaphore {
-    PyObject_HEAD struct state *state;
-    kith_semaphore *semaphore; /* NULL until it has been made or attached */
-    struct piece piece;
-    struct holder holder;
-    int bound; /* the most units; 0, too */
+    struct held held;
+    int value; /* at the start; not known where it was attached */
+    int bound; /* the most units that can be free; 0, too */
 };
 
 /* ---- making ---- */
 
-static PyObject *semaphore_new(PyTypeObject *type, PyObject *Py_UNUSED(arguments), PyObject *Py_UNUSED(keywords))
+static int open_semaphore(struct resident *self, void *memory, kith_open how)
 {
-    struct state *state = state_of_type(type);
-    struct semaphore *self = state ? (struct semaphore *)type->tp_alloc(type, 0) : NULL;
-    if (self)
-        self->state = state;
-    return (PyObject *)self;
-}
-
-/* Opens or makes the semaphore in its piece, which goes if that fails. */
-static PyObject *open_semaphore(struct semaphore *self, struct piece piece, kith_open how, int value, int bound)
-{
-    const kith_semaphore_options options = { .bound = (unsigned)bound };
+    const struct semaphore *wanted = (struct semaphore *)self;
+    const kith_semaphore_options options = { .bound = (unsigned)wanted->bound };
     kith_semaphore *semaphore;
-    int code = kith_semaphore_in(&semaphore, piece_memory(&piece), how, (unsigned)value, &options);
-    if (code < 0) {
-        raise_code(self->state, code);
-        piece_free(self->state, &piece);
-        return NULL;
+    int code = kith_semaphore_in(&semaphore, memory, how, (unsigned)wanted->value, &options);
+    if (code == 0) {
+        self->object = semaphore;
     }
-    self->piece = piece;
-    self->semaphore = semaphore;
-    self->bound = bound;
-    self->holder.depth = fork_depth();
-    return Py_NewRef(Py_None);
-}
-
-static int is_fresh(const struct semaphore *self)
-{
-    if (self->semaphore)
-        PyErr_SetString(PyExc_RuntimeError, "the semaphore has been made already");
-    return !self->semaphore;
+    return code;
 }
 
 static PyObject *semaphore_create(struct semaphore *self, PyObject *arguments)
 {
-    struct piece piece;
-    int value, bound;
-    if (!is_fresh(self) || !PyArg_ParseTuple(arguments, "ii:_create", &value, &bound))
+    if (!PyArg_ParseTuple(arguments, "ii:_create", &self->value, &self->bound)) {
         return NULL;
-    if (value < 0 || value > bound) {
+    }
+    if (self->value < 0 || self->value > self->bound) {
         PyErr_SetString(PyExc_ValueError, "invalid value");
         return NULL;
     }
-    return piece_new(self->state, &piece) == 0 ? open_semaphore(self, piece, KITH_CREATE, value, bound) : NULL;
+    return resident_create(&self->held.resident, open_semaphore);
 }
 
 static PyObject *semaphore_attach(struct semaphore *self, PyObject *arguments)
 {
-    struct piece piece;
     PyObject *segment;
     unsigned number;
-    int bound;
-    if (!is_fresh(self) || !PyArg_ParseTuple(arguments, "OIi:_attach", &segment, &number, &bound) ||
-        piece_attach(self->state, &piece, segment, number) < 0)
+    if (!PyArg_ParseTuple(arguments, "OIi:_attach", &segment, &number, &self->bound)) {
         return NULL;
-    return open_semaphore(self, piece, KITH_OPEN, 0, bound);
+    }
+    return resident_attach(&self->held.resident, open_semaphore, segment, number);
 }
 
-static PyObject *semaphore_share(struct semaphore *self, PyObject *Py_UNUSED(none))
+static PyObject *semaphore_share(struct semaphore *self, PyObject *none)
 {
-    PyObject *place = self->semaphore ? piece_share(&self->piece) : raise_closed("semaphore");
-    PyObject *told =
-        place ? Py_BuildValue("(OOi)", PyTuple_GET_ITEM(place, 0), PyTuple_GET_ITEM(place, 1), self->bound) : NULL;
-    Py_XDECREF(place);
+    PyObject *place = resident_share(&self->held.resident, none);
+    if (!place) {
+        return NULL;
+    }
+    PyObject *told = Py_BuildValue("(OOi)", PyTuple_GET_ITEM(place, 0), PyTuple_GET_ITEM(place, 1), self->bound);
+    Py_DECREF(place);
     return told;
 }
 
 static void semaphore_dealloc(struct semaphore *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
-    kith_semaphore_free(self->semaphore);
-    piece_free(self->state, &self->piece);
-    type->tp_free(self);
-    Py_DECREF(type);
+    kith_semaphore_free(self->held.resident.object);
+    resident_dealloc(&self->held.resident);
 }
 
 /* ---- units ---- */
@@ -101,24 +70,21 @@ static int acquire_call(void *semaphore, kith_timeout timeout)
 
 static PyObject *acquire(struct semaphore *self, kith_timeout timeout)
 {
-    holder_settle(&self->holder);
-    int code = kith_semaphore_acquire(self->semaphore, KITH_NOWAIT);
-    if (code == -ETIMEDOUT && timeout != KITH_NOWAIT)
-        code = wait_for(acquire_call, self->semaphore, timeout);
-    if (code == -ETIMEDOUT)
+    held_settle(&self->held);
+    int code = held_acquire(&self->held, acquire_call, timeout);
+    if (code == -ETIMEDOUT) {
         Py_RETURN_FALSE;
-    if (code < 0)
-        return raise_code(self->state, code);
-    holder_acquired(&self->holder);
-    Py_RETURN_TRUE;
+    }
+    return code < 0 ? raise_code(self->held.resident.state, code) : held_acquired(&self->held);
 }
 
 static PyObject *semaphore_acquire(struct semaphore *self, PyObject *const *arguments, Py_ssize_t count,
                                    PyObject *names)
 {
     kith_timeout timeout = KITH_FOREVER;
-    if ((count > 0 || names) && acquire_arguments(arguments, count, names, &timeout) < 0)
+    if ((count > 0 || names) && acquire_arguments(arguments, count, names, &timeout) < 0) {
         return NULL;
+    }
     return acquire(self, timeout);
 }
 
@@ -129,16 +95,17 @@ static PyObject *semaphore_enter(struct semaphore *self, PyObject *Py_UNUSED(non
 
 static PyObject *semaphore_release(struct semaphore *self, PyObject *Py_UNUSED(none))
 {
-    holder_settle(&self->holder);
+    struct resident *resident = &self->held.resident;
+    held_settle(&self->held);
     /* For the library a bound of 0 is none. */
-    int code = self->semaphore && self->bound == 0 ? -EOVERFLOW : kith_semaphore_release(self->semaphore);
+    int code = resident->object && self->bound == 0 ? -EOVERFLOW : kith_semaphore_release(resident->object);
     if (code == -EOVERFLOW) {
-        PyErr_SetString(PyExc_ValueError, "semaphore or lock released too many times");
-        return NULL;
+        return released_too_often();
     }
-    if (code < 0)
-        return raise_code(self->state, code);
-    self->holder.count--;
+    if (code < 0) {
+        return raise_code(resident->state, code);
+    }
+    self->held.count--;
     Py_RETURN_NONE;
 }
 
@@ -150,37 +117,16 @@ static PyObject *semaphore_exit(struct semaphore *self, PyObject *const *Py_UNUS
 
 /* ---- looking ---- */
 
-static PyObject *semaphore_is_mine(struct semaphore *self, PyObject *Py_UNUSED(none))
-{
-    return PyBool_FromLong(holder_is_me(&self->holder));
-}
-
-static PyObject *semaphore_count(struct semaphore *self, PyObject *Py_UNUSED(none))
-{
-    holder_settle(&self->holder);
-    return PyLong_FromLong(self->holder.count);
-}
-
 static PyObject *semaphore_get_value(struct semaphore *self, PyObject *Py_UNUSED(none))
 {
-    int value = kith_semaphore_value(self->semaphore);
-    return value < 0 ? raise_code(self->state, value) : PyLong_FromLong(value);
+    int value = kith_semaphore_value(self->held.resident.object);
+    return value < 0 ? raise_code(self->held.resident.state, value) : PyLong_FromLong(value);
 }
 
 static PyObject *semaphore_is_zero(struct semaphore *self, PyObject *Py_UNUSED(none))
 {
-    int value = kith_semaphore_value(self->semaphore);
-    return value < 0 ? raise_code(self->state, value) : PyBool_FromLong(value == 0);
-}
-
-static PyObject *semaphore_itself(PyObject *self, void *Py_UNUSED(closure))
-{
-    return Py_NewRef(self);
-}
-
-static PyObject *semaphore_handle(struct semaphore *self, void *Py_UNUSED(closure))
-{
-    return self->semaphore ? PyLong_FromVoidPtr(piece_memory(&self->piece)) : raise_closed("semaphore");
+    int value = kith_semaphore_value(self->held.resident.object);
+    return value < 0 ? raise_code(self->held.resident.state, value) : PyBool_FromLong(value == 0);
 }
 
 static PyObject *semaphore_bound(struct semaphore *self, void *Py_UNUSED(closure))
@@ -199,24 +145,21 @@ static PyMethodDef methods[] = {
     { "_attach", (PyCFunction)semaphore_attach, METH_VARARGS,
       "_attach(segment, piece, bound): finds it where _share says." },
     { "_share", (PyCFunction)semaphore_share, METH_NOARGS, "_share(): where it is, for _attach in another process." },
-    { "_is_mine", (PyCFunction)semaphore_is_mine, METH_NOARGS, "Whether this thread acquired a unit last." },
-    { "_count", (PyCFunction)semaphore_count, METH_NOARGS,
-      "How many units this process has acquired, less those released." },
+    HELD_METHODS,
     { "_get_value", (PyCFunction)semaphore_get_value, METH_NOARGS, "How many units are free." },
     { "_is_zero", (PyCFunction)semaphore_is_zero, METH_NOARGS, "Whether none is free." },
     { NULL, NULL, 0, NULL },
 };
 
 static PyGetSetDef attributes[] = {
-    { "_semlock", semaphore_itself, NULL, "The semaphore itself: it has what the standard library's has there.", NULL },
-    { "handle", (getter)semaphore_handle, NULL, "A number that no other has in this process.", NULL },
+    HELD_ATTRIBUTES,
     { "maxvalue", (getter)semaphore_bound, NULL, "The most units that can be free.", NULL },
     { NULL, NULL, NULL, NULL, NULL },
 };
 
 static PyType_Slot slots[] = {
     { Py_tp_doc, "A number of units, taken and given back by any thread of any process." },
-    { Py_tp_new, (void *)semaphore_new },
+    { Py_tp_new, (void *)resident_new },
     { Py_tp_dealloc, (void *)semaphore_dealloc },
     { Py_tp_methods, methods },
     { Py_tp_getset, attributes },
