@@ -4,10 +4,12 @@
 /* The argument of this name, or NULL with an exception: there is no such. */
 static PyObject **place_of(PyObject *name, PyObject **block, PyObject **seconds)
 {
-    if (PyUnicode_CompareWithASCIIString(name, "block") == 0)
+    if (PyUnicode_CompareWithASCIIString(name, "block") == 0) {
         return block;
-    if (PyUnicode_CompareWithASCIIString(name, "timeout") == 0)
+    }
+    if (PyUnicode_CompareWithASCIIString(name, "timeout") == 0) {
         return seconds;
+    }
     PyErr_Format(PyExc_TypeError, "'%U' is an invalid keyword argument for acquire()", name);
     return NULL;
 }
@@ -17,10 +19,12 @@ static int read_keywords(PyObject *const *values, PyObject *names, PyObject **bl
     for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); i++) {
         PyObject *name = PyTuple_GET_ITEM(names, i);
         PyObject **place = place_of(name, block, seconds);
-        if (place && *place)
+        if (place && *place) {
             PyErr_Format(PyExc_TypeError, "acquire() got multiple values for argument '%U'", name);
-        if (!place || *place)
+        }
+        if (!place || *place) {
             return -1;
+        }
         *place = values[i];
     }
     return 0;
@@ -33,11 +37,13 @@ int acquire_arguments(PyObject *const *arguments, Py_ssize_t count, PyObject *na
         PyErr_Format(PyExc_TypeError, "acquire() takes at most 2 arguments (%zd given)", count);
         return -1;
     }
-    if (read_keywords(arguments + count, names, &block, &seconds) < 0 || timeout_of(seconds, timeout) < 0)
+    if (read_keywords(arguments + count, names, &block, &seconds) < 0 || timeout_of(seconds, timeout) < 0) {
         return -1;
+    }
     int blocks = block ? PyObject_IsTrue(block) : 1;
-    if (blocks == 0)
+    if (blocks == 0) {
         *timeout = KITH_NOWAIT;
+    }
     return blocks < 0 ? -1 : 0;
 }
 
@@ -75,8 +81,9 @@ PyObject *held_handle(struct held *self, void *Py_UNUSED(closure))
 /* The type in C that a class derives from. */
 static const PyTypeObject *type_in_c(const PyTypeObject *type)
 {
-    while (type && !type->tp_methods)
+    while (type && !type->tp_methods) {
         type = type->tp_base;
+    }
     return type;
 }
 
@@ -86,13 +93,15 @@ static PyObject *own_methods(PyObject *Py_UNUSED(module), PyObject *class)
 {
     const PyTypeObject *type = PyType_Check(class) ? type_in_c((PyTypeObject *)class) : NULL;
     for (PyMethodDef *method = type ? type->tp_methods : NULL; method && method->ml_name; method++) {
-        if (PyDict_GetItemString(((PyTypeObject *)class)->tp_dict, method->ml_name))
+        if (PyDict_GetItemString(((PyTypeObject *)class)->tp_dict, method->ml_name)) {
             continue; /* it has another one */
+        }
         PyObject *own = PyDescr_NewMethod((PyTypeObject *)class, method);
         int code = own ? PyObject_SetAttrString(class, method->ml_name, own) : -1;
         Py_XDECREF(own);
-        if (code < 0)
+        if (code < 0) {
             return NULL;
+        }
     }
     return Py_NewRef(class);
 }

@@ -73,8 +73,9 @@ static PyObject *segment_new(PyTypeObject *type, PyObject *arguments, PyObject *
     static char *names[] = { "size", NULL };
     struct state *state = state_of_type(type);
     Py_ssize_t size;
-    if (!state || !PyArg_ParseTupleAndKeywords(arguments, keywords, "n:Segment", names, &size))
+    if (!state || !PyArg_ParseTupleAndKeywords(arguments, keywords, "n:Segment", names, &size)) {
         return NULL;
+    }
     return (PyObject *)make_segment(state, type, (size_t)size);
 }
 
@@ -82,8 +83,9 @@ static PyObject *segment_from_fd(PyTypeObject *type, PyObject *argument)
 {
     struct state *state = state_of_type(type);
     int fd = state ? PyObject_AsFileDescriptor(argument) : -1;
-    if (fd < 0)
+    if (fd < 0) {
         return NULL;
+    }
     kith_segment *found;
     int code = kith_segment_from_fd(&found, fd);
     return code < 0 ? raise_code(state, code) : (PyObject *)segment_of(state, type, found);
@@ -93,23 +95,27 @@ static PyObject *segment_from_fd(PyTypeObject *type, PyObject *argument)
 
 static void unlist(struct segment *self)
 {
-    if (!self->link)
+    if (!self->link) {
         return;
+    }
     *self->link = self->next;
-    if (self->next)
+    if (self->next) {
         self->next->link = self->link;
+    }
     self->next = NULL;
     self->link = NULL;
 }
 
 static void enlist(struct state *state, struct segment *self)
 {
-    if (self->link)
+    if (self->link) {
         return;
+    }
     self->next = state->segments_with_room;
     self->link = &state->segments_with_room;
-    if (self->next)
+    if (self->next) {
         self->next->link = &self->next;
+    }
     state->segments_with_room = self;
 }
 
@@ -127,25 +133,28 @@ static void segment_dealloc(struct segment *self)
 static unsigned find_free(const struct segment *self)
 {
     unsigned word = 0;
-    while (word < PIECES_MAX / BITS && self->free[word] == 0)
+    while (word < PIECES_MAX / BITS && self->free[word] == 0) {
         word++;
+    }
     return word < PIECES_MAX / BITS ? word * BITS + (unsigned)__builtin_ctzll(self->free[word]) : UINT_MAX;
 }
 
 static void set_free(struct segment *self, unsigned number, int is_free)
 {
     uint64_t bit = (uint64_t)1 << number % BITS;
-    if (is_free)
+    if (is_free) {
         self->free[number / BITS] |= bit;
-    else
+    } else {
         self->free[number / BITS] &= ~bit;
+    }
 }
 
 /* A child has its parent's segments, but none to hand out of. */
 static void forget_those_of_the_parent(struct state *state)
 {
-    while (state->segments_with_room && state->segments_with_room->depth != fork_depth())
+    while (state->segments_with_room && state->segments_with_room->depth != fork_depth()) {
         unlist(state->segments_with_room);
+    }
     if (state->segment && ((struct segment *)state->segment)->depth != fork_depth()) {
         Py_CLEAR(state->segment);
         state->next_segment = 0;
@@ -162,12 +171,14 @@ static struct segment *with_room(struct state *state)
     } else {
         size_t size = state->next_segment ? state->next_segment : FIRST;
         found = make_segment(state, state->segment_type, size);
-        if (!found)
+        if (!found) {
             return NULL;
+        }
         state->next_segment = size < LARGEST ? size * 2 : size;
         found->pieces = (unsigned)(size / PIECE_SIZE);
-        for (unsigned i = 0; i < found->pieces; i++)
+        for (unsigned i = 0; i < found->pieces; i++) {
             set_free(found, i, 1);
+        }
         enlist(state, found);
     }
     Py_XSETREF(state->segment, (PyObject *)found);
@@ -177,12 +188,14 @@ static struct segment *with_room(struct state *state)
 int piece_new(struct state *state, struct piece *piece)
 {
     struct segment *segment = with_room(state);
-    if (!segment)
+    if (!segment) {
         return -1;
+    }
     unsigned number = find_free(segment);
     set_free(segment, number, 0);
-    if (find_free(segment) == UINT_MAX)
+    if (find_free(segment) == UINT_MAX) {
         unlist(segment);
+    }
     *piece = (struct piece){ .segment = Py_NewRef((PyObject *)segment), .number = number, .forks = forks };
     return 0;
 }
@@ -196,8 +209,9 @@ void *piece_memory(const struct piece *piece)
 void piece_free(struct state *state, struct piece *piece)
 {
     struct segment *segment = (struct segment *)piece->segment;
-    if (!segment)
+    if (!segment) {
         return;
+    }
     if (segment->pieces > 0 && segment->depth == fork_depth() && !piece->shared && piece->forks == forks) {
         set_free(segment, piece->number, 1);
         enlist(state, segment);
@@ -208,8 +222,9 @@ void piece_free(struct state *state, struct piece *piece)
 PyObject *piece_share(struct piece *piece)
 {
     PyObject *told = Py_BuildValue("(OI)", piece->segment, piece->number);
-    if (told)
+    if (told) {
         piece->shared = 1;
+    }
     return told;
 }
 
@@ -286,12 +301,14 @@ static PyObject *create_shared_memory(PyObject *module, PyObject *arguments)
     struct state *state = PyModule_GetState(module);
     const char *name;
     Py_ssize_t size;
-    if (!PyArg_ParseTuple(arguments, "sn:create_shared_memory", &name, &size))
+    if (!PyArg_ParseTuple(arguments, "sn:create_shared_memory", &name, &size)) {
         return NULL;
+    }
     kith_segment *made;
     int code = kith_segment_open(&made, name, KITH_CREATE, (size_t)size);
-    if (code < 0)
+    if (code < 0) {
         return raise_code(state, code);
+    }
     PyObject *segment = (PyObject *)segment_of(state, state->segment_type, made);
     return segment;
 }

@@ -26,8 +26,9 @@ static PyObject *barrier_new(PyTypeObject *type, PyObject *Py_UNUSED(arguments),
 {
     struct state *state = state_of_type(type);
     struct barrier *self = state ? (struct barrier *)type->tp_alloc(type, 0) : NULL;
-    if (self)
+    if (self) {
         self->state = state;
+    }
     return (PyObject *)self;
 }
 
@@ -47,10 +48,12 @@ static int act(void *Py_UNUSED(context))
 /* Keeps what kith_barrier_new or kith_barrier_from_fd made. */
 static PyObject *made(struct barrier *self, int code, PyObject *action)
 {
-    if (code < 0)
+    if (code < 0) {
         return raise_code(self->state, code);
-    if (action != Py_None)
+    }
+    if (action != Py_None) {
         self->action = Py_NewRef(action);
+    }
     Py_RETURN_NONE;
 }
 
@@ -61,8 +64,9 @@ static kith_barrier_options options_for(PyObject *action)
 
 static int is_fresh(const struct barrier *self)
 {
-    if (self->barrier)
+    if (self->barrier) {
         PyErr_SetString(PyExc_RuntimeError, "the barrier has been made already");
+    }
     return !self->barrier;
 }
 
@@ -70,8 +74,9 @@ static PyObject *barrier_create(struct barrier *self, PyObject *arguments)
 {
     unsigned parties;
     PyObject *action;
-    if (!is_fresh(self) || !PyArg_ParseTuple(arguments, "IO:_create", &parties, &action))
+    if (!is_fresh(self) || !PyArg_ParseTuple(arguments, "IO:_create", &parties, &action)) {
         return NULL;
+    }
     const kith_barrier_options options = options_for(action);
     return made(self, kith_barrier_new(&self->barrier, parties, &options), action);
 }
@@ -80,8 +85,9 @@ static PyObject *barrier_attach(struct barrier *self, PyObject *arguments)
 {
     int fd;
     PyObject *action;
-    if (!is_fresh(self) || !PyArg_ParseTuple(arguments, "iO:_attach", &fd, &action))
+    if (!is_fresh(self) || !PyArg_ParseTuple(arguments, "iO:_attach", &fd, &action)) {
         return NULL;
+    }
     const kith_barrier_options options = options_for(action);
     return made(self, kith_barrier_from_fd(&self->barrier, fd, &options), action);
 }
@@ -120,8 +126,9 @@ static int wait_call(void *context, kith_timeout timeout)
 static PyObject *barrier_wait(struct barrier *self, PyObject *argument)
 {
     kith_timeout timeout;
-    if (timeout_of(argument, &timeout) < 0)
+    if (timeout_of(argument, &timeout) < 0) {
         return NULL;
+    }
     struct waiting waiting;
     struct visit visit = { self->barrier, self->action, &waiting, 0 }, *outer = visiting;
     Py_XINCREF(visit.action);
@@ -129,12 +136,15 @@ static PyObject *barrier_wait(struct barrier *self, PyObject *argument)
     int code = wait_in_place(wait_call, &visit, timeout, &waiting);
     visiting = outer;
     Py_XDECREF(visit.action);
-    if (visit.raised)
+    if (visit.raised) {
         return NULL;
-    if (code == -ETIMEDOUT)
+    }
+    if (code == -ETIMEDOUT) {
         code = KITH_EBROKEN;
-    if (code < 0)
+    }
+    if (code < 0) {
         return raise_code(self->state, code);
+    }
     /* The library counts down: the last to come has 0. */
     return PyLong_FromLong(kith_barrier_parties(self->barrier) - 1 - code);
 }

@@ -18,33 +18,38 @@ static PyObject *condition_new(PyTypeObject *type, PyObject *Py_UNUSED(arguments
 {
     struct state *state = state_of_type(type);
     struct condition *self = state ? (struct condition *)type->tp_alloc(type, 0) : NULL;
-    if (self)
+    if (self) {
         self->state = state;
+    }
     return (PyObject *)self;
 }
 
 /* The lock that the condition is to have. NULL with an exception. */
 static struct lock *lock_for(const struct condition *self, PyObject *lock)
 {
-    if (self->condition)
+    if (self->condition) {
         PyErr_SetString(PyExc_RuntimeError, "the condition has been made already");
-    else if (!PyObject_TypeCheck(lock, self->state->lock_type) && !PyObject_TypeCheck(lock, self->state->rlock_type))
+    } else if (!PyObject_TypeCheck(lock, self->state->lock_type) &&
+               !PyObject_TypeCheck(lock, self->state->rlock_type)) {
         PyErr_Format(PyExc_TypeError, "a condition needs a Lock or an RLock of kith's, not %R", lock);
-    else if (!((struct lock *)lock)->held.resident.object)
+    } else if (!((struct lock *)lock)->held.resident.object) {
         raise_closed("lock");
-    else
+    } else {
         return (struct lock *)lock;
+    }
     return NULL;
 }
 
 static PyObject *condition_create(struct condition *self, PyObject *argument)
 {
     struct lock *lock = lock_for(self, argument);
-    if (!lock)
+    if (!lock) {
         return NULL;
+    }
     int code = kith_condition_new(&self->condition, lock->held.resident.object);
-    if (code < 0)
+    if (code < 0) {
         return raise_code(self->state, code);
+    }
     self->lock = (struct lock *)Py_NewRef(argument);
     Py_RETURN_NONE;
 }
@@ -53,14 +58,17 @@ static PyObject *condition_attach(struct condition *self, PyObject *arguments)
 {
     PyObject *argument;
     int fd;
-    if (!PyArg_ParseTuple(arguments, "Oi:_attach", &argument, &fd))
+    if (!PyArg_ParseTuple(arguments, "Oi:_attach", &argument, &fd)) {
         return NULL;
+    }
     struct lock *lock = lock_for(self, argument);
-    if (!lock)
+    if (!lock) {
         return NULL;
+    }
     int code = kith_condition_from_fd(&self->condition, fd, lock->held.resident.object);
-    if (code < 0)
+    if (code < 0) {
         return raise_code(self->state, code);
+    }
     self->lock = (struct lock *)Py_NewRef(argument);
     Py_RETURN_NONE;
 }
@@ -105,12 +113,13 @@ static PyObject *condition_exit(struct condition *self, PyObject *const *Py_UNUS
 /* Whether this thread has the lock; else there is an AssertionError. */
 static int is_owner(struct condition *self, const char *complaint)
 {
-    if (!self->lock)
+    if (!self->lock) {
         raise_closed("condition");
-    else if (!held_is_mine(&self->lock->held))
+    } else if (!held_is_mine(&self->lock->held)) {
         PyErr_SetString(PyExc_AssertionError, complaint);
-    else
+    } else {
         return 1;
+    }
     return 0;
 }
 
@@ -127,8 +136,9 @@ static PyObject *condition_wait(struct condition *self, PyObject *arguments, PyO
     PyObject *seconds = NULL;
     kith_timeout timeout;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:wait", names, &seconds) ||
-        timeout_of(seconds, &timeout) < 0 || !is_owner(self, "must acquire() condition before using wait()"))
+        timeout_of(seconds, &timeout) < 0 || !is_owner(self, "must acquire() condition before using wait()")) {
         return NULL;
+    }
     /* Meanwhile others of this process may have the lock, through the same object. */
     struct lock *lock = self->lock;
     const struct held before = lock->held;
@@ -141,15 +151,17 @@ static PyObject *condition_wait(struct condition *self, PyObject *arguments, PyO
         lock->abandoned = 1;
         code = 0;
     }
-    if (code < 0 && code != -ETIMEDOUT)
+    if (code < 0 && code != -ETIMEDOUT) {
         return raise_code(self->state, code);
+    }
     return PyBool_FromLong(code == 0);
 }
 
 static PyObject *notify(struct condition *self, unsigned count)
 {
-    if (!is_owner(self, "lock is not owned"))
+    if (!is_owner(self, "lock is not owned")) {
         return NULL;
+    }
     int code = kith_condition_notify(self->condition, count);
     return code < 0 ? raise_code(self->state, code) : Py_NewRef(Py_None);
 }
@@ -158,8 +170,9 @@ static PyObject *condition_notify(struct condition *self, PyObject *arguments, P
 {
     static char *names[] = { "n", NULL };
     Py_ssize_t count = 1;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|n:notify", names, &count))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|n:notify", names, &count)) {
         return NULL;
+    }
     return notify(self, count < 0 ? 0 : count > INT_MAX ? INT_MAX : (unsigned)count);
 }
 

@@ -10,18 +10,21 @@ static PyObject *guarded_new(PyTypeObject *type, PyObject *arguments, PyObject *
 {
     static char *names[] = { "name", NULL };
     PyObject *name;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "U:Guarded", names, &name))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "U:Guarded", names, &name)) {
         return NULL;
+    }
     struct guarded *self = (struct guarded *)type->tp_alloc(type, 0);
-    if (!self)
+    if (!self) {
         return NULL;
+    }
     self->name = Py_NewRef(name);
     PyUnicode_InternInPlace(&self->name);
     self->object = PyUnicode_InternFromString("_obj");
     self->acquire = PyUnicode_InternFromString("acquire");
     self->release = PyUnicode_InternFromString("release");
-    if (!self->object || !self->acquire || !self->release)
+    if (!self->object || !self->acquire || !self->release) {
         Py_CLEAR(self);
+    }
     return (PyObject *)self;
 }
 
@@ -47,35 +50,41 @@ static int call(PyObject *owner, PyObject *name)
 /* Releases the lock after an access that succeeded or not. Returns 0 if both did; else -1, with the first exception. */
 static int release(const struct guarded *self, PyObject *owner, int succeeded)
 {
-    if (succeeded)
+    if (succeeded) {
         return call(owner, self->release);
+    }
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    if (call(owner, self->release) < 0)
+    if (call(owner, self->release) < 0) {
         PyErr_Clear();
+    }
     PyErr_Restore(type, value, traceback);
     return -1;
 }
 
 static PyObject *guarded_get(struct guarded *self, PyObject *owner, PyObject *Py_UNUSED(type))
 {
-    if (!owner)
+    if (!owner) {
         return Py_NewRef((PyObject *)self);
-    if (call(owner, self->acquire) < 0)
+    }
+    if (call(owner, self->acquire) < 0) {
         return NULL;
+    }
     PyObject *object = PyObject_GetAttr(owner, self->object);
     PyObject *value = object ? PyObject_GetAttr(object, self->name) : NULL;
     Py_XDECREF(object);
-    if (release(self, owner, value != NULL) < 0)
+    if (release(self, owner, value != NULL) < 0) {
         Py_CLEAR(value);
+    }
     return value;
 }
 
 /* value is NULL: deletes the attribute, which ctypes objects refuse. */
 static int guarded_set(struct guarded *self, PyObject *owner, PyObject *value)
 {
-    if (call(owner, self->acquire) < 0)
+    if (call(owner, self->acquire) < 0) {
         return -1;
+    }
     PyObject *object = PyObject_GetAttr(owner, self->object);
     int code = object ? PyObject_SetAttr(object, self->name, value) : -1;
     Py_XDECREF(object);

@@ -1,0 +1,13 @@
+from multiprocessing.context import BaseContext
+from multiprocessing.sharedctypes import (
+    Synchronized as Synchronized, SynchronizedArray as SynchronizedArray, SynchronizedBase as SynchronizedBase,
+    SynchronizedString as SynchronizedString, copy as copy, synchronized as synchronized)
+from typing import Any, Optional
+
+__all__ = ['RawValue', 'RawArray', 'Value', 'Array', 'copy', 'synchronized']
+
+def RawValue(typecode_or_type: Any, *args: Any) -> Any: ...
+def RawArray(typecode_or_type: Any, size_or_initializer: Any) -> Any: ...
+def Value(typecode_or_type: Any, *args: Any, lock: Any = ..., ctx: Optional[BaseContext] = ...) -> Any: ...
+def Array(typecode_or_type: Any, size_or_initializer: Any, *, lock: Any = ...,
+          ctx: Optional[BaseContext] = ...) -> Any: ...
