@@ -87,7 +87,7 @@ KITH_API KITH_MUST_USE int kith_connection_from_fd(kith_connection **connection,
 typedef struct kith_connection_share {
     int socket;
     int in;  /**< the shared memory of what it receives; -1: none */
-    int out; /**< the shared memory of what it sends; -1: none */
+    int out; /**< the shared memory of what it sends; -1: none, or messages go by the socket by now */
 } kith_connection_share;
 
 /** Tells which descriptors an end consists of, to hand it to another process: by kith_process_options.fds, by

@@ -16,13 +16,12 @@ import socket
 import threading
 
 from kith import _kith
-from kith._kith import wait
 from kith._stock import connection as stock
 from kith._stock import reduction, util
 
 globals().update((name, value) for name, value in vars(stock).items() if not name.startswith("__"))
 
-from multiprocessing.context import AuthenticationError, BufferTooShort  # noqa: E402, F401
+from kith._kith import wait  # noqa: E402
 
 __all__ = ["Client", "Listener", "Pipe", "wait"]
 

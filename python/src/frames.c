@@ -81,9 +81,17 @@ int frames_write(int descriptor, const void *data, Py_ssize_t size)
         if (written < 0) {
             return -1;
         }
-        size_t first = (size_t)written < pieces[0].iov_len ? (size_t)written : pieces[0].iov_len;
-        advance(&pieces[0], first);
-        advance(&pieces[1], (size_t)written - first);
+        size_t left = (size_t)written;
+        for (; count && left >= pieces->iov_len; pieces++, count--) {
+            left -= pieces->iov_len;
+        }
+        if (count) { /* a signal may have cut it short */
+            pieces->iov_base = (char *)pieces->iov_base + left;
+            pieces->iov_len -= left;
+            if (PyErr_CheckSignals() < 0) {
+                return -1;
+            }
+        }
     }
     return 0;
 }
@@ -111,6 +119,9 @@ int frames_read_data(int descriptor, void *data, Py_ssize_t size)
             return -1;
         }
         have += got;
+        if (have < size && PyErr_CheckSignals() < 0) { /* a signal may have cut it short */
+            return -1;
+        }
     }
     return 0;
 }

@@ -189,10 +189,18 @@ static int send_data(struct pipe *pipe, const void *data, size_t size)
     return code < 0 ? fail(pipe, code) : 0;
 }
 
+/* Whether a long message goes by the socket, as the other side may have asked for. Then it is for frames.c, which lets
+ * signal handlers run in the middle. */
+static int goes_by_socket(const struct pipe *pipe)
+{
+    kith_connection_share share;
+    return pipe->by_socket || (kith_connection_get_share(pipe->connection, &share) == 0 && share.out < 0);
+}
+
 /* What is in several pieces is put together first. */
 static int send_message(struct pipe *pipe, const struct message *message)
 {
-    if (pipe->by_socket) {
+    if (message->size > QUICK && goes_by_socket(pipe)) {
         return frames_write(kith_connection_fd(pipe->connection), message);
     }
     if (message->cut_count == 0) {

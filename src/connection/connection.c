@@ -265,7 +265,7 @@ int kith_connection_get_share(const kith_connection *connection, kith_connection
     *share = (kith_connection_share){
         .socket = connection->channel.socket,
         .in = connection->in ? lane_fd(connection->in) : -1,
-        .out = connection->out ? lane_fd(connection->out) : -1,
+        .out = connection_out_lane(connection) && !lane_is_shut(connection->out) ? lane_fd(connection->out) : -1,
     };
     return 0;
 }

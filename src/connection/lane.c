@@ -94,6 +94,11 @@ int lane_shut(struct lane *lane)
     return code;
 }
 
+bool lane_is_shut(const struct lane *lane)
+{
+    return is_shut(lane->queue->chain.shared);
+}
+
 /* What is left of the time. */
 static kith_timeout timeout_left(deadline until)
 {

@@ -61,6 +61,9 @@ void lane_depart(struct lane *lane);
  *  @return 0; -EBUSY, with the detail */
 int lane_shut(struct lane *lane);
 
+/** Whether it was ended, by whomever. */
+bool lane_is_shut(const struct lane *lane);
+
 /** Sends a message.
  *  @param socket  this end's
  *  @return 0; KITH_ECLOSED when the lane is shut; -EPIPE when the other side is gone; -ETIMEDOUT when there was no room
