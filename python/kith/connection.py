@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import socket
+import stat
 import threading
 
 from kith import _kith
@@ -129,6 +130,8 @@ def _remove_abandoned(path):
     folder = os.open(os.path.dirname(path) or os.curdir, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)  # of several who would replace it, one does
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return False
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
             # One that lives refuses a datagram for its type, and its owner notices nothing.
             if probe.connect_ex(path) != errno.ECONNREFUSED:
