@@ -4,8 +4,8 @@
     python3 tests/python/robust.py [CASE...]          on kith: fails where something else comes out than is promised
     python3 tests/python/robust.py --table [CASE...]  on the standard library, too, and writes docs/python-robust.md
 
-The cases are the programs in robust/, which robust/case.py tells of. Each runs in a session of its own, and a few side by
-side: where things go wrong they wait.
+The cases are the programs in robust/, which robust/case.py tells of. Each runs with every start method, in a session of
+its own, and a few side by side: where things go wrong they wait. The table has what comes out with fork.
 """
 
 import ast
@@ -23,6 +23,8 @@ ROOT = os.path.join(HERE, os.pardir, os.pardir)
 TABLE = os.path.join(ROOT, "docs", "python-robust.md")
 LIMIT = 60  # seconds
 SIDE_BY_SIDE = 3
+METHODS = ("fork", "spawn", "forkserver")
+FORK_ONLY = ("random_kills",)  # its processes share what children that begin anew would not find
 
 HEAD = """\
 # When something goes wrong
@@ -49,12 +51,12 @@ class Case:
         self.what, self.promise = parts[0], parts[1]
         self.reports = parts[2] if len(parts) > 2 else ""
 
-    def run(self, module):
+    def run(self, module, method):
         """Returns the Outcome."""
         environment = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "python"))
-        process = subprocess.Popen([sys.executable, self.path, module], env=environment, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-                                   start_new_session=True)
+        process = subprocess.Popen([sys.executable, self.path, module, method], env=environment,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   universal_newlines=True, start_new_session=True)
         try:
             output, errors = process.communicate(timeout=LIMIT)
         except subprocess.TimeoutExpired:
@@ -103,21 +105,23 @@ def main():
     with_table = "--table" in sys.argv[1:]
     chosen = cases(names)
     with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
-        kith = [threads.submit(case.run, "kith") for case in chosen]
-        stock = [threads.submit(case.run, "multiprocessing") for case in chosen if with_table]
-        print("1..%d" % len(chosen))
-        for number, (case, running) in enumerate(zip(chosen, kith), 1):
+        kith = {(case, method): threads.submit(case.run, "kith", method) for method in METHODS for case in chosen
+                if method == "fork" or case.name not in FORK_ONLY}
+        stock = [threads.submit(case.run, "multiprocessing", "fork") for case in chosen if with_table]
+        print("1..%d" % len(kith))
+        for number, ((case, method), running) in enumerate(kith.items(), 1):
             outcome = running.result()
-            print("%s %d - %s: %s" % ("ok" if outcome.good else "not ok", number, case.name, outcome.what), flush=True)
+            print("%s %d - %s, %s: %s" % ("ok" if outcome.good else "not ok", number, case.name, method, outcome.what))
             if not outcome.good:
-                print("".join("# %s\n" % text.lstrip("# ") for text in outcome.more.splitlines()), end="", flush=True)
-    lines = [line(case, was.result(), now.result()) for case, was, now in zip(chosen, stock, kith)]
+                print("".join("# %s\n" % text.lstrip("# ") for text in outcome.more.splitlines()), end="")
+            sys.stdout.flush()
+    lines = [line(case, was.result(), kith[case, "fork"].result()) for case, was in zip(chosen, stock)]
     if with_table and not names:
         with open(TABLE, "w", encoding="utf-8") as file:
             file.write(HEAD % platform.python_version() + "".join(lines))
     elif with_table:
         print("".join("# " + text for text in lines), end="")
-    return int(not all(running.result().good for running in kith))
+    return int(not all(running.result().good for running in kith.values()))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What the cases have in common. Each is a program of its own, run with the module that it is about:
+"""What the cases have in common. Each is a program of its own, run with the module that it is about and a start method:
 
-    python3 tests/python/robust/CASE.py multiprocessing|kith
+    python3 tests/python/robust/CASE.py multiprocessing|kith [fork|spawn|forkserver]
 
 Its last line says whether what came out is good, and what that is; lines before, if any, begin with "#". Its docstring
 says in the first paragraph what happens, and in the second one what is promised; the third names CPython's reports.
@@ -15,9 +15,11 @@ import time
 PATIENCE = 5  # seconds that a case waits for what may never come
 
 module = importlib.import_module(sys.argv[1] if len(sys.argv) > 1 else "kith")
+context = module.get_context(sys.argv[2] if len(sys.argv) > 2 else "fork")
 
-if os.getpgrp() != os.getpid():
-    os.setpgid(0, 0)  # so that all it starts can be ended together
+# A group of its own, so that all it starts can be ended together. (Children that begin anew come by here, too.)
+if module.parent_process() is None and os.getpgrp() != os.getpid():
+    os.setpgid(0, 0)
 
 
 def submodule(name):
@@ -31,7 +33,7 @@ def tell(good, outcome):
 
 
 def start(function, *arguments):
-    process = module.Process(target=function, args=arguments)
+    process = context.Process(target=function, args=arguments)
     process.start()
     return process
 

@@ -7,7 +7,7 @@ gh-87971
 
 import queue
 
-from case import PATIENCE, kill, module, start, tell, wait_until_asleep
+from case import PATIENCE, context, kill, start, tell, wait_until_asleep
 
 
 def consume(tasks, said):
@@ -16,8 +16,8 @@ def consume(tasks, said):
 
 
 def main():
-    tasks = module.Queue()
-    ours, theirs = module.Pipe()
+    tasks = context.Queue()
+    ours, theirs = context.Pipe()
     consumer = start(consume, tasks, theirs)
     ours.recv()
     wait_until_asleep(consumer.pid)

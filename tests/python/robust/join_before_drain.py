@@ -5,7 +5,7 @@ join returns, and the item is there.
 gh-73983, gh-78321, gh-91594
 """
 
-from case import PATIENCE, module, start, tell
+from case import PATIENCE, context, start, tell
 
 SIZE = 1 << 20
 
@@ -15,7 +15,7 @@ def put_much(results):
 
 
 def main():
-    results = module.Queue()
+    results = context.Queue()
     child = start(put_much, results)
     child.join(PATIENCE)
     if child.is_alive():

@@ -5,7 +5,7 @@ The next one has it, and is told (`abandoned`).
 gh-88304
 """
 
-from case import PATIENCE, kill, module, start, tell
+from case import PATIENCE, context, kill, start, tell
 
 
 def hold(lock, said):
@@ -15,8 +15,8 @@ def hold(lock, said):
 
 
 def main():
-    lock = module.Lock()
-    ours, theirs = module.Pipe()
+    lock = context.Lock()
+    ours, theirs = context.Pipe()
     holder = start(hold, lock, theirs)
     ours.recv()
     kill(holder)

@@ -6,11 +6,11 @@ The next call raises an error.
 
 import threading
 
-from case import PATIENCE, module, tell
+from case import PATIENCE, context, tell
 
 
 def main():
-    manager = module.Manager()
+    manager = context.Manager()
     shared = manager.dict(key="value")
     manager._process.kill()
     manager._process.join()

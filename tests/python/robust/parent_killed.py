@@ -9,7 +9,7 @@ import os
 import signal
 import time
 
-from case import eventually, lives, module, start, tell
+from case import context, eventually, lives, start, tell
 
 
 def sleep_for_ever():
@@ -18,15 +18,15 @@ def sleep_for_ever():
 
 
 def be_a_parent(said):
-    manager = module.Manager()
-    pool = module.Pool(2)
-    shared = [module.Queue(), module.JoinableQueue(), module.Lock(), module.RLock(), module.Semaphore(),
-              module.Condition(), module.Event(), module.Barrier(2), module.Value("i"), module.Array("d", 100),
+    manager = context.Manager()
+    pool = context.Pool(2)
+    shared = [context.Queue(), context.JoinableQueue(), context.Lock(), context.RLock(), context.Semaphore(),
+              context.Condition(), context.Event(), context.Barrier(2), context.Value("i"), context.Array("d", 100),
               manager.dict(), manager.Queue(), pool]
     shared[0].put("never got")
-    daemon = module.Process(target=sleep_for_ever, daemon=True)
+    daemon = context.Process(target=sleep_for_ever, daemon=True)
     daemon.start()
-    said.send([child.pid for child in module.active_children()])
+    said.send([child.pid for child in context.active_children()])
     sleep_for_ever()
 
 
@@ -49,7 +49,7 @@ def memory_of(pid):
 
 
 def main():
-    ours, theirs = module.Pipe()
+    ours, theirs = context.Pipe()
     parent = start(be_a_parent, theirs)
     children = ours.recv()
     memory = set().union(*(memory_of(pid) for pid in [parent.pid] + children))

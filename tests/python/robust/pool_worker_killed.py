@@ -5,7 +5,12 @@ The task is done again by another worker, or the map raises an error; the pool g
 gh-66587, gh-82265 (bpo-38084), gh-96062, PR 10441
 """
 
-from case import PATIENCE, kill_self, module, tell
+from case import PATIENCE, context, kill_self, tell
+
+
+def remember(value):
+    global deaths
+    deaths = value
 
 
 def square(number):
@@ -19,19 +24,17 @@ def square(number):
 
 
 def main():
-    global deaths
-    deaths = module.Value("i", 0)
-    pool = module.Pool(2)
+    pool = context.Pool(2, remember, (context.Value("i", 0),))
     try:
         squares = pool.map_async(square, range(8), chunksize=1).get(PATIENCE)
         good, outcome = squares == [number * number for number in range(8)], "another worker did the task again"
-    except module.TimeoutError:
+    except context.TimeoutError:
         tell(False, "the map never ends")
     except Exception as error:
         good, outcome = True, "the map raised " + type(error).__name__
     try:
         good = good and pool.apply_async(square, (9,)).get(PATIENCE) == 81
-    except module.TimeoutError:
+    except context.TimeoutError:
         tell(False, outcome + ", and then the pool hung")
     tell(good, outcome)
 

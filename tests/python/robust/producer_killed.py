@@ -7,7 +7,7 @@ The documentation of Queue warns of it.
 
 import queue
 
-from case import kill_self, module, start, tell
+from case import context, kill_self, start, tell
 
 PRODUCERS = 20
 
@@ -18,7 +18,7 @@ def produce(tasks, number):
 
 
 def main():
-    tasks = module.Queue()
+    tasks = context.Queue()
     got = []
     for number in range(PRODUCERS):
         start(produce, tasks, number).join()

@@ -11,7 +11,7 @@ import random
 import struct
 import time
 
-from case import PATIENCE, eventually, kill, module, start, tell
+from case import context, eventually, kill, start, tell
 
 KILLS = 60
 LIVES = KILLS + 4
@@ -31,6 +31,7 @@ class Numbers:
         struct.pack_into("q", self.memory, 8 * index, number)
 
 
+# Children see these because they are forks.
 put = Numbers(LIVES)  # how many items each life has put
 got = Numbers(LIVES)
 seen = mmap.mmap(-1, LIVES * ITEMS)  # how often each item was got
@@ -59,7 +60,7 @@ def main():
     seed = random.randrange(1 << 32)
     choose = random.Random(seed)
     print("# seed %d" % seed, flush=True)
-    items = module.Queue(100)
+    items = context.Queue(100)
     roles = ["put", "put", "get", "get"]
     workers = [start(work, role, items, life) for life, role in enumerate(roles)]
     getters_killed = 0

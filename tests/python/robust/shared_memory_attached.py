@@ -8,7 +8,7 @@ gh-82300, gh-104291
 import subprocess
 import sys
 
-from case import module, submodule, tell
+from case import submodule, tell
 
 STRANGER = """
 import importlib, sys

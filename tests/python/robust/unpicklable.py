@@ -7,11 +7,11 @@ gh-79423, gh-84376, gh-109554
 
 import os
 
-from case import PATIENCE, module, tell
+from case import PATIENCE, context, tell
 
 
 def main():
-    tasks = module.Queue(1)
+    tasks = context.Queue(1)
     error = None
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the standard library's queue shows a traceback there
     try:
