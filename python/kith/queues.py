@@ -197,6 +197,11 @@ class Queue(_Base, _kith.Queue, _stock.Queue):
         self._ignore_epipe, self._maxsize, self._name, handed = state
         self._taken(handed)
 
+    @property
+    def name(self):
+        """The name by which other programs open the queue; None when it has none."""
+        return getattr(self, "_name", None)
+
     def unlink(self):
         """Takes the queue's name away. Those who have it open keep it. FileNotFoundError when it has none any more."""
         if self._name is None:

@@ -1,7 +1,7 @@
 """Tests queues that a Python program, by the package kith, and a C program have in common, by name.
 
-usage: queues.py [--here] PEER    PEER is the program made of queue_peer.c. In each Python for which the package was built
-                                  (make python), or, with --here, in this one
+usage: queues.py [--here] PEER    PEER is the program made of queue_peer.c. In each Python for which the package was
+                                  built (make python), or, with --here, in this one
 """
 
 import array
@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = os.path.join(HERE, os.pardir, os.pardir, "python")
 
 sys.path.insert(0, os.path.join(HERE, os.pardir, "examples"))
-from tap import Skip, equal, run_all, test
+from tap import Skip, equal, run, run_all, test
 
 PEER = sys.argv[-1]
 PATIENCE = 60  # seconds; to end what hangs
@@ -81,7 +81,7 @@ PLAIN = [
 @test
 def values_come_to_c_and_back():
     """Values of all kinds come to the C program as they are, and back"""
-    with named() as there, named() as back, peer("echo", there._name, back._name):
+    with named() as there, named() as back, peer("echo", there.name, back.name):
         for value, _ in PLAIN:
             there.put(value)
         there.put(None)
@@ -96,7 +96,7 @@ def long_values_come_to_c_and_back():
     """Long bytes, texts and lists come to the C program, and back"""
     values = [bytes(range(256)) * n for n in (16, 255, 256, 5000)]
     values += ["é" * 100000, list(range(50000)), {str(n): n for n in range(10000)}]
-    with named() as there, named() as back, peer("echo", there._name, back._name):
+    with named() as there, named() as back, peer("echo", there.name, back.name):
         for value in values:
             there.put(value)
             equal(back.get(timeout=PATIENCE)[1] == value, True)
@@ -107,7 +107,7 @@ def long_values_come_to_c_and_back():
 def objects_come_back_as_they_were():
     """What only Python understands comes back as it was"""
     shared = [1]
-    with named() as there, named() as back, peer("echo", there._name, back._name):
+    with named() as there, named() as back, peer("echo", there.name, back.name):
         there.put([Point(3), shared, shared, array.array("d", [1.5, 2.5])])
         point, one, other, numbers = back.get(timeout=PATIENCE)[1]
         equal((point, one, numbers), (Point(3), [1], array.array("d", [1.5, 2.5])))
@@ -118,7 +118,7 @@ def objects_come_back_as_they_were():
 @test
 def many_come_at_once():
     """put_many and get_many of what the C program gets and puts"""
-    with named() as there, named() as back, peer("echo", there._name, back._name):
+    with named() as there, named() as back, peer("echo", there.name, back.name):
         equal(there.put_many(range(1000)), 1000)
         seen = []
         while len(seen) < 1000:
@@ -131,7 +131,7 @@ def many_come_at_once():
 def a_long_run_keeps_its_order():
     """100,000 numbers through a queue that is bounded come to the C program in their order"""
     with named(maxsize=100) as numbers:
-        with peer("count", numbers._name) as program:
+        with peer("count", numbers.name) as program:
             for number in range(100000):
                 numbers.put(number, timeout=PATIENCE)
             numbers.shut()
@@ -142,7 +142,7 @@ def a_long_run_keeps_its_order():
 def what_c_puts_is_got():
     """Values and bytes that the C program puts"""
     with named() as one:
-        with peer("put", one._name):
+        with peer("put", one.name):
             first = one.get(timeout=PATIENCE)
             equal(first, {"int": -7, "float": 2.5, "tuple": (True, None), "bytes": b"\0\xff", "set": {3},
                           "large": 2**64 - 1})
@@ -185,7 +185,7 @@ class Numbers:
 def buffers_are_read_where_they_lie():
     """Long buffers are read by the C program where they lie"""
     with named(redeliver=True) as one:
-        with peer("sum", one._name) as program:
+        with peer("sum", one.name) as program:
             for count in (3, 1000, 100000):
                 one.put(Numbers(array.array("d", range(count))))
             one.shut()
@@ -198,7 +198,7 @@ def arrays_of_numpy_come_to_c_and_back():
     numpy = numpy_or_skip()
     arrays = [numpy.arange(3), numpy.linspace(0, 1, 100000), numpy.zeros((0, 3)), numpy.ones((300, 200), "f4").T,
               numpy.array(["a", "bc"]), numpy.arange(40000).reshape(100, 400)[::2]]
-    with named() as there, named() as back, peer("echo", there._name, back._name):
+    with named() as there, named() as back, peer("echo", there.name, back.name):
         for one in arrays:
             there.put(one)
             seen = back.get(timeout=PATIENCE)[1]
@@ -211,7 +211,7 @@ def arrays_of_numpy_are_summed_where_they_lie():
     """Arrays of numpy are added up by the C program where they lie"""
     numpy = numpy_or_skip()
     with named(redeliver=True) as one:
-        with peer("sum", one._name) as program:
+        with peer("sum", one.name) as program:
             for count in (8192, 1000000):
                 one.put(numpy.arange(count, dtype="f8"))
             one.shut()
@@ -226,6 +226,20 @@ def numpy_or_skip():
     return numpy
 
 
+@test
+def the_example_prints_what_it_says():
+    """The example: examples/python/readings.py, and examples/c/readings.c"""
+    program = os.path.join(os.path.dirname(PEER), os.pardir, "examples", "c", "readings")
+    if not os.path.exists(program):
+        raise Skip("the examples are not built")
+    script = os.path.join(HERE, os.pardir, os.pardir, "examples", "python", "readings.py")
+    status, out, err = run(sys.executable, script, program)
+    equal((status, err), (0, b""))
+    equal(out.decode(), "cellar: 100000 numbers, mean 49999.5, at most 99999\n"
+                        "roof: 200000 numbers, mean 99999.5, at most 199999\n"
+                        "garden: 300000 numbers, mean 149999.5, at most 299999\n")
+
+
 # ---- deaths ----
 
 
@@ -234,7 +248,7 @@ def what_a_killed_program_held_is_got_by_the_other():
     """What a C program held when it was killed is got by Python, and so the other way round"""
     with named(redeliver=True) as one:
         one.put("precious")
-        program = subprocess.Popen([PEER, "hold", one._name], stdout=subprocess.PIPE)
+        program = subprocess.Popen([PEER, "hold", one.name], stdout=subprocess.PIPE)
         try:
             equal(program.stdout.readline(), b"held\n")
             try:
