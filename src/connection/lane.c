@@ -269,31 +269,24 @@ void lane_clear(int socket)
         os_socket_receive(socket, &byte, 1);
 }
 
-/* Takes off the socket what bells have left, with no sender inside and nothing to receive.
- * @param watch  have senders ring from then on
- * @return as lane_watch */
-static int settle(struct lane *lane, int socket, bool watch, deadline until)
+/* The bells that lie there have woken others, who perhaps have yet to look, and will sleep again: so senders must ring
+ * from now on whoever is about to wait, and before a bell is taken off, for we may be killed in the middle. */
+int lane_watch(struct lane *lane, int socket, deadline until)
 {
     void *nothing;
     int code = lane_look(lane);
     if (code != 0)
         return code;
-    code = kith_queue_reserve(lane->queue, 0, &nothing, timeout_left(until));
+    code = kith_queue_reserve(lane->queue, 0, &nothing, timeout_left(until)); /* no sender is inside from here on */
     if (code < 0)
         return code == KITH_ECLOSED ? lane_look(lane) : code;
     code = lane_look(lane);
     if (code == 0) {
+        atomic_store_explicit(&lane->words->watched, 1, memory_order_relaxed);
         lane_clear(socket);
-        if (watch)
-            atomic_store_explicit(&lane->words->watched, 1, memory_order_relaxed);
     }
     kith_queue_cancel(lane->queue);
     return code;
-}
-
-int lane_watch(struct lane *lane, int socket, deadline until)
-{
-    return settle(lane, socket, true, until);
 }
 
 /* @return as lane_confirm; -EAGAIN when a bell lies in the socket, and perhaps something behind it */
@@ -322,7 +315,7 @@ static int look_once(struct lane *lane, int socket, deadline until)
 {
     int code = listen(lane, socket);
     if (code == -EAGAIN) {
-        code = settle(lane, socket, false, until);
+        code = lane_watch(lane, socket, until);
         if (code == 0)
             code = lane_confirm(lane, socket);
     }

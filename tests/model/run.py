@@ -51,6 +51,11 @@ def note(putters, puts, getters, gets, deaths=0):
     return "note", dict(PUTTERS=putters, PUTS=puts, GETTERS=getters, GETS=gets, DEATHS=deaths)
 
 
+def lane(senders, sends, receivers, receives, watchers=0, deaths=0):
+    return "lane", dict(SENDERS=senders, SENDS=sends, RECEIVERS=receivers, RECEIVES=receives, WATCHERS=watchers,
+                        DEATHS=deaths)
+
+
 SHORT = [
     lock(3, 1, deaths=2),
     lock(3, 1, deaths=1, hasty=1),
@@ -63,6 +68,8 @@ SHORT = [
     page(4, deaths=1),
     page(4, PATIENT=1),
     note(2, 1, 1, 2, deaths=2),
+    lane(2, 1, 1, 2, watchers=1, deaths=1),
+    lane(1, 2, 2, 2, deaths=1),
 ]
 
 LONG = [
@@ -92,6 +99,8 @@ LONG = [
     pool(3, 2, 4, 2, deaths=1, stops=1, BITS=1, MINUTES=2),
     page(8, deaths=1),
     note(2, 2, 1, 3, deaths=2),
+    lane(2, 2, 1, 4, watchers=1, deaths=2),
+    lane(2, 1, 2, 2, watchers=1, deaths=2),
 ]
 
 MUTANTS = [
@@ -124,6 +133,12 @@ MUTANTS = [
     ("CLEARS_FOR_ALL", "the note says that nobody waits when one of them has got something", note(1, 2, 0, 2)),
     ("NO_SECOND_TRY", "who waits at the server has not tried since the note says so", note(1, 2, 0, 2)),
     ("NO_LOOK_AT_END", "nobody is tried for when a client dies that has not told", note(1, 1, 0, 1, deaths=1)),
+    ("RINGS_AFTERWARDS", "a message can be seen before its bell is rung", lane(1, 1, 1, 1, deaths=1)),
+    ("RINGS_OUTSIDE", "a bell is rung when the senders' side was left", lane(2, 1, 1, 2)),
+    ("NO_LOOK_INSIDE", "no look for a message where no sender can be", lane(1, 1, 1, 1)),
+    ("CLEARED_FIRST", "bells are taken off before senders are to ring again", lane(2, 1, 1, 2, watchers=1, deaths=1)),
+    ("CLEARED_OUTSIDE", "bells are taken off while senders ring", lane(1, 1, 1, 1)),
+    ("BELL_TAKEN", "who is woken takes the bell off", lane(1, 1, 1, 1, watchers=1)),
     ("RETURNS_BEFORE_FREE", "a call returns before it has said that it has the reply", page(3, deaths=1)),
 ]
 
