@@ -206,8 +206,8 @@ KITH_API KITH_MUST_USE int kith_connection_recv_fd(kith_connection *connection, 
 
 /** Waits until there is something to receive: a message, a part of one, a descriptor, or the end. While
  *  kith_connection_recv has kept a part of a message, that is more of it.
- *  @return 1 when there is; 0 when there was nothing in time; -EBADF, KITH_ECLOSED, -EINTR, -EINVAL as for
- *          kith_connection_recv */
+ *  @return 1 when there is; 0 when there was nothing in time; -EBADF, KITH_ECLOSED, -EINTR, -EAGAIN, -ENOMEM, -EINVAL
+ *          as for kith_connection_recv */
 KITH_API KITH_MUST_USE int kith_connection_poll(kith_connection *connection, kith_timeout timeout);
 
 /** The file descriptor, for poll, select and epoll: readable when kith_connection_poll would return 1. It stays the

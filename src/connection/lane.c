@@ -278,12 +278,15 @@ int lane_watch(struct lane *lane, int socket, deadline until)
     if (code != 0)
         return code;
     code = kith_queue_reserve(lane->queue, 0, &nothing, timeout_left(until)); /* no sender is inside from here on */
+    if (code == KITH_ECLOSED)
+        return lane_look(lane);
     if (code < 0)
-        return code == KITH_ECLOSED ? lane_look(lane) : code;
+        return code == -EBUSY ? -ETIMEDOUT : code; /* a sender is stopped: no message of its has come, in time */
     code = lane_look(lane);
     if (code == 0) {
+        unsigned char bells[16]; /* as a rule there is one. The lane is not shut, so they are all that can be there */
         atomic_store_explicit(&lane->words->watched, 1, memory_order_relaxed);
-        lane_clear(socket);
+        os_socket_receive(socket, bells, sizeof bells);
     }
     kith_queue_cancel(lane->queue);
     return code;

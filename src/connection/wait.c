@@ -1,5 +1,6 @@
 /* kith_wait: every thing that can be waited for has a descriptor that tells when it is ready; of a connection, a part
- * of what came may lie in this process already. So connections are asked first, and then the system for all. */
+ * of what came may lie in this process already, or in shared memory. So connections are asked first, and then the system
+ * for all; and where it tells of a bell alone (lane.h), once more. */
 #include "base/deadline.h"
 #include "connection/connection.h"
 #include "os/poll.h"
@@ -7,18 +8,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Of what comes by a lane. @return a descriptor, or a code with its detail; KITH_ECLOSED when the lane has ended */
+static int of_lane(kith_connection *connection, struct os_poll_one *one, deadline until)
+{
+    int socket = connection->channel.socket;
+    int code = connection_note_in(connection, lane_watch(connection->in, socket, until));
+    one->ready = code == 1;
+    if (code == KITH_ECLOSED)
+        return code;
+    return code >= 0 || code == -ETIMEDOUT ? socket : error_fail(code, "no message: %s", kith_strerror(code));
+}
+
 /* @return a descriptor, or a code with its detail */
 static int of_connection(kith_connection *connection, struct os_poll_one *one, deadline until)
 {
     int code = connection_check_receive(connection);
     if (code < 0)
         return code;
-    if (connection_in_lane(connection)) {
-        code = connection_note_in(connection, lane_watch(connection->in, connection->channel.socket, until));
-        one->ready = code == 1;
-        if (code != KITH_ECLOSED)
-            return code == 0 ? connection->channel.socket : code;
-    }
+    if (connection_in_lane(connection) && (code = of_lane(connection, one, until)) != KITH_ECLOSED)
+        return code;
     one->what = connection->channel.receive_wants;
     /* What is lost is ready: who receives from it connects anew. */
     one->ready = connection->channel.socket < 0 || connection_pending(connection);

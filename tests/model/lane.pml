@@ -2,7 +2,7 @@
  *
  *     sender                      put, ring in it
  *     get in receiver             lane_get: queue.pml is about that
- *     await                       lane_await: lane_watch, lane_clear in it, and sleep_at
+ *     await                       lane_await: lane_watch, and sleep_at
  *     watcher                     kith_connection_poll and kith_wait: it waits, and takes nothing
  *     owner                       the lock of the senders' side, which a death gives back
  *     bells                       bytes in the socket, which outlive their sender
@@ -83,7 +83,7 @@ ending:
     skip
 }
 
-/* lane_clear: each bell by a look, and a call that takes it. */
+/* Bells are taken in one call, or, when they are more than it takes, in several. */
 inline clear()
 {
     do
