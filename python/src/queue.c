@@ -214,7 +214,7 @@ static PyObject *queue_unlink(PyObject *module, PyObject *arguments)
 
 /* ---- looking ---- */
 
-/* Stock's queue is closed with its feeder thread: one that nothing was put into has none, and can still be looked at. */
+/* Stock's queue is closed by its feeder thread: one that nothing was put into has none, and can still be looked at. */
 static PyObject *raise_handle_closed(void)
 {
     PyErr_SetString(PyExc_OSError, "handle is closed");

@@ -51,8 +51,8 @@ PyObject *queue_get_simple(struct queue *self, PyObject *none);
 PyObject *queue_get_bytes(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 PyObject *queue_get_many(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 
-/* lease.c: a message that kith_queue_take gave, as an object with the buffer protocol. When it dies, the message is done.
- * The caller has entered the queue, and leaves it as usual. NULL with an exception: then the message is done, too. */
+/* lease.c: a message that kith_queue_take gave, as an object with the buffer protocol. When it dies, the message is
+ * done. The caller has entered the queue, and leaves it as usual. NULL with an exception: then the message is done, too. */
 PyObject *lease_new(struct queue *queue, const void *data, size_t size);
 
 #endif

@@ -68,10 +68,11 @@ static int copy_and_take(kith_queue *queue, void *to, const void *from, size_t s
         memcpy(to, from, size);
         return kith_queue_release(queue, 1);
     }
-    int code;
-    Py_BEGIN_ALLOW_THREADS memcpy(to, from, size);
-    code = kith_queue_release(queue, 1);
-    Py_END_ALLOW_THREADS return code;
+    PyThreadState *thread = PyEval_SaveThread();
+    memcpy(to, from, size);
+    int code = kith_queue_release(queue, 1);
+    PyEval_RestoreThread(thread);
+    return code;
 }
 
 /* Makes a bytes object of a part of the message that this thread has peeked, and takes the message. */

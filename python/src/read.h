@@ -4,12 +4,11 @@
 
 #include "module.h"
 
-/* Makes the object of a message. Whatever the extension does not read itself, pickle.loads reads as a whole: as safe, or
- * not, as that is, and with the same exceptions for what is no pickle.
+/* Makes the object of a message. Whatever the extension does not read itself, pickle.loads reads as a whole: as safe,
+ * or not, as that is, and with the same exceptions for what is no pickle.
  * @param data   size bytes; they are not looked at when this has returned
  * @param owner  an object with the buffer protocol, all of whose bytes these are: then buffers beside the pickle become
- *               views of it, and long bytes that are the whole message do so, too, if `views` says so. NULL: they are
- *               copied
+ *               views of it. NULL: views of a copy
  * Returns a new reference, or NULL with an exception. */
 PyObject *message_read(struct state *state, const void *data, size_t size, PyObject *owner);
 

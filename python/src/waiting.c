@@ -51,10 +51,10 @@ int wait_for(waiting_call *call, void *context, kith_timeout timeout)
 {
     kith_timeout deadline = deadline_of(timeout);
     for (;;) {
-        int code;
-        Py_BEGIN_ALLOW_THREADS code = call(context, timeout);
-        Py_END_ALLOW_THREADS if (code != -EINTR || PyErr_CheckSignals() < 0)
-        {
+        PyThreadState *thread = PyEval_SaveThread();
+        int code = call(context, timeout);
+        PyEval_RestoreThread(thread);
+        if (code != -EINTR || PyErr_CheckSignals() < 0) {
             return code;
         }
         timeout = time_left(deadline);

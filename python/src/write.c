@@ -247,10 +247,8 @@ static int write_number(struct writer *writer, int opcode, uint64_t number, unsi
 
 static int write_long(struct writer *writer, int64_t value)
 {
-    unsigned size = 1;
-    while (size < 8 && (value >> (8 * size - 1)) != 0 && (value >> (8 * size - 1)) != -1) {
-        size++;
-    }
+    uint64_t bits = (uint64_t)(value < 0 ? ~value : value); /* and one more for the sign */
+    unsigned size = bits ? (unsigned)(64 - __builtin_clzll(bits)) / 8 + 1 : 1;
     unsigned char *room = message_extend(writer->message, 2 + size);
     if (!room) {
         return -1;
