@@ -55,6 +55,11 @@ void *queue_raise(struct queue *self, int code)
     return raise_code(self->state, code);
 }
 
+void *queue_raise_late(struct queue *self, int code, int late)
+{
+    return queue_raise(self, code == -EBUSY ? late : code);
+}
+
 int queue_timeout(PyObject *block, PyObject *seconds, kith_timeout *timeout)
 {
     int waits = block ? PyObject_IsTrue(block) : 1;

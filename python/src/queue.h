@@ -25,8 +25,11 @@ struct queue {
 int queue_enter(struct queue *self);
 void queue_leave(struct queue *self);
 
-/* The exception for a code of a call on the queue. Returns NULL. */
+/* The exception for a code of a call on the queue. `late` is what it means that another process is in the middle of such
+ * a call and does not go on, for it was stopped: KITH_EFULL or KITH_EEMPTY; to stock, that is no more than being late.
+ * Returns NULL. */
 void *queue_raise(struct queue *self, int code);
+void *queue_raise_late(struct queue *self, int code, int late);
 
 /* The arguments block and timeout, as one. Returns 0, or -1 with an exception. */
 int queue_timeout(PyObject *block, PyObject *seconds, kith_timeout *timeout);

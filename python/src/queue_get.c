@@ -125,7 +125,7 @@ static PyObject *get_long(struct queue *self, struct get *get, kith_timeout time
     }
     int code = wait_for(get_bytes_call, get, timeout);
     if (code < 0) {
-        return queue_raise(self, code);
+        return queue_raise_late(self, code, KITH_EEMPTY);
     }
     PyObject *object = make(self->state, get->bytes.data, get->bytes.size, NULL);
     kith_bytes_free(&get->bytes);
@@ -143,7 +143,8 @@ static PyObject *get_copy(struct queue *self, kith_timeout timeout, making *make
     if (code == 0) {
         return make(self->state, get.room, get.size, NULL);
     }
-    return code == -EMSGSIZE ? get_long(self, &get, time_left(deadline), make) : queue_raise(self, code);
+    return code == -EMSGSIZE ? get_long(self, &get, time_left(deadline), make)
+                             : queue_raise_late(self, code, KITH_EEMPTY);
 }
 
 /* A message in place: what has buffers, or is bytes, becomes views of it. */
@@ -156,7 +157,7 @@ static PyObject *get_in_place(struct queue *self, kith_timeout timeout, making *
         return get_copy(self, timeout, make);
     }
     if (code < 0) {
-        return queue_raise(self, code);
+        return queue_raise_late(self, code, KITH_EEMPTY);
     }
     PyObject *lease = lease_new(self, get.data, get.size);
     if (!lease) {

@@ -50,7 +50,7 @@ static PyObject *put_message(struct queue *self, struct message *message, kith_t
     }
     self->used = 1;
     if (code < 0) {
-        queue_raise(self, code);
+        queue_raise_late(self, code, KITH_EFULL);
     }
     queue_leave(self);
     message_clear(message);
@@ -240,7 +240,7 @@ PyObject *queue_put_many(struct queue *self, PyObject *const *arguments, Py_ssiz
         struct put_many put = { self->queue, batch.messages, (size_t)PyTuple_GET_SIZE(objects) };
         Py_ssize_t done = put_batch(&put, timeout);
         self->used = 1;
-        result = done < 0 ? queue_raise(self, (int)done) : PyLong_FromSsize_t(done);
+        result = done < 0 ? queue_raise_late(self, (int)done, KITH_EFULL) : PyLong_FromSsize_t(done);
         queue_leave(self);
     }
     batch_free(&batch);

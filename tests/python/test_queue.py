@@ -327,6 +327,20 @@ class Pickling(Case):
             queue.join_thread()
             self.assertEqual(queue.started, 1)
 
+    def test_subclass_that_wraps_the_ends(self):
+        queue = Wrapping(ctx=kith.get_context())
+        queue.put(1)
+        self.assertEqual(queue._reader.recv(), 1)
+        queue._writer.send_bytes(pickle.dumps([2]))
+        self.assertEqual(queue.get(), [2])
+
+    def test_simple_subclass_with_a_transport_of_its_own(self):
+        for method in ("fork", "spawn"):
+            queue = FedSimple(ctx=kith.get_context(method))
+            process = self.start(put_all, queue, [1, "two"], method=method)
+            self.assertEqual([queue.get(), queue.get()], ["own 1", "own two"])
+            self.join(process)
+
 
 class Fed(queues.Queue):
     started = 0
@@ -334,6 +348,32 @@ class Fed(queues.Queue):
     def _start_thread(self):
         self.started += 1
         super()._start_thread()
+
+
+class Wrapping(queues.Queue):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._reader = Wrapped(self._reader)
+
+
+class Wrapped:
+    def __init__(self, connection):
+        self.connection = connection
+
+    def recv(self):
+        return pickle.loads(self.connection.recv_bytes())
+
+
+class FedSimple(queues.SimpleQueue):
+    def put(self, thing):
+        with self._wlock:
+            self._writer.send_bytes(pickle.dumps("own %s" % thing))
+
+    def __getstate__(self):
+        return self._reader, self._writer, self._rlock, self._wlock
+
+    def __setstate__(self, state):
+        self._reader, self._writer, self._rlock, self._wlock = state
 
 
 class Bytes(Case):
