@@ -42,7 +42,7 @@ static inline PyObject *held_acquired(struct held *self)
 static inline int held_acquire(struct held *self, waiting_call *call, kith_timeout timeout)
 {
     int code = call(self->resident.object, KITH_NOWAIT);
-    return code == -ETIMEDOUT && timeout != KITH_NOWAIT ? wait_for(call, self->resident.object, timeout) : code;
+    return code == -ETIMEDOUT && timeout != KITH_NOWAIT ? wait_watchfully(call, self->resident.object, timeout) : code;
 }
 
 /* Reads the arguments of acquire. Returns 0, or -1 with an exception. */

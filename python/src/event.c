@@ -72,7 +72,7 @@ static PyObject *event_wait(struct resident *self, PyObject *arguments, PyObject
         timeout_of(seconds, &timeout) < 0) {
         return NULL;
     }
-    int code = kith_event_is_set(self->object) > 0 ? 0 : wait_for(wait_call, self->object, timeout);
+    int code = kith_event_is_set(self->object) > 0 ? 0 : wait_watchfully(wait_call, self->object, timeout);
     if (code < 0 && code != -ETIMEDOUT) {
         return raise_code(self->state, code);
     }

@@ -61,6 +61,23 @@ int wait_for(waiting_call *call, void *context, kith_timeout timeout)
     }
 }
 
+int wait_watchfully(waiting_call *call, void *context, kith_timeout timeout)
+{
+    static const kith_timeout slice = 1000000000;
+    kith_timeout deadline = deadline_of(timeout);
+    for (;;) {
+        int is_last = timeout >= 0 && timeout <= slice;
+        int code = wait_for(call, context, is_last ? timeout : slice);
+        if (code != -ETIMEDOUT || is_last) {
+            return code;
+        }
+        if (PyErr_CheckSignals() < 0) {
+            return -EINTR;
+        }
+        timeout = time_left(deadline);
+    }
+}
+
 static int run_handlers(void *context)
 {
     waiting_resume(context);

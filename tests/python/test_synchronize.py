@@ -1,5 +1,6 @@
 """kith.synchronize: what stock's objects do, and what they don't when a process dies."""
 
+import _thread
 import gc
 import os
 import pickle
@@ -221,6 +222,15 @@ class LockTest(Case):
             owner.join(LONG)
             here.close()
             there.close()
+
+    def test_a_signal_that_interrupts_nothing_is_not_missed(self):
+        lock = kith.Lock()
+        lock.acquire()
+        thread = threading.Timer(0.02, _thread.interrupt_main)
+        thread.start()
+        with self.assertRaises(KeyboardInterrupt):
+            lock.acquire(timeout=LONG)
+        thread.join()
 
     def test_threads_go_on_meanwhile(self):
         lock = kith.Lock()
