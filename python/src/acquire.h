@@ -35,7 +35,7 @@ static inline PyObject *held_acquired(struct held *self)
 {
     self->thread = PyThread_get_thread_ident();
     self->count++;
-    Py_RETURN_TRUE;
+    return Py_NewRef(Py_True);
 }
 
 /* Acquires at once, or else without the GIL. Returns what the call returned. */

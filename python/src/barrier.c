@@ -54,7 +54,7 @@ static PyObject *made(struct barrier *self, int code, PyObject *action)
     if (action != Py_None) {
         self->action = Py_NewRef(action);
     }
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 static kith_barrier_options options_for(PyObject *action)

@@ -51,7 +51,7 @@ static PyObject *condition_create(struct condition *self, PyObject *argument)
         return raise_code(self->state, code);
     }
     self->lock = (struct lock *)Py_NewRef(argument);
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 static PyObject *condition_attach(struct condition *self, PyObject *arguments)
@@ -70,7 +70,7 @@ static PyObject *condition_attach(struct condition *self, PyObject *arguments)
         return raise_code(self->state, code);
     }
     self->lock = (struct lock *)Py_NewRef(argument);
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 static int condition_traverse(struct condition *self, visitproc visit, void *arg)

@@ -69,7 +69,7 @@ static PyObject *acquire(struct lock *self, kith_timeout timeout)
     }
     int code = held_acquire(held, acquire_call, timeout);
     if (code == -ETIMEDOUT) {
-        Py_RETURN_FALSE;
+        return Py_NewRef(Py_False);
     }
     if (code < 0 && code != KITH_EOWNERDEAD) {
         return raise_code(held->resident.state, code);
@@ -119,7 +119,7 @@ PyObject *lock_release(struct lock *self, PyObject *Py_UNUSED(none))
         return raise_code(held->resident.state, code);
     }
     held->count--;
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 static PyObject *lock_exit(struct lock *self, PyObject *const *Py_UNUSED(arguments), Py_ssize_t Py_UNUSED(count))

@@ -31,7 +31,7 @@ static PyObject *move_in(struct resident *self, resident_opener *open, struct pi
         return NULL;
     }
     self->piece = piece;
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 PyObject *resident_create(struct resident *self, resident_opener *open)

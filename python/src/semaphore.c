@@ -73,7 +73,7 @@ static PyObject *acquire(struct semaphore *self, kith_timeout timeout)
     held_settle(&self->held);
     int code = held_acquire(&self->held, acquire_call, timeout);
     if (code == -ETIMEDOUT) {
-        Py_RETURN_FALSE;
+        return Py_NewRef(Py_False);
     }
     return code < 0 ? raise_code(self->held.resident.state, code) : held_acquired(&self->held);
 }
@@ -106,7 +106,7 @@ static PyObject *semaphore_release(struct semaphore *self, PyObject *Py_UNUSED(n
         return raise_code(resident->state, code);
     }
     self->held.count--;
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 static PyObject *semaphore_exit(struct semaphore *self, PyObject *const *Py_UNUSED(arguments),
