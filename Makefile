@@ -1,5 +1,5 @@
 # Doors onto tools/ and Meson: each target does its own set-up first. `make help` lists them.
-.PHONY: help build python python-seeds python-suite demo check torture bench install format clean
+.PHONY: help build python python-seeds python-suite python-bench demo check torture bench install format clean
 .NOTPARALLEL:
 
 help:
@@ -12,6 +12,9 @@ help:
 	@echo 'make python-seeds, python-suite'
 	@echo '               programs written for multiprocessing, and CPython'"'"'s own tests of it, on the package; the latter'
 	@echo '               with each Python and each start method, or with PYTHON= and METHOD=fork'
+	@echo 'make python-bench'
+	@echo '               the package beside multiprocessing and its rivals, where installed; BENCH=--quick, or other'
+	@echo '               options of bench/python.py'
 	@echo 'make install   the library, its headers and kith.pc; into /usr/local, or as PREFIX= says'
 	@echo '               (DESTDIR is heeded)'
 	@echo 'make format    clang-format over all C and C++ files'
@@ -31,6 +34,9 @@ python-seeds: python
 python-suite:
 	@tools/setup suite
 	@tests/python/suite.py --build $(addprefix --python=,$(PYTHON)) $(addprefix --method=,$(METHOD))
+
+python-bench: python
+	@$(or $(PYTHON),python3) bench/python.py $(BENCH)
 
 demo: build
 	@tools/demo build
