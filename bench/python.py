@@ -148,7 +148,8 @@ def draw_table(options, found):
         peers = [number(statistics.median(figures[module].values(unit)))
                  if module in figures and figures[module].values(unit) else "-" for module in others]
         lines.append((form % (title, unit, *cells, spread(ratios, times), judge(ratios, aim), *peers)).rstrip())
-        notes += ["  %s, %s: %s" % (title, module, figure.failed) for module, figure in figures.items() if figure.failed]
+        notes += ["  %s, %s: %s" % (title, module, figure.failed)
+                  for module, figure in figures.items() if figure.failed]
         tails = ["%s %s" % (module, number(1e6 * statistics.median(figure.tails)))
                  for module, figure in figures.items() if figure.tails and "round" in row]
         if tails:
@@ -159,9 +160,9 @@ def draw_table(options, found):
 def header(options):
     about = {"compiler": platform.python_compiler(), "build": "CPython " + platform.python_version()}
     here = machine.describe(about)
+    quick = "; quick: these timings mean nothing" if options.quick else ""
     return [machine.place(here), "%s; all processes are forked" % about["build"],
-            "%s; %d turns; load average %.2f before%s" % (here["date"], options.repetitions, here["load_before"],
-                                                         "; quick: these timings mean nothing" if options.quick else "")]
+            "%s; %d turns; load average %.2f before%s" % (here["date"], options.repetitions, here["load_before"], quick)]
 
 
 # ---- the plot ----

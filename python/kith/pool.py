@@ -22,9 +22,9 @@ from builtins import TimeoutError as _TimeoutError
 from kith import _crew, _kith, _worker
 from kith._crew import TERMINATE, Feed
 from kith._stock import pool as _stock
-from kith._stock.pool import (CLOSE, INIT, RUN, ExceptionWithTraceback, MaybeEncodingError, RemoteTraceback,  # noqa: F401
-                              ThreadPool, job_counter, mapstar, rebuild_exc, starmapstar,
-                              worker)
+from kith._stock.pool import (  # noqa: F401  the names that module has
+    CLOSE, INIT, RUN, ExceptionWithTraceback, MaybeEncodingError, RemoteTraceback, ThreadPool, job_counter, mapstar,
+    rebuild_exc, starmapstar)
 from multiprocessing import TimeoutError, get_context, util
 
 __all__ = ["Pool", "ThreadPool"]
@@ -332,8 +332,8 @@ class Pool(_stock.Pool):
         return result
 
     def map(self, func, iterable, chunksize=None, *, timeout=None, retries=None, progress=None):
-        """Returns [func(item) for item in iterable], called by the workers; raises what the first call raises that fails,
-        after all have ended.
+        """Returns [func(item) for item in iterable], called by the workers. Raises what the first call raises that
+        fails, after all have ended.
 
         Args:
             chunksize: how many items are handed to a worker at a time; None: a quarter of each worker's part
@@ -389,9 +389,9 @@ class Pool(_stock.Pool):
         return Feed(result, mark, self._function(func), arguments, prompt)
 
     def imap(self, func, iterable, chunksize=1, *, timeout=None, retries=None, progress=None):
-        """Returns an iterator over func(item) for each item, in their order: a result is given, or its exception raised,
-        as soon as it is there. The arguments are those of map(). The iterable is walked through in a thread of the pool,
-        ahead of the workers, but not far."""
+        """Returns an iterator over func(item) for each item, in their order: a result is given, or its exception
+        raised, as soon as it is there. The arguments are those of map(). The iterable is walked through in a thread of
+        the pool, ahead of the workers, but not far."""
         return self._start_walk(IMapIterator, func, iterable, chunksize, timeout, retries, progress)
 
     def imap_unordered(self, func, iterable, chunksize=1, *, timeout=None, retries=None, progress=None):

@@ -101,7 +101,7 @@ class _Base:
         return _Writer(self)
 
     def _make_pipe(self):
-        """Of one that is fed: a pipe of the type that libraries know how to pickle: whoever's connections are in place."""
+        """Of one that is fed: a pipe of the type that libraries know how to pickle, which may be kith's."""
         from multiprocessing import connection
         self._reader, self._writer = connection.Pipe(duplex=False)
 

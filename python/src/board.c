@@ -3,7 +3,8 @@
  *
  * A line is a queue of tasks that redelivers; desks are words in shared memory where a worker says at what it is; and
  * there is one queue of reports. The process that made the pool hands out and takes in, its workers take and report. A
- * message is a head, as below, and pickles behind it: so which task it is is known also where a pickle can't be read. */
+ * message is a head, as below, and pickles behind it: so which task it is, is known also where a pickle can't be
+ * read. */
 #include "error.h"
 #include "read.h"
 #include "waiting.h"
@@ -655,7 +656,8 @@ static PyObject *board_sit(struct board *self, PyObject *arguments)
     return Py_NewRef(Py_None);
 }
 
-/* Puts a report; between the reservation and the commit no code of Python's runs. Returns 0, or -1 with an exception. */
+/* Puts a report; between the reservation and the commit no code of Python's runs. Returns 0, or -1 with an
+ * exception. */
 static int report_put(struct board *self, struct report report, const struct message *message)
 {
     size_t size = sizeof report + (message ? message->size : 0);

@@ -31,7 +31,8 @@ class Numpy(unittest.TestCase):
         self.context = kith.get_context("fork")
         self.arrays = [numpy.arange(12.0).reshape(3, 4), numpy.zeros((0, 3)), numpy.arange(1 << 20),
                        numpy.asfortranarray(numpy.arange(6).reshape(2, 3)), numpy.arange(20)[::3],
-                       numpy.array(["a", None], dtype=object), numpy.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")])]
+                       numpy.array(["a", None], dtype=object),
+                       numpy.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")])]
 
     def assert_same(self, ours, theirs):
         self.assertEqual((ours.dtype, ours.shape), (theirs.dtype, theirs.shape))

@@ -1,4 +1,4 @@
-"""kith.pool: that it does what the standard library's does, and what happens when workers die, stop, or take too long."""
+"""kith.pool does what the standard library's does, and more when workers die, stop, or take too long."""
 
 import gc
 import itertools
@@ -507,8 +507,8 @@ class Callbacks(Case):
         with self.pool(1) as pool:
             pool.apply_async(square, (3,), callback=told.append).wait(LIMIT)
             pool.map_async(square, [1, 2], callback=told.append).wait(LIMIT)
-            pool.apply_async(fail, ("no",), callback=told.append, error_callback=lambda e: told.append(type(e))).wait(LIMIT)
-            pool.apply_async(kill_itself, error_callback=lambda e: told.append(type(e))).wait(LIMIT)
+            pool.apply_async(fail, ("no",), {}, told.append, lambda error: told.append(type(error))).wait(LIMIT)
+            pool.apply_async(kill_itself, error_callback=lambda error: told.append(type(error))).wait(LIMIT)
         self.assertEqual(told, [9, [1, 4], KeyError, WorkerLostError])
 
     def test_callback_that_fails(self):

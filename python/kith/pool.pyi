@@ -1,0 +1,73 @@
+from multiprocessing.context import BaseContext
+from multiprocessing.pool import (
+    ApplyResult as _StockApplyResult, ExceptionWithTraceback as ExceptionWithTraceback,
+    IMapIterator as _StockIMapIterator, IMapUnorderedIterator as _StockIMapUnorderedIterator,
+    MapResult as _StockMapResult, MaybeEncodingError as MaybeEncodingError, Pool as _StockPool,
+    RemoteTraceback as RemoteTraceback, ThreadPool as ThreadPool,
+)
+from multiprocessing import TimeoutError as _ProcessTimeoutError
+from typing import Any, Callable, Generic, Iterable, Iterator, List, Mapping, Optional, TypeVar, Union
+
+__all__ = ['Pool', 'ThreadPool']
+
+_T = TypeVar('_T')
+_S = TypeVar('_S')
+_Progress = Union[None, bool, str, Callable[[int, Optional[int]], object]]
+
+class WorkerLostError(RuntimeError):
+    task: int
+    pid: Optional[int]
+    exitcode: Optional[int]
+    attempts: int
+    def __init__(self, message: str, task: int = ..., pid: Optional[int] = ..., exitcode: Optional[int] = ...,
+                 attempts: int = ...) -> None: ...
+
+class TaskTimeoutError(_ProcessTimeoutError, TimeoutError):
+    task: int
+    pid: Optional[int]
+    attempts: int
+    def __init__(self, message: str, task: int = ..., pid: Optional[int] = ..., attempts: int = ...) -> None: ...
+
+class PoolTerminatedError(RuntimeError): ...
+
+class ApplyResult(_StockApplyResult[_T], Generic[_T]): ...
+
+AsyncResult = ApplyResult
+
+class MapResult(_StockMapResult[_T], Generic[_T]): ...
+class IMapIterator(_StockIMapIterator[_T], Generic[_T]): ...
+class IMapUnorderedIterator(_StockIMapUnorderedIterator[_T], Generic[_T]): ...
+
+class Pool(_StockPool):
+    terminate_grace: float
+    def __init__(self, processes: Optional[int] = ..., initializer: Optional[Callable[..., object]] = ...,
+                 initargs: Iterable[Any] = ..., maxtasksperchild: Optional[int] = ...,
+                 context: Optional[BaseContext] = ..., *, retries: int = ...,
+                 timeout: Optional[float] = ...) -> None: ...
+    def apply(self, func: Callable[..., _T], args: Iterable[Any] = ..., kwds: Mapping[str, Any] = ..., *,
+              timeout: Optional[float] = ..., retries: Optional[int] = ...) -> _T: ...
+    def apply_async(self, func: Callable[..., _T], args: Iterable[Any] = ..., kwds: Mapping[str, Any] = ...,
+                    callback: Optional[Callable[[_T], object]] = ...,
+                    error_callback: Optional[Callable[[BaseException], object]] = ..., *,
+                    timeout: Optional[float] = ..., retries: Optional[int] = ...) -> ApplyResult[_T]: ...
+    def map(self, func: Callable[[_S], _T], iterable: Iterable[_S], chunksize: Optional[int] = ..., *,
+            timeout: Optional[float] = ..., retries: Optional[int] = ..., progress: _Progress = ...) -> List[_T]: ...
+    def starmap(self, func: Callable[..., _T], iterable: Iterable[Iterable[Any]], chunksize: Optional[int] = ..., *,
+                timeout: Optional[float] = ..., retries: Optional[int] = ...,
+                progress: _Progress = ...) -> List[_T]: ...
+    def map_async(self, func: Callable[[_S], _T], iterable: Iterable[_S], chunksize: Optional[int] = ...,
+                  callback: Optional[Callable[[List[_T]], object]] = ...,
+                  error_callback: Optional[Callable[[BaseException], object]] = ..., *,
+                  timeout: Optional[float] = ..., retries: Optional[int] = ...,
+                  progress: _Progress = ...) -> MapResult[_T]: ...
+    def starmap_async(self, func: Callable[..., _T], iterable: Iterable[Iterable[Any]],
+                      chunksize: Optional[int] = ..., callback: Optional[Callable[[List[_T]], object]] = ...,
+                      error_callback: Optional[Callable[[BaseException], object]] = ..., *,
+                      timeout: Optional[float] = ..., retries: Optional[int] = ...,
+                      progress: _Progress = ...) -> MapResult[_T]: ...
+    def imap(self, func: Callable[[_S], _T], iterable: Iterable[_S], chunksize: int = ..., *,
+             timeout: Optional[float] = ..., retries: Optional[int] = ...,
+             progress: _Progress = ...) -> Iterator[_T]: ...
+    def imap_unordered(self, func: Callable[[_S], _T], iterable: Iterable[_S], chunksize: int = ..., *,
+                       timeout: Optional[float] = ..., retries: Optional[int] = ...,
+                       progress: _Progress = ...) -> Iterator[_T]: ...
