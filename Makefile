@@ -1,5 +1,6 @@
 # Doors onto tools/ and Meson: each target does its own set-up first. `make help` lists them.
-.PHONY: help build python python-seeds python-suite python-bench demo check torture bench install format clean
+.PHONY: help build demo check torture bench install format clean
+.PHONY: python python-bench python-robust python-seeds python-suite
 .NOTPARALLEL:
 
 help:
