@@ -90,6 +90,11 @@ struct queue_shared {
     _Atomic uint32_t deliveries[KITH_QUEUE_GETTERS_MAX];
     _Atomic uint32_t turns[KITH_QUEUE_GETTERS_MAX]; /* how many it has taken in all */
     _Atomic bool mixed[KITH_QUEUE_GETTERS_MAX];     /* its messages lie in another order than it took them */
+    struct {
+        position at;
+        uint32_t lap;
+        bool known;
+    } got_last[KITH_QUEUE_GETTERS_MAX]; /* where the one lies that it got last, if that was got for the first time */
 
     struct lap laps[LAPS];
     /* Units from each region's start that have memory. Written by putters, or who has a region alone; read by all. */

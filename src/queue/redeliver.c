@@ -386,6 +386,9 @@ void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_
     unsigned deliveries = deliveries_of(record) + (deliveries_of(record) < 0xff);
     atomic_store_explicit(&shared->deliveries[seat - 1], deliveries, memory_order_relaxed);
     seat_add(shared, record, seat, deliveries, is_next);
+    shared->got_last[seat - 1].known = is_next;
+    shared->got_last[seat - 1].at = at;
+    shared->got_last[seat - 1].lap = shared->next_lap;
     if (is_next)
         atomic_store_explicit(&shared->next, position_after(at, record_units(record_size(record))),
                               memory_order_seq_cst);
@@ -516,13 +519,22 @@ static int walk_to_longest_had(struct kith_queue *queue, struct walk *walk, uint
     return code < 0 ? code : 1;
 }
 
+/** Where to look for what the seat has had longest. If it has one message alone, that is what it got last; so who has a
+ *  message long does not make those walk who pass it. */
+static struct walk walk_for(const struct queue_shared *shared, uint32_t seat)
+{
+    if (shared->got_last[seat - 1].known && atomic_load_explicit(&shared->taken[seat - 1], memory_order_relaxed) == 1)
+        return (struct walk){ .lap = shared->got_last[seat - 1].lap, .at = shared->got_last[seat - 1].at };
+    return walk_from_head(shared);
+}
+
 int redeliver_done(struct os_thread *self, struct kith_queue *queue)
 {
     struct queue_shared *shared = queue->chain.shared;
     int seat = seat_of(self, shared);
     int code = seat > 0 ? enter_at_last(self, shared) : -EPERM;
     if (code == 0) {
-        struct walk walk = walk_from_head(shared);
+        struct walk walk = walk_for(shared, (uint32_t)seat);
         code = walk_to_longest_had(queue, &walk, (uint32_t)seat);
         if (code == 1)
             finish(self, queue, walk.record, (uint32_t)seat);
