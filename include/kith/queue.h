@@ -276,7 +276,8 @@ KITH_API KITH_MUST_USE int kith_queue_fd(kith_queue *queue);
  *  @return the number, 0 to KITH_QUEUE_ITEMS_MAX; KITH_ECLOSED; -EINVAL when queue is NULL */
 KITH_API int kith_queue_qsize(const kith_queue *queue);
 
-/** @return 1 when nothing is queued at one instant of the call, else 0; KITH_ECLOSED; -EINVAL when queue is NULL */
+/** @return 1 when nothing is queued at one instant of the call, else 0, with redeliver also while there is what a dead
+ *          getter had; KITH_ECLOSED; -EINVAL when queue is NULL */
 KITH_API int kith_queue_empty(const kith_queue *queue);
 
 /** @return 1 when max_items messages are queued or not even an empty message fits max_bytes, at one instant of the

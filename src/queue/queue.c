@@ -176,7 +176,7 @@ int kith_queue_qsize(const kith_queue *queue)
 int kith_queue_empty(const kith_queue *queue)
 {
     int code = queue_usable(queue);
-    return code < 0 ? code : is_empty(queue->chain.shared);
+    return code < 0 ? code : is_empty_of_all(queue->chain.shared);
 }
 
 int kith_queue_full(const kith_queue *queue)

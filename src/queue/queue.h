@@ -248,6 +248,19 @@ static inline bool has_orphans(const struct queue_shared *shared)
     return false;
 }
 
+/** Whether dead getters have left messages, as far as their counts tell: one that was killed in the middle of a call may
+ *  have left one less. */
+static inline bool dead_have_left(const struct queue_shared *shared)
+{
+    uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_seq_cst);
+    for (uint32_t seat = 0; seat < high; seat++) {
+        if (seat_is_orphaned(atomic_load_explicit(&shared->seats[seat].value, memory_order_seq_cst)) &&
+            (seat == SEATS - 1 || atomic_load_explicit(&shared->taken[seat], memory_order_relaxed) > 0))
+            return true;
+    }
+    return false;
+}
+
 /** The seat that this thread has. @return its number, from 1; 0 when it has none */
 int seat_of(const struct os_thread *self, const struct queue_shared *shared);
 
@@ -295,15 +308,23 @@ int redeliver_sleep(struct queue_shared *shared, const struct os_futex_pair *oth
 int redeliver_join_sleep(struct os_thread *self, struct kith_queue *queue, uint32_t value, position seen,
                          deadline until);
 
+/** Shut, and drained. What somebody still has may come back, until it is done. */
+static inline bool is_over(const struct queue_shared *shared)
+{
+    return is_shut(shared) && (!shared->redeliver || atomic_load_explicit(&shared->head, memory_order_seq_cst) ==
+                                                         atomic_load_explicit(&shared->tail, memory_order_seq_cst));
+}
+
+/** With redelivery, also when a getter has died, who may have left something to do. */
 static inline bool getters_can_go_on(const struct queue_shared *shared)
 {
-    if (!is_empty(shared))
-        return true;
-    if (likely(!shared->redeliver))
-        return is_shut(shared);
-    /* What somebody still has may come back, until it is done. */
-    return has_orphans(shared) || (is_shut(shared) && atomic_load_explicit(&shared->head, memory_order_seq_cst) ==
-                                                          atomic_load_explicit(&shared->tail, memory_order_seq_cst));
+    return !is_empty(shared) || is_over(shared) || (unlikely(shared->redeliver) && has_orphans(shared));
+}
+
+/** Nothing to be got at all. */
+static inline bool is_empty_of_all(const struct queue_shared *shared)
+{
+    return is_empty(shared) && !(unlikely(shared->redeliver) && dead_have_left(shared));
 }
 
 /* ---- messages that are held in place (hold.c) ---- */

@@ -23,6 +23,12 @@ struct ready {
     pthread_mutex_t flagging; /* the flag and ARMED change together: either is raised, or the thread is to raise it */
 };
 
+/** What the descriptor tells. */
+static bool is_ready(const struct queue_shared *shared)
+{
+    return !is_empty_of_all(shared) || is_over(shared);
+}
+
 static bool has_to_stop(const struct ready *ready)
 {
     return atomic_load_explicit(&ready->control, memory_order_seq_cst) & STOP;
@@ -53,9 +59,12 @@ static bool watch(struct os_thread *self, struct ready *ready)
         if (!enter_unless_stopped(self, ready))
             return false;
     }
-    bool found = getters_can_go_on(shared);
+    char *record;
+    position at;
+    if (shared->redeliver) /* a getter that died has left nothing, perhaps: then its seat is freed by this */
+        (void)redeliver_find(self, ready->queue, &record, &at);
     get_leave(self, ready->queue); /* and calls the next getter: we take nothing */
-    return found;
+    return is_ready(shared);
 }
 
 /** Raises the flag if there is a message, else lowers it and has the thread watch. Who takes the last message calls
@@ -64,7 +73,7 @@ static void settle(struct ready *ready)
 {
     pthread_mutex_lock(&ready->flagging);
     bool armed = atomic_load_explicit(&ready->control, memory_order_seq_cst) & ARMED;
-    bool found = getters_can_go_on(ready->queue->chain.shared);
+    bool found = is_ready(ready->queue->chain.shared);
     if (found && armed) {
         atomic_fetch_and_explicit(&ready->control, ~(uint32_t)ARMED, memory_order_seq_cst);
         os_flag_raise(ready->flag);
@@ -100,7 +109,7 @@ void ready_settle(struct kith_queue *queue)
 
 void ready_got(struct kith_queue *queue)
 {
-    if (!getters_can_go_on(queue->chain.shared)) /* else it is raised, or the thread is about to */
+    if (!is_ready(queue->chain.shared)) /* else it is raised, or the thread is about to */
         ready_settle(queue);
 }
 

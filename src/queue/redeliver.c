@@ -379,21 +379,29 @@ static void seat_add(struct queue_shared *shared, char *record, uint32_t seat, u
     record_mark(record, seat, deliveries, turn);
 }
 
+/** From inside: frees a dead getter's seat if nothing of what it had is left. */
+static void orphan_settle(struct kith_queue *queue, uint32_t seat)
+{
+    struct walk walk = walk_from_head(queue->chain.shared);
+    if (walk_to_seat(queue, &walk, seat) == 0)
+        atomic_store_explicit(&seat_word(queue->chain.shared, seat)->value, ROBUST_WAITERS, memory_order_seq_cst);
+}
+
 void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_t seat)
 {
     struct queue_shared *shared = queue->chain.shared;
+    uint32_t before = taker_of(record);
     bool is_next = at == atomic_load_explicit(&shared->next, memory_order_relaxed);
     unsigned deliveries = deliveries_of(record) + (deliveries_of(record) < 0xff);
     atomic_store_explicit(&shared->deliveries[seat - 1], deliveries, memory_order_relaxed);
     seat_add(shared, record, seat, deliveries, is_next);
-    shared->got_last[seat - 1].known = is_next;
-    shared->got_last[seat - 1].at = at;
-    shared->got_last[seat - 1].lap = shared->next_lap;
-    if (is_next)
+    if (is_next) {
         atomic_store_explicit(&shared->next, position_after(at, record_units(record_size(record))),
                               memory_order_seq_cst);
-    else
-        count_up(&shared->redelivered);
+        return;
+    }
+    count_up(&shared->redelivered);
+    orphan_settle(queue, before);
 }
 
 /** From inside: leaves what dead getters had to the last seat, which is nobody's. */

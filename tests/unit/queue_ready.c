@@ -189,6 +189,11 @@ static void it_tells_that_the_queue_is_shut(void **state)
     assert_true(readable(file, 0)); /* and stays so */
 }
 
+static int get_once(void)
+{
+    return get_number(KITH_FOREVER) == 1 ? 0 : 1;
+}
+
 static int get_and_stay(void)
 {
     EXPECT(get_number(KITH_NOWAIT) == 1);
@@ -207,9 +212,25 @@ static void it_tells_of_what_a_dead_getter_had(void **state)
     end_by_kill(getter);
     assert_true(readable(file, PATIENCE));
     assert_int_equal(get_number(KITH_NOWAIT), 1);
+    assert_true(!readable(file, 0));
     assert_code(kith_queue_task_done(queue), 0);
     assert_code(get_code(KITH_NOWAIT), KITH_EEMPTY);
     assert_true(!readable(file, 0));
+}
+
+/** Who dies while it waits leaves nothing to be got. */
+static void it_tells_nothing_of_a_getter_that_had_nothing(void **state)
+{
+    (void)state;
+    assert_code(kith_queue_new(&queue, &(kith_queue_options){ .redeliver = 1 }), 0);
+    int file = readiness();
+    pid_t getter = begin_to_sleep(get_once);
+    end_by_kill(getter);
+    assert_true(!readable(file, 20));
+    assert_code(kith_queue_empty(queue), 1);
+    assert_true(!readable(readiness(), 0));
+    put_numbers(1, 1);
+    assert_true(readable(file, PATIENCE));
 }
 
 /* ---- many at it ---- */
@@ -252,11 +273,6 @@ static void several_processes_share_the_messages(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(end(children[i]), 0);
     assert_int_equal(atomic_load(&board->sum), 3000ull * 3001 / 2);
-}
-
-static int get_once(void)
-{
-    return get_number(KITH_FOREVER) == 1 ? 0 : 1;
 }
 
 /** The thread behind the descriptor sleeps among the getters. It must not swallow what is meant for one. */
@@ -415,6 +431,7 @@ int main(void)
         with_board(it_tells_of_what_a_killed_putter_has_put),
         with_board(it_tells_that_the_queue_is_shut),
         with_board(it_tells_of_what_a_dead_getter_had),
+        with_board(it_tells_nothing_of_a_getter_that_had_nothing),
         with_board(several_processes_share_the_messages),
         with_board(who_sleeps_in_a_get_is_woken_beside_it),
         with_board(threads_that_poll_one_handle_miss_nothing),

@@ -63,6 +63,7 @@ static void what_a_killed_getter_had_comes_before_all_others(void **state)
     assert_code(kith_queue_task_done(queue), 0);
     end_by_kill(second);
     end_by_kill(first);
+    assert_code(kith_queue_empty(queue), 0);
     static const uint64_t order[] = { 1, 2, 4 };
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(get_number(KITH_NOWAIT), order[i]);
@@ -72,6 +73,19 @@ static void what_a_killed_getter_had_comes_before_all_others(void **state)
     assert_code(get_code(KITH_NOWAIT), KITH_EEMPTY);
     assert_int_equal(stats_now().redelivered, 2);
     assert_int_equal(stats_now().unfinished, 0);
+}
+
+static void it_is_not_empty_while_a_dead_getter_s_are_to_be_got(void **state)
+{
+    (void)state;
+    make_redelivering(0, 0);
+    put_numbers(1, 1);
+    pid_t getter = begin_getter();
+    assert_code(kith_queue_empty(queue), 1);
+    end_by_kill(getter);
+    assert_code(kith_queue_empty(queue), 0);
+    assert_int_equal(get_number(KITH_NOWAIT), 1);
+    assert_code(kith_queue_empty(queue), 1);
 }
 
 static void deliveries_are_counted_from_death_to_death(void **state)
@@ -614,6 +628,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_board(what_is_finished_is_not_delivered_again),
         with_board(what_a_killed_getter_had_comes_before_all_others),
+        with_board(it_is_not_empty_while_a_dead_getter_s_are_to_be_got),
         with_board(deliveries_are_counted_from_death_to_death),
         with_board(a_process_that_ends_orderly_leaves_its_messages_to_others),
         with_board(a_thread_that_ends_leaves_its_messages_to_others),
