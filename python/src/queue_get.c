@@ -251,7 +251,7 @@ static int get_next(struct queue *self, PyObject *objects, kith_timeout timeout)
     if (PyList_GET_SIZE(objects) == 0) {
         return -1;
     }
-    if (PyErr_ExceptionMatches(self->state->empty)) {
+    if (PyErr_ExceptionMatches(self->state->empty) || PyErr_ExceptionMatches(self->state->shut_down)) {
         PyErr_Clear();
         return 0;
     }

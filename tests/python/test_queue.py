@@ -459,6 +459,13 @@ class Shut(Case):
         self.assertRaises(ShutDown, queue.get, timeout=1)
         self.assertTrue(queue.stats()["shut"])
 
+    def test_get_many_gives_what_was_left(self):
+        queue = new()
+        queue.put_many([1, 2])
+        queue.shut()
+        self.assertEqual(queue.get_many(5), [1, 2])
+        self.assertRaises(ShutDown, queue.get_many, 5)
+
     def test_who_waits(self):
         queue = new()
         thread = threading.Thread(target=lambda: wait_until(lambda: queue.stats()["get_waits"]) or queue.shut())
@@ -537,8 +544,11 @@ class Killed(Case):
         victim = self.start(get_and_stay, queue, told)
         self.assertEqual(told.get(timeout=PATIENCE), "task")
         self.assertRaises(Empty, queue.get_nowait)
+        self.assertTrue(queue.empty())
         victim.kill()
         victim.join()
+        self.assertFalse(queue.empty())
+        self.assertTrue(queue._reader.poll())
         self.assertEqual(queue.get(timeout=PATIENCE), "task")
         self.assertEqual(queue.deliveries(), 2)
         queue.task_done()
