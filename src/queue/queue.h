@@ -248,8 +248,8 @@ static inline bool has_orphans(const struct queue_shared *shared)
     return false;
 }
 
-/** Whether dead getters have left messages, as far as their counts tell: one that was killed in the middle of a call may
- *  have left one less. */
+/** Whether dead getters have left messages, as far as their counts tell: one that was killed in the middle of a call
+ *  may have left one less. */
 static inline bool dead_have_left(const struct queue_shared *shared)
 {
     uint32_t high = atomic_load_explicit(&shared->seats_high, memory_order_seq_cst);
