@@ -27,21 +27,29 @@ struct hold {
 
 /* ---- the list ---- */
 
-int hold_add(struct hold *hold, char *record)
+/** Makes room for one more. The old list goes last: should another thread fork in the middle, the child frees the one
+ *  that it finds. */
+static int list_grow(struct hold *hold)
 {
     enum { FIRST = 16 };
-    int code = 0;
+    size_t capacity = hold->capacity ? 2 * hold->capacity : FIRST;
+    char **records = calloc(capacity, sizeof *records);
+    char **old = hold->records;
+    if (!records)
+        return error_fail(-ENOMEM, "no memory to note what is taken: the message stays in the queue");
+    if (hold->count > 0)
+        memcpy(records, old, hold->count * sizeof *records);
+    *(char **volatile *)&hold->records = records;
+    hold->capacity = capacity;
+    atomic_signal_fence(memory_order_seq_cst);
+    free(old);
+    return 0;
+}
+
+int hold_add(struct hold *hold, char *record)
+{
     pthread_mutex_lock(&hold->listing);
-    if (hold->count == hold->capacity) {
-        size_t capacity = hold->capacity ? 2 * hold->capacity : FIRST;
-        char **records = reallocarray(hold->records, capacity, sizeof *records);
-        if (records) {
-            hold->records = records;
-            hold->capacity = capacity;
-        } else {
-            code = error_fail(-ENOMEM, "no memory to note what is taken: the message stays in the queue");
-        }
-    }
+    int code = hold->count < hold->capacity ? 0 : list_grow(hold);
     if (code == 0)
         hold->records[hold->count++] = record;
     pthread_mutex_unlock(&hold->listing);
