@@ -14,7 +14,7 @@ static struct call *bystander_call(int i)
 
 static bool is_asleep(int bystander)
 {
-    return !atomic_load(&bystander_call(bystander)->over) && in_futex(round_now.bystanders[bystander]);
+    return !atomic_load(&bystander_call(bystander)->over) && in_futex_or_poll(round_now.bystanders[bystander]);
 }
 
 static int sleepers(void)
@@ -68,6 +68,8 @@ static bool falls_asleep(pid_t pid)
     if (info.entry.nr == SYS_futex_waitv)
         return true;
 #endif
+    if (info.entry.nr == SYS_ppoll)
+        return true;
     return info.entry.nr == SYS_futex && (info.entry.args[1] & (uint64_t)FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
 }
 

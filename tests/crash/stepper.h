@@ -165,7 +165,7 @@ static void actor_step(void)
                 round_now.actor = 0;
             return;
         }
-        if (!awaking && looks % 8 == 7 && in_futex(round_now.actor)) {
+        if (!awaking && looks % 8 == 7 && in_futex_or_poll(round_now.actor)) {
             round_now.asleep = true;
             return;
         }
