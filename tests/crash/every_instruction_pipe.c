@@ -1,5 +1,5 @@
-/* Kill after every instruction of the calls on a pipe through shared memory: see rounds.h for what is proved, and how to
- * call it. */
+/* Kill after every instruction of the calls on a pipe through shared memory: see rounds.h for what is proved, and how
+ * to call it. */
 #include "rounds.h"
 
 #include <kith/connection.h>
