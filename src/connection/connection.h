@@ -74,8 +74,8 @@ kith_connection *connection_new(void);
  *  connection_shut. Under forks_block, which the socket was made under, too. */
 void connection_open(kith_connection *connection, const struct channel *channel, bool sends, bool receives);
 
-/** Has its messages go through lanes, which are its own from now on; NULL where this end does not receive, or send. Under
- *  forks_block. */
+/** Has its messages go through lanes, which are its own from now on; NULL where this end does not receive, or send.
+ *  Under forks_block. */
 void connection_use_lanes(kith_connection *connection, struct lane *in, struct lane *out);
 
 /** Lets it take short messages many at a time, as long as no other process may have it, and nobody polls its socket.

@@ -90,8 +90,8 @@ int lane_size(struct lane *lane, size_t *size, deadline until);
 int lane_await(struct lane *lane, int socket, deadline until);
 
 /** Has senders ring, for who is about to wait for the socket until it is readable.
- *  @return 0; 1 when there is something to receive; KITH_ECLOSED as lane_look; -ETIMEDOUT when a sender was in the middle
- *          of its call until then, and longer; -EAGAIN, -EINTR, -ENOMEM */
+ *  @return 0; 1 when there is something to receive; KITH_ECLOSED as lane_look; -ETIMEDOUT when a sender was in the
+ *          middle of its call until then, and longer; -EAGAIN, -EINTR, -ENOMEM */
 int lane_watch(struct lane *lane, int socket, deadline until);
 
 /** After that, when the socket is readable: what it tells.

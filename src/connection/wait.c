@@ -1,6 +1,6 @@
 /* kith_wait: every thing that can be waited for has a descriptor that tells when it is ready; of a connection, a part
- * of what came may lie in this process already, or in shared memory. So connections are asked first, and then the system
- * for all; and where it tells of a bell alone (lane.h), once more. */
+ * of what came may lie in this process already, or in shared memory. So connections are asked first, and then the
+ * system for all; and where it tells of a bell alone (lane.h), once more. */
 #include "base/deadline.h"
 #include "connection/connection.h"
 #include "os/poll.h"
