@@ -254,7 +254,7 @@ class Hostile(unittest.TestCase):
     def test_random_words(self):
         words = [b"N", b"\x88", b"K\x01", b"J\xff\xff\xff\xff", b"\x8a\x01\x80", b"\x8a\0", b"\x8a\x09" + b"\1" * 9,
                  b"]", b"}", b")", b"(", b"a", b"e", b"s", b"u", b"t", b"\x85", b"\x86", b"\x87", b"\x8c\x01k",
-                 b"C\x01v", b"B\xff\xff\xff\x7f", b"\x8e" + b"\xff" * 8, b"\x96" + b"\2" + b"\0" * 7 + b"xy", b"\x94",
+                 b"C\x01v", b"B\xff\xff\0\0", b"\x8e" + b"\xff" * 8, b"\x96" + b"\2" + b"\0" * 7 + b"xy", b"\x94",
                  b"0", b"2", b".", b"\x95" + b"\0" * 8, b"\x95" + b"\xff" * 8, b"\x80\x05", b"\x80\x06",
                  b"\x8c\x02\xff\xfe", b"h\0"]
         for seed in range(3000):
