@@ -49,21 +49,45 @@ def Pipe(duplex=True):
 
 def reduce_connection(connection):
     """What a Connection pickles as: its descriptors are handed over on their own way (multiprocessing.reduction)."""
-    descriptors = [None if descriptor < 0 else reduction.DupFd(descriptor) for descriptor in connection._share()]
-    return rebuild_connection, (descriptors, connection.readable, connection.writable)
+    descriptors = [None if descriptor < 0 else _hand_over(descriptor) for descriptor in connection._share()]
+    return _rebuild, (descriptors, connection.readable, connection.writable)
 
 
-def rebuild_connection(descriptors, readable, writable):
-    """Makes a Connection of what reduce_connection has told."""
-    handed = [-1 if descriptor is None else descriptor.detach() for descriptor in descriptors]
-    if handed[1:] == [-1, -1]:
-        return Connection(handed[0], readable, writable)
-    try:
-        return Connection._from_share(tuple(handed), readable, writable)
-    finally:
-        for descriptor in handed:
-            if descriptor >= 0:
-                os.close(descriptor)
+class _HandedOver:
+    """A descriptor on its way to another process, once, though several of the objects that go there may have it."""
+
+    descriptor = None  # there; when it has arrived
+
+    def __init__(self, descriptor):
+        self.way = reduction.DupFd(descriptor)
+
+    def arrive(self):
+        if self.descriptor is None:
+            self.descriptor = self.way.detach()
+        return self.descriptor
+
+    def __del__(self):
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+
+def _hand_over(descriptor):
+    # Both ends of a pipe have the same memory. The start of a process takes each descriptor once.
+    starting = get_spawning_popen()
+    if starting is None:
+        return _HandedOver(descriptor)
+    known = vars(starting).setdefault("_handed_over", {})
+    if descriptor not in known:
+        known[descriptor] = _HandedOver(descriptor)
+    return known[descriptor]
+
+
+def _rebuild(descriptors, readable, writable):
+    # Not rebuild_connection, which remains the one that the standard library's own connections pickle as.
+    handed = tuple(-1 if descriptor is None else descriptor.arrive() for descriptor in descriptors)
+    if handed[1:] == (-1, -1):
+        return Connection(os.dup(handed[0]), readable, writable)
+    return Connection._from_share(handed, readable, writable)
 
 
 reduction.register(Connection, reduce_connection)
