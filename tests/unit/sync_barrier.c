@@ -247,6 +247,35 @@ static void who_is_interrupted_breaks_it(void **state)
     kith_barrier_free(barrier);
 }
 
+/** As kith_on_interruption has it: tells that it was asked, and goes on. */
+static int go_on(void *context)
+{
+    (void)context;
+    atomic_fetch_add(&board->count, 1);
+    return 0;
+}
+
+static int wait_in_place(void *barrier)
+{
+    kith_on_interruption(go_on, NULL);
+    return wait_until_interrupted(barrier);
+}
+
+static void a_place_is_kept_while_handlers_run(void **state)
+{
+    (void)state;
+    kith_barrier *barrier = make(2, NULL, NULL);
+    pid_t waiter = sleeper(wait_in_place, barrier);
+    while (atomic_load(&board->count) == 0) {
+        kill(waiter, SIGUSR1);
+        sched_yield();
+    }
+    assert_int_equal(kith_barrier_waiting(barrier), 1);
+    assert_int_equal(kith_barrier_wait(barrier, KITH_FOREVER), 0);
+    assert_int_equal(status_of(waiter), PASSED);
+    kith_barrier_free(barrier);
+}
+
 static void barrier_refuses_bad_input(void **state)
 {
     (void)state;
@@ -280,6 +309,7 @@ int main(void)
         with_board(who_comes_during_the_action_waits_for_the_next_round),
         with_board(it_can_be_reset_during_the_action),
         with_board(who_is_interrupted_breaks_it),
+        with_board(a_place_is_kept_while_handlers_run),
         with_board(barrier_refuses_bad_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
