@@ -89,6 +89,18 @@ class ManagedQueue:
         """Waits until all items that were put are done with."""
         self._queue.join()
 
+    if hasattr(queue.Queue, "shutdown"):  # from Python 3.13 on
+
+        def shutdown(self, immediate=False):
+            """Ends putting; getting ends when nothing is left, which immediate=True sees to."""
+            self._queue.shut()
+            while immediate:
+                try:
+                    self._queue.get(False)
+                    self._queue.task_done()
+                except (queue.Empty, queue.ShutDown):
+                    break
+
 
 def _check_timeout(block, timeout):
     if block and timeout is not None and timeout < 0:
