@@ -19,6 +19,7 @@ import threading
 from kith import _kith
 from kith._stock import connection as stock
 from kith._stock import reduction, util
+from kith._stock.context import get_spawning_popen
 
 globals().update((name, value) for name, value in vars(stock).items() if not name.startswith("__"))
 
