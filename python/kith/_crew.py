@@ -269,6 +269,14 @@ class Crew:
         """No task waits on a line while a worker of another one has nothing to do."""
         return -(-(self.processes - line) // self.lines) - self.on_line[line]
 
+    def submit_one(self, result, mark, function, argument):
+        """Hands out a task that is alone, if that needs no wait; else as submit()."""
+        with self.door:
+            if self.backlog == 0 and result._timeout is None and self.room() > 0:
+                self.hand_out(result, 0, mark, function, [argument])
+                return
+        self.submit(Feed(result, mark, function, [argument], True))
+
     def submit(self, feed):
         """Hands tasks out, as far as that needs no wait; the feeder does the rest."""
         result = feed.result
@@ -298,13 +306,14 @@ class Crew:
                 feed.result._end_of_tasks(feed.index, None)
                 return True
             with self.door:
-                self.hand_out(feed, arguments)
+                self.hand_out(feed.result, feed.index, feed.mark, feed.function, arguments)
+            feed.index += len(arguments)
         return True
 
-    def hand_out(self, feed, arguments):
-        first = (feed.result._job + 1) << 32
+    def hand_out(self, result, index, mark, function, arguments):
+        """Hands tasks out, the first of which is this one of its result. With the door closed."""
         while arguments:
-            number = first + feed.index
+            number = ((result._job + 1) << 32) + index
             line, room = 0, len(arguments)
             if self.lines > 1:
                 line = max(range(self.lines), key=self.room_on)
@@ -312,13 +321,13 @@ class Crew:
             part = arguments[:room] if room < len(arguments) else arguments
             self.pending.update(range(number, number + len(part)))
             try:
-                put = self.board.hand_out(line, number, feed.mark, feed.function, part)
+                put = self.board.hand_out(line, number, mark, function, part)
                 self.on_line[line] += put
             except Exception as error:
                 put = 1
                 self.pending.discard(number)
-                feed.result._set(feed.index, (False, error))
-            feed.index += put
+                result._set(index, (False, error))
+            index += put
             if put < len(part):
                 self.pending.difference_update(range(number + put, number + len(part)))
             arguments = arguments[put:]

@@ -16,6 +16,7 @@ import itertools
 import os
 import signal
 import sys
+import threading
 import time
 
 from builtins import TimeoutError as _TimeoutError
@@ -151,8 +152,40 @@ class _Options:
         self._progress.add(count, last)
 
 
+_ending = threading.Lock()  # between who waits for a result and who brings it
+
+
 class ApplyResult(_Options, _stock.ApplyResult):
     """What becomes of a task: see multiprocessing.pool.AsyncResult."""
+
+    # Most results are there when they are asked for: so the event is made by who has to wait.
+    _waited_for = None
+    _is_ready = False
+
+    def __init__(self, pool, callback, error_callback):
+        self._pool = pool
+        self._job = next(job_counter)
+        self._cache = pool._cache
+        self._callback, self._error_callback = callback, error_callback
+        self._cache[self._job] = self
+
+    @property
+    def _event(self):
+        with _ending:
+            if self._waited_for is None:
+                self._waited_for = threading.Event()
+                if self._is_ready:
+                    self._waited_for.set()
+            return self._waited_for
+
+    def ready(self):
+        """Whether it is there."""
+        return self._is_ready
+
+    def wait(self, timeout=None):
+        """Waits until it is there, or so many seconds."""
+        if not self._is_ready:
+            self._event.wait(timeout)
 
     def _set(self, i, obj):
         self._success, self._value = obj
@@ -167,7 +200,11 @@ class ApplyResult(_Options, _stock.ApplyResult):
                 _crew.complain()
         if self._job in self._cache:
             del self._cache[self._job]
-        self._event.set()
+        with _ending:
+            self._is_ready = True
+            waited_for = self._waited_for
+        if waited_for is not None:
+            waited_for.set()
         self._pool = None
 
     def _fail(self, error):
@@ -188,7 +225,14 @@ class MapResult(ApplyResult, _stock.MapResult):
     that failed."""
 
     def __init__(self, pool, chunksize, length, callback, error_callback):
-        _stock.MapResult.__init__(self, pool, chunksize, length, callback, error_callback)
+        super().__init__(pool, callback, error_callback)
+        self._success = True
+        self._value = [None] * length
+        self._chunksize = chunksize
+        self._number_left = -(-length // chunksize) if chunksize > 0 else 0
+        if chunksize <= 0:  # there is nothing to wait for, and nobody is told
+            self._is_ready = True
+            del self._cache[self._job]
 
     def _set(self, i, obj):
         self._number_left -= 1
@@ -328,7 +372,7 @@ class Pool(_stock.Pool):
         timeout, retries = self._options(timeout, retries)
         result = ApplyResult(self, callback, error_callback)
         result._set_options(_name(func), timeout, retries)
-        self._crew.submit(Feed(result, _worker.CALL, self._function(func), [(args, kwds)], True))
+        self._crew.submit_one(result, _worker.CALL, self._function(func), (args, kwds))
         return result
 
     def map(self, func, iterable, chunksize=None, *, timeout=None, retries=None, progress=None):
