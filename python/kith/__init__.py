@@ -26,6 +26,8 @@ __all__ = [name for name in dir(context._default_context) if not name.startswith
 globals().update((name, getattr(context._default_context, name)) for name in __all__)
 __all__ += ["install"]
 
+_POOL_ERRORS = ("WorkerLostError", "TaskTimeoutError", "PoolTerminatedError")
+
 SUBDEBUG = 5
 SUBWARNING = 25
 
@@ -44,6 +46,8 @@ def install():
 def __getattr__(name):
     # The standard library's package has the submodules that somebody has imported; that its own code does so, programs
     # have come to rely on.
+    if name in _POOL_ERRORS:
+        return getattr(importlib.import_module("kith.pool"), name)
     if not name.startswith("_") and _stock.find(name):
         return importlib.import_module("kith." + name)
     raise AttributeError("module 'kith' has no attribute %r" % name)

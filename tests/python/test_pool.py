@@ -293,6 +293,8 @@ class Kinds(Case):
             self.assertRegex(repr(pool), r"<kith.pool.Pool state=RUN pool_size=1>")
             self.assertRaises(NotImplementedError, pickle.dumps, pool)
         self.assertIs(kith.pool.ThreadPool, stock.ThreadPool)
+        self.assertIs(kith.WorkerLostError, WorkerLostError)
+        self.assertIs(kith.TaskTimeoutError, TaskTimeoutError)
 
     def test_wrong_arguments(self):
         for arguments in ({"processes": 0}, {"maxtasksperchild": 0}, {"retries": -1}, {"timeout": 0}):
