@@ -129,6 +129,7 @@ class Crew:
         self.vacancy = threading.Condition(threading.Lock())
         self.hungry = False  # the feeder waits for room
         self.pending = set()  # the tasks' numbers
+        self.size = 0  # about what one of them takes, in bytes
         self.on_line = [0] * self.lines  # how many of them, where there are several lines
         self.rolls = threading.RLock()  # who hires and dismisses
         self.workers = []
@@ -260,10 +261,10 @@ class Crew:
         """How many tasks may be handed out now, on the line that has fewest."""
         if self.lines > 1:
             return max(self.room_on(line) for line in range(self.lines))
-        room = AHEAD - len(self.pending)
-        if len(self.pending) >= self.processes and self.board.queued(0) > AHEAD_BYTES:
+        pending = len(self.pending)
+        if pending * self.size > AHEAD_BYTES and pending >= self.processes:
             return 0
-        return room
+        return AHEAD - pending
 
     def room_on(self, line):
         """No task waits on a line while a worker of another one has nothing to do."""
@@ -321,7 +322,8 @@ class Crew:
             part = arguments[:room] if room < len(arguments) else arguments
             self.pending.update(range(number, number + len(part)))
             try:
-                put = self.board.hand_out(line, number, mark, function, part)
+                put, size = self.board.hand_out(line, number, mark, function, part)
+                self.size = max(size / put, (7 * self.size + size / put) / 8)  # to be warned at once of long ones
                 self.on_line[line] += put
             except Exception as error:
                 put = 1

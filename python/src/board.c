@@ -409,7 +409,8 @@ static int batch_add(struct batch *batch, struct memory *memory, const struct pa
     return 1;
 }
 
-/* As many tasks as fit a batch, or one that is long. Returns how many, or -1 with an exception. */
+/* As many tasks as fit a batch, or one that is long; memory->size tells how long they are. Returns how many, or -1 with
+ * an exception. */
 static int hand_out(struct board *self, struct batch *batch, struct memory *memory, struct parts *parts,
                     PyObject *items)
 {
@@ -425,6 +426,7 @@ static int hand_out(struct board *self, struct batch *batch, struct memory *memo
         added = batch_add(batch, memory, parts);
         if (added == 0 && batch->count == 0) {
             added = put_long(self, batch->queue, parts);
+            memory->size = parts_size(parts);
             message_clear(&parts->message);
             return added;
         }
@@ -451,8 +453,9 @@ static PyObject *board_hand_out(struct board *self, PyObject *const *arguments, 
     struct batch batch = { .queue = PyErr_Occurred() ? NULL : line_at(self, (unsigned)line) };
     struct memory memory = { 0 };
     int put = batch.queue ? hand_out(self, &batch, &memory, &parts, arguments[4]) : -1;
+    Py_ssize_t size = (Py_ssize_t)memory.size;
     memory_free(&memory);
-    return put < 0 ? NULL : PyLong_FromLong(put);
+    return put < 0 ? NULL : Py_BuildValue("(in)", put, size);
 }
 
 static PyObject *board_hand_back(struct board *self, PyObject *arguments)
@@ -468,18 +471,6 @@ static PyObject *board_hand_back(struct board *self, PyObject *arguments)
     int put = batch.queue ? put_all(self, &batch, &memory) : -1;
     PyBuffer_Release(&view);
     return put < 0 ? NULL : Py_NewRef(Py_None);
-}
-
-static PyObject *board_queued(struct board *self, PyObject *argument)
-{
-    unsigned long line = PyLong_AsUnsignedLong(argument);
-    kith_queue_stats stats;
-    kith_queue *queue = PyErr_Occurred() ? NULL : line_at(self, (unsigned)line);
-    int code = queue ? kith_queue_get_stats(queue, &stats) : -1;
-    if (code < 0) {
-        return raise_code(self->state, code);
-    }
-    return PyLong_FromUnsignedLongLong(stats.bytes);
 }
 
 static PyObject *board_shut(struct board *self, PyObject *Py_UNUSED(none))
@@ -856,10 +847,10 @@ static PyMethodDef methods[] = {
     { "hand_out", FAST(board_hand_out),
       "hand_out(line, number, mark, function, items): puts a task for each item of a list, the first ones of them, "
       "with "
-      "numbers that grow. Returns how many. Raises what pickling the first one raises. function: pickled, or whatever "
+      "numbers that grow. Returns how many, and the bytes they take. Raises what pickling the first one raises. "
+      "function: pickled, or whatever "
       "is to be pickled with each." },
     { "hand_back", (PyCFunction)board_hand_back, METH_VARARGS, "hand_back(line, task): puts what AGAIN brought." },
-    { "queued", (PyCFunction)board_queued, METH_O, "queued(line): how many bytes the line's tasks take." },
     { "shut", (PyCFunction)board_shut, METH_NOARGS, "No more tasks: workers end when all that there are are done." },
     { "take_in", (PyCFunction)board_take_in, METH_NOARGS,
       "Waits for reports. Returns a list of tuples: number, what, desk, value." },

@@ -453,6 +453,15 @@ class Handing(Case):
                 for result in first, others, last:
                     result.get(LIMIT)
 
+    def test_many_pass_a_long_task(self):
+        path = self.file()
+        with self.pool(2) as pool:
+            first = pool.apply_async(wait_for_file, (path,))
+            self.assertEqual(pool.map(square, range(20000), 1), [x * x for x in range(20000)])
+            self.assertFalse(first.ready())
+            write_file(path)
+            first.get(LIMIT)
+
     def test_several_lines(self):
         with mock.patch.object(_crew, "LINE_WORKERS", 2), self.pool(5) as pool:
             self.assertEqual(pool._crew.lines, 3)
