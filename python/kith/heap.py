@@ -16,6 +16,11 @@ from kith._stock import heap as _stock, reduction as _reduction, util  # noqa: F
 __all__ = ['BufferWrapper']
 
 
+def __getattr__(name):
+    # What kith leaves as it is.
+    return getattr(_stock, name)
+
+
 def _rebound(function, namespace):
     """One of the standard library's functions, as if it were written in another module: it finds there what it uses."""
     bound = types.FunctionType(function.__code__, namespace, function.__name__, function.__defaults__)

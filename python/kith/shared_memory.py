@@ -15,11 +15,15 @@ import types
 
 from kith import _kith
 from kith._stock import resource_tracker, shared_memory as _stock
-from kith._stock.shared_memory import (  # noqa: F401
-    _encoding, _make_filename, _O_CREX, _posixshmem, _SHM_NAME_PREFIX, _SHM_SAFE_NAME_LENGTH, _USE_POSIX)
+from kith._stock.shared_memory import _O_CREX, _encoding, _make_filename, _posixshmem  # noqa: F401
 from kith.heap import _rebound
 
 __all__ = ['SharedMemory', 'ShareableList']
+
+
+def __getattr__(name):
+    # What kith leaves as it is.
+    return getattr(_stock, name)
 
 
 def _forget(name):

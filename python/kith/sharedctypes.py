@@ -9,9 +9,14 @@ import weakref
 from kith import _kith, heap
 from kith._stock import sharedctypes as _stock
 from kith._stock.context import assert_spawning
-from kith._stock.sharedctypes import prop_cache, rebuild_ctype, reduce_ctype, typecode_to_type  # noqa: F401
+from kith._stock.sharedctypes import rebuild_ctype, typecode_to_type  # noqa: F401
 
 __all__ = ['RawValue', 'RawArray', 'Value', 'Array', 'copy', 'synchronized']
+
+
+def __getattr__(name):
+    # What kith leaves as it is.
+    return getattr(_stock, name)
 
 
 def get_context(*args, **keywords):

@@ -13,11 +13,14 @@ import os
 
 from kith import _kith
 from kith._stock import context, reduction as _reduction, synchronize as _stock
-from kith._stock.synchronize import RECURSIVE_MUTEX, SEM_VALUE_MAX, SEMAPHORE  # noqa: F401
+from kith._stock.synchronize import SEM_VALUE_MAX
 
 __all__ = ['Lock', 'RLock', 'Semaphore', 'BoundedSemaphore', 'Condition', 'Event']
 
-SemLock = _stock.SemLock
+
+def __getattr__(name):
+    # What kith leaves as it is.
+    return getattr(_stock, name)
 
 
 def _reduce_segment(segment):
