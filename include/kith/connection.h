@@ -359,7 +359,9 @@ typedef struct kith_listener_options {
     /** How many connections may wait until kith_listener_accept sees them; 0: 4,096. The system may allow fewer
      *  (net.core.somaxconn). On TCP, one that finds no room tries again only after a second. */
     int backlog;
-    kith_timeout handshake_timeout; /**< how long a client may take to prove itself; 0: 10 s */
+    /** How long a client may take for each of the three messages by which it proves itself; 0: 10 s. One that has said it
+     *  while nobody was in kith_listener_accept is heard before it is dropped. */
+    kith_timeout handshake_timeout;
     unsigned max_handshakes;        /**< how many may be doing so at a time; 0: 256. One more makes the oldest go */
     const kith_tls_options *tls;    /**< TLS over TCP; NULL: none */
     /** Permissions of a Unix socket's file, whatever the umask; 0: 0600, its user alone. An abstract name has none:

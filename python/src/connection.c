@@ -89,8 +89,7 @@ static PyObject *connection_from_share(PyTypeObject *type, PyObject *arguments)
     kith_connection_share share;
     int readable, writable;
     struct state *state = state_of_type(type);
-    if (!state ||
-        !PyArg_ParseTuple(arguments, "(iii)pp", &share.socket, &share.in, &share.out, &readable, &writable)) {
+    if (!state || !PyArg_ParseTuple(arguments, "(iii)pp", &share.socket, &share.in, &share.out, &readable, &writable)) {
         return NULL;
     }
     int code = kith_connection_from_share(&connection, &share);
@@ -281,7 +280,9 @@ static PyObject *connection_send_bytes(struct connection *self, PyObject *argume
     }
     int code = check_part(view.len, offset, size_or_none, &size);
     if (code == 0) {
-        struct message part = { .data = (unsigned char *)view.buf + offset, .used = (size_t)size, .size = (size_t)size };
+        struct message part = { .data = (unsigned char *)view.buf + offset,
+                                .used = (size_t)size,
+                                .size = (size_t)size };
         code = send_message(self, &part);
     }
     PyBuffer_Release(&view);
@@ -540,22 +541,26 @@ static int set_writable(struct connection *self, PyObject *value, void *Py_UNUSE
 
 static PyMethodDef methods[] = {
     { "send", (PyCFunction)connection_send, METH_O,
-      "send(obj): sends an object, as a pickle.\n\nWaits while the other side has no room. Raises BrokenPipeError when it "
+      "send(obj): sends an object, as a pickle.\n\nWaits while the other side has no room. Raises BrokenPipeError when "
+      "it "
       "is closed, and what pickling raises." },
     { "recv", (PyCFunction)connection_recv, METH_NOARGS,
-      "recv(): waits for an object and returns it.\n\nRaises EOFError when the other side has closed or died and all is "
+      "recv(): waits for an object and returns it.\n\nRaises EOFError when the other side has closed or died and all "
+      "is "
       "received, OSError when it did so in the middle of a message." },
     { "send_bytes", WITH_KEYWORDS(connection_send_bytes),
       "send_bytes(buf, offset=0, size=None): sends bytes of a buffer as one message; by default all from offset on." },
     { "recv_bytes", WITH_KEYWORDS(connection_recv_bytes),
-      "recv_bytes(maxlength=None): waits for a message and returns its bytes.\n\nWhen it is longer than maxlength, raises "
+      "recv_bytes(maxlength=None): waits for a message and returns its bytes.\n\nWhen it is longer than maxlength, "
+      "raises "
       "OSError, and nothing more can be received. Else raises as recv." },
     { "recv_bytes_into", WITH_KEYWORDS(connection_recv_bytes_into),
       "recv_bytes_into(buf, offset=0): waits for a message, writes it into a buffer from offset on, and returns its "
       "length in bytes.\n\nWhen it does not fit, raises BufferTooShort, whose argument is the message. Else raises as "
       "recv." },
     { "poll", WITH_KEYWORDS(connection_poll),
-      "poll(timeout=0.0): whether there is something to receive, or the end. Waits for it at most timeout seconds; None "
+      "poll(timeout=0.0): whether there is something to receive, or the end. Waits for it at most timeout seconds; "
+      "None "
       "is for ever." },
     { "fileno", (PyCFunction)connection_fileno, METH_NOARGS, "fileno(): the descriptor; it stays the connection's." },
     { "close", (PyCFunction)connection_close, METH_NOARGS,

@@ -126,7 +126,8 @@ static PyObject *get_dismissed(struct doorkeeper *self, void *Py_UNUSED(which))
 
 static PyMethodDef methods[] = {
     { "accept", (PyCFunction)(void (*)(void))doorkeeper_accept, METH_VARARGS | METH_KEYWORDS,
-      "accept(timeout=None): waits for a client that has proved itself, and returns its socket's descriptor, which is the "
+      "accept(timeout=None): waits for a client that has proved itself, and returns its socket's descriptor, which is "
+      "the "
       "caller's. Raises TimeoutError." },
     { "close", (PyCFunction)doorkeeper_close, METH_NOARGS,
       "close(): turns away who is proving himself. The socket is the caller's to close." },

@@ -101,7 +101,8 @@ static PyObject *wait_function(PyObject *module, PyObject *arguments, PyObject *
 
 static PyMethodDef functions[] = {
     { "wait", (PyCFunction)(void (*)(void))wait_function, METH_VARARGS | METH_KEYWORDS,
-      "wait(object_list, timeout=None)\n--\n\nWaits until something can be received from at least one of many objects, or "
+      "wait(object_list, timeout=None)\n--\n\nWaits until something can be received from at least one of many objects, "
+      "or "
       "its other side has ended, and returns a list of those that are ready.\n\nobject_list  connections, sockets, "
       "sentinels of processes, descriptors, and whatever else has fileno()\ntimeout      in seconds; None is for ever. "
       "When it ends, the list is empty" },

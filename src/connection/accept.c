@@ -7,6 +7,7 @@
 #include "connection/connection.h"
 #include "connection/listener.h"
 #include "os/events.h"
+#include "os/poll.h"
 #include "process/forks.h"
 
 #include <errno.h>
@@ -134,13 +135,18 @@ static void start_timer(kith_listener *listener)
     listener->timer_runs = true;
 }
 
-static void drop_late_ones(kith_listener *listener)
+/* Whoever has come a step further has as much time for the next one: while nobody is in the call, nobody answers. */
+static void be_patient(kith_listener *listener, struct guest *guest)
 {
-    while (listener->oldest && deadline_passed(listener->oldest->until))
-        dismiss(listener, listener->oldest, OUTCOME_TIMED_OUT, "it did not prove itself in time");
-    os_timer_set(listener->timer, OS_FOREVER);
-    listener->timer_runs = false;
-    start_timer(listener);
+    if (guest->step == guest->handshake.auth.state)
+        return;
+    guest->step = guest->handshake.auth.state;
+    (void)deadline_from(listener->patience, &guest->until); /* which was good for the first step */
+    forks_block();
+    strike(listener, guest);
+    guest->newer = NULL;
+    enlist(listener, guest);
+    forks_allow();
 }
 
 /* ---- going on ---- */
@@ -149,6 +155,8 @@ static void drop_late_ones(kith_listener *listener)
 static int watch(kith_listener *listener, struct guest *guest)
 {
     enum os_poll_for wants = guest->handshake.wants;
+    be_patient(listener, guest);
+    start_timer(listener);
     if (guest->watched && guest->watched_for == wants)
         return 0;
     int code = os_events_watch(listener->events, guest->handshake.channel.socket, wants, guest);
@@ -158,7 +166,6 @@ static int watch(kith_listener *listener, struct guest *guest)
     }
     guest->watched = true;
     guest->watched_for = wants;
-    start_timer(listener);
     return 0;
 }
 
@@ -181,6 +188,29 @@ static int go_on(kith_listener *listener, struct guest *guest, kith_connection *
         dismiss(listener, guest, OUTCOME_GONE, kith_error_detail());
         return 0;
     }
+}
+
+static bool has_spoken(const struct guest *guest)
+{
+    return os_poll(guest->handshake.channel.socket, guest->handshake.wants, DEADLINE_PASSED) == 0;
+}
+
+/* Those who have said something since are heard first: it may be that nobody was here to hear it.
+ * @return as go_on */
+static int drop_late_ones(kith_listener *listener, kith_connection *connection)
+{
+    int code = 0;
+    while (code == 0 && listener->oldest && deadline_passed(listener->oldest->until)) {
+        struct guest *guest = listener->oldest;
+        if (has_spoken(guest))
+            code = go_on(listener, guest, connection);
+        if (code == 0 && listener->oldest == guest && deadline_passed(guest->until))
+            dismiss(listener, guest, OUTCOME_TIMED_OUT, "it did not prove itself in time");
+    }
+    os_timer_set(listener->timer, OS_FOREVER);
+    listener->timer_runs = false;
+    start_timer(listener);
+    return code;
 }
 
 /* ---- coming in ---- */
@@ -286,10 +316,8 @@ static int attend(kith_listener *listener, void *tag, kith_connection *connectio
 {
     if (tag == &listener->socket)
         return admit(listener, connection);
-    if (tag == &listener->timer) {
-        drop_late_ones(listener);
-        return 0;
-    }
+    if (tag == &listener->timer)
+        return drop_late_ones(listener, connection);
     return go_on(listener, tag, connection);
 }
 

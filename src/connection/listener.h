@@ -20,6 +20,7 @@ struct guest {
     bool watched;
     enum os_poll_for watched_for;
     deadline until;
+    enum auth_state step; /* where it was when its time began */
     struct guest *older; /* NULL: the oldest */
     struct guest *newer;
     uint64_t origin;                /* its network, or its user: see failures.h; 0: nobody knows */

@@ -183,6 +183,22 @@ static void who_says_a_byte_now_and_then_is_dropped_as_well(void **state)
     assert_int_equal(stats_of(listener).refused, 0);
 }
 
+static void who_waits_for_a_listener_that_is_busy_is_not_late(void **state)
+{
+    (void)state;
+    struct caller caller;
+    kith_connection *connection = NULL;
+    listener = listen_at(own_name, &(kith_listener_options){ KEY("the key"), .handshake_timeout = KITH_MS(5) });
+    call(&caller, own_name, &client_with_key);
+    while (kith_listener_accept(listener, &connection, KITH_NOWAIT) != 0)
+        usleep(100000); /* longer than anybody's time */
+    assert_code(called(&caller), 0);
+    expect_talk(caller.connection, connection);
+    assert_int_equal(stats_of(listener).timed_out, 0);
+    kith_connection_free(caller.connection);
+    kith_connection_free(connection);
+}
+
 /* In a process with few descriptors. */
 static int serve_at_the_limit(void)
 {
@@ -258,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SILENT_TEST(a_good_client_is_served_among_hundreds_of_silent_ones),
         SILENT_TEST(also_when_all_come_before_anybody_listens_to_them),
+        SILENT_TEST(who_waits_for_a_listener_that_is_busy_is_not_late),
         SILENT_TEST(the_oldest_make_room),
         SILENT_TEST(a_flood_of_them_is_none_of_lines_in_the_log),
         SILENT_TEST(all_are_dropped_when_their_time_is_over),
