@@ -3,9 +3,9 @@
  * unsigned 64-bit one.
  *
  * Why not kith_connection, for sockets at least: a Connection of Python's is any descriptor, and keeps its number; ends
- * that were handed to processes one by one are used by turns, where what one has looked at ahead another may have taken;
- * and a signal's handler may end a call in the middle of a message. So nothing is read but the next message, and nothing
- * is remembered: what these functions know is in the descriptor.
+ * that were handed to processes one by one are used by turns, where what one has looked at ahead another may have
+ * taken; and a signal's handler may end a call in the middle of a message. So nothing is read but the next message, and
+ * nothing is remembered: what these functions know is in the descriptor.
  *
  * All wait without the GIL, and let signal handlers run; an exception of theirs ends the call, and in the middle of a
  * message that ends the stream, too.

@@ -22,7 +22,8 @@ KEY = b"a key"
 def interpreters():
     """Every Python from 3.9 on that is found, this one first."""
     found = {sys.version_info[:2]: sys.executable}
-    for path in sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")) + glob.glob("/usr/bin/python3")):
+    paths = glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")) + glob.glob("/usr/bin/python3")
+    for path in sorted(paths):
         said = subprocess.run([path, "-c", "import sys; print(*sys.version_info[:2])"], stdout=subprocess.PIPE,
                               universal_newlines=True)
         version = tuple(map(int, said.stdout.split()))
@@ -93,7 +94,8 @@ class TestAddresses(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         for authkey in (None, KEY, b""):
             for address, family in ((None, None), (None, "AF_UNIX"), (None, "AF_INET"), (("localhost", 0), None),
-                                    (("", 0), None), (folder.name + "/socket", None), ("\0kith-%d" % os.getpid(), None)):
+                                    (("", 0), None), (folder.name + "/socket", None),
+                                    ("\0kith-%d" % os.getpid(), None)):
                 with self.subTest(authkey=authkey, address=address):
                     with connection.Listener(address, family, authkey=authkey) as listener:
                         given = listener.address
@@ -327,7 +329,8 @@ class TestStock(unittest.TestCase):
         """
         for python in interpreters():
             for family, address in self.addresses():
-                with self.subTest(python=python, family=family), Stock(python, program, repr(address), family) as server:
+                with self.subTest(python=python, family=family), \
+                        Stock(python, program, repr(address), family) as server:
                     address = eval(server.line())
                     with self.assertRaises(kith.AuthenticationError):
                         connection.Client(address, authkey=b"wrong")

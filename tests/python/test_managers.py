@@ -94,7 +94,8 @@ class TestQueues(unittest.TestCase):
             with self.assertRaises(queue.Full):
                 call()
         self.assertEqual([items.get(), items.get_nowait()], ["a", ["b"]])
-        for call in (lambda: items.get(False), items.get_nowait, lambda: items.get(True, 0.01), lambda: items.get(timeout=0)):
+        for call in (lambda: items.get(False), items.get_nowait, lambda: items.get(True, 0.01),
+                     lambda: items.get(timeout=0)):
             with self.assertRaises(queue.Empty):
                 call()
         with self.assertRaises(ValueError):
