@@ -167,7 +167,10 @@ static int poll_call(void *context, kith_timeout timeout)
 int frames_poll(int descriptor, kith_timeout timeout)
 {
     struct pollfd polled = { .fd = descriptor, .events = POLLIN };
-    int ready = wait_for(poll_call, &polled, timeout);
+    int ready = timeout == KITH_NOWAIT ? poll_call(&polled, timeout) : -EINTR;
+    if (ready == -EINTR) {
+        ready = wait_for(poll_call, &polled, timeout);
+    }
     if (ready < 0 && !PyErr_Occurred()) {
         errno = -ready;
         PyErr_SetFromErrno(PyExc_OSError);
