@@ -16,6 +16,8 @@ help:
 	@echo 'make python-bench'
 	@echo '               the package beside multiprocessing and its rivals, where installed; BENCH=--quick, or other'
 	@echo '               options of bench/python.py'
+	@echo 'make python-package'
+	@echo '               source distribution and wheel, in build-wheel/, tried in clean virtual environments (asks PyPI)'
 	@echo 'make install   the library, its headers and kith.pc; into /usr/local, or as PREFIX= says'
 	@echo '               (DESTDIR is heeded)'
 	@echo 'make format    clang-format over all C and C++ files'
@@ -38,6 +40,9 @@ python-suite:
 
 python-bench: python
 	@$(or $(PYTHON),python3) bench/python.py $(BENCH)
+
+python-package:
+	@tools/python-package $(PYTHON)
 
 demo: build
 	@tools/demo build
