@@ -1,6 +1,6 @@
 # Doors onto tools/ and Meson: each target does its own set-up first. `make help` lists them.
 .PHONY: help build demo check torture bench install format clean
-.PHONY: python python-bench python-robust python-seeds python-suite
+.PHONY: python python-bench python-package python-robust python-seeds python-suite
 .NOTPARALLEL:
 
 help:
