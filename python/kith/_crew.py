@@ -135,6 +135,7 @@ class Crew:
         self.workers = []
         self.desks = {}  # of each worker
         self.free_desks = list(range(processes - 1, -1, -1))
+        self.ready = set()  # desks whose workers have begun to take tasks
         self.false_starts = 0
         self.failure = None  # what the last initializer raised
         self.broken = None  # why there will be no more workers
@@ -197,8 +198,9 @@ class Crew:
                 self.free_desks.append(desk)
                 if number in self.pending:
                     self.fallen[number] = worker.pid, worker.exitcode
-                if worker.exitcode != 0 and not number:
+                if worker.exitcode != 0 and desk not in self.ready:
                     self.false_starts += 1
+                self.ready.discard(desk)
 
     def keep(self):
         pause = 0.05
@@ -374,6 +376,7 @@ class Crew:
                 elif what == READY:
                     self.failure = value
                     if value is None:
+                        self.ready.add(desk)
                         self.false_starts = 0
             self.taken += len(reports)
             reports = result = value = None

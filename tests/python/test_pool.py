@@ -586,6 +586,16 @@ class Deaths(Case):
                     worker.kill()
                 self.assertEqual(pool.map(square, range(100), 1, retries=1), [x * x for x in range(100)])
 
+    def test_all_idle_workers_are_killed_at_once(self):
+        with mock.patch.object(_crew, "FALSE_STARTS", 3), self.pool(4) as pool:
+            wait_for(lambda: len(pool._crew.ready) == 4)
+            with pool._crew.rolls:  # the keeper is to find them dead together
+                for worker in pool._pool:
+                    worker.kill()
+                for worker in pool._pool:
+                    worker.join()
+            self.assertEqual(pool.map(square, range(10), 1), [x * x for x in range(10)])
+
     def test_killed_at_random(self):
         with self.pool(3) as pool:
             result = pool.map_async(square, range(20000), 1, retries=20)
