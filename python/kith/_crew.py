@@ -135,7 +135,7 @@ class Crew:
         self.workers = []
         self.desks = {}  # of each worker
         self.free_desks = list(range(processes - 1, -1, -1))
-        self.ready = set()  # desks whose workers have begun to take tasks
+        self.ready = set()  # desks whose workers have told how their initializer ended
         self.false_starts = 0
         self.failure = None  # what the last initializer raised
         self.broken = None  # why there will be no more workers
@@ -375,9 +375,8 @@ class Crew:
                     self.settle(number, desk, value)
                 elif what == READY:
                     self.failure = value
-                    if value is None:
-                        self.ready.add(desk)
-                        self.false_starts = 0
+                    self.false_starts = 0 if value is None else self.false_starts + 1
+                    self.ready.add(desk)  # how it began is known
             self.taken += len(reports)
             reports = result = value = None
             if not pending:

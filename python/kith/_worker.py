@@ -73,6 +73,9 @@ def _pool():
 def _initialize(board, initializer, initargs):
     try:
         initializer(*initargs)
+    except SystemExit as leaving:
+        board.tell(RuntimeError("the initializer ended its worker: %r" % leaving))
+        raise
     except Exception as error:
         try:
             board.tell(_pool().ExceptionWithTraceback(error, error.__traceback__))

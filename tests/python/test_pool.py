@@ -713,6 +713,12 @@ class Ends(Case):
         pool.close()
         pool.join()
 
+    def test_initializer_that_leaves(self):
+        pool = self.pool(2, leave, (0,))
+        with self.assertRaises(RuntimeError) as caught:
+            pool.map_async(square, range(10)).get(LIMIT)
+        self.assertIn("SystemExit(0)", str(caught.exception))
+
     def test_initializer_that_dies(self):
         pool = self.pool(2, kill_itself)
         self.assertRaises(WorkerLostError, pool.map_async(square, range(10)).get, LIMIT)
