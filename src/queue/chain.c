@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct queue_shared) <= REGIONS_OFFSET, "the regions begin
  * getter finds nothing to do: new memory for the same messages again and again would cost more than moving them. */
 #define REGRET 1000000000
 
-static const struct object_type queue_type = { .kind = OBJECT_QUEUE, .layout = 1, .outlives = true };
+static const struct object_type queue_type = { .kind = OBJECT_QUEUE, .layout = 2, .outlives = true };
 
 static uint64_t region_bytes(uint32_t region)
 {
