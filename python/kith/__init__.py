@@ -14,7 +14,7 @@ import sys
 try:
     from kith import _kith
 except ImportError as error:
-    raise ImportError("kith has no extension for this interpreter; in a checkout, `make python PYTHON=%s` builds it (%s)"
+    raise ImportError("kith has no extension for this Python; in a checkout, `make python PYTHON=%s` builds it (%s)"
                       % (sys.executable, error)) from error
 from kith import _stock, context
 from kith._stock import process, reduction  # noqa: F401, as in the standard library's package

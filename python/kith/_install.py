@@ -18,8 +18,9 @@ class _Installing(list):
     """A list whose repr, and whose pickle, install kith where they are evaluated, before they become a plain list."""
 
     def __repr__(self):
-        return ("(%r in __import__('sys').path or __import__('sys').path.append(%r), __import__('kith').install(), %s)[-1]"
-                % (_FOLDER, _FOLDER, list.__repr__(self)))
+        path = "__import__('sys').path"
+        return "(%r in %s or %s.append(%r), __import__('kith').install(), %s)[-1]" % (
+            _FOLDER, path, path, _FOLDER, list.__repr__(self))
 
     def __reduce__(self):
         return eval, (repr(self),)

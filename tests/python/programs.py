@@ -13,7 +13,7 @@ LIMIT = 60  # seconds
 
 
 def run(*words, cwd=None, path=()):
-    """Runs the interpreter with these words; kith can be imported. Returns (status, what it printed, what on stderr)."""
+    """Runs the interpreter with these words; kith can be imported. Returns (status, output, what was on stderr)."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([*path, PACKAGE]), PYTHONIOENCODING="utf-8")
     done = subprocess.run([sys.executable, *words], cwd=cwd, env=environment, timeout=LIMIT, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)

@@ -130,7 +130,8 @@ MESSAGE = "接收到的信息为:{'message': '这是一条测试的消息'}\n"
 
 def work_all(program, _):
     lines = program.output().splitlines(keepends=True)
-    equal(sorted(lines), sorted([MESSAGE] + ["接收到的信息为:第 %d 次循环,发送的消息为:%d\n" % (i, i) for i in range(20)]))
+    counted = ["接收到的信息为:第 %d 次循环,发送的消息为:%d\n" % (i, i) for i in range(20)]
+    equal(sorted(lines), sorted([MESSAGE] + counted))
 
 
 def work_nojoin(program, _):

@@ -4,9 +4,9 @@
     python3 tests/python/suite.py [--python PYTHON]... [--method METHOD]... [--quick] [PATTERN...]
 
 With each interpreter (every one from 3.9 on that is found and has the tests) and each start method (all three), it runs
-the tests on the standard library and on kith, and prints what came out. It fails when a test that passes on the standard
-library does not pass on kith, unless docs/python-suite.md lists it, with the reason. With --quick, only what does not
-pass on kith is run on the standard library, too. PATTERN (some of "Queue", "*Pool*map") chooses tests by name.
+the tests on the standard library and on kith, and prints what came out. It fails when a test that passes on the
+standard library does not pass on kith, unless docs/python-suite.md lists it, with the reason. With --quick, only what
+does not pass on kith is run on the standard library, too. PATTERN ("Queue", "*Pool*map") chooses tests by name.
 
 Some of these tests ask for speed that a busy machine does not have. So what fails is run again, alone; and what then
 passes is told, and counts as passed. A test that takes minutes is ended, and failed.
@@ -185,7 +185,8 @@ def version_of(python):
 
 def summary(run, version, outcomes):
     counts = [sum(outcome == kind for outcome in outcomes.values()) for kind in (FAILED, ERROR, SKIPPED)]
-    return "%s %s %s: ran %d, failed %d, errors %d, skipped %d" % (run.name(), version, run.method, len(outcomes), *counts)
+    return "%s %s %s: ran %d, failed %d, errors %d, skipped %d" % (
+        run.name(), version, run.method, len(outcomes), *counts)
 
 
 def listed():

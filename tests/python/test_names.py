@@ -43,7 +43,8 @@ class TestNames(unittest.TestCase):
         for name in ("process", "util", "reduction", "resource_tracker", "resource_sharer", "spawn", "forkserver",
                      "popen_fork", "popen_spawn_posix", "popen_forkserver", "dummy", "dummy.connection"):
             with self.subTest(name):
-                self.assertIs(importlib.import_module("kith." + name), importlib.import_module("multiprocessing." + name))
+                stock = importlib.import_module("multiprocessing." + name)
+                self.assertIs(importlib.import_module("kith." + name), stock)
 
     def test_classes_derive_from_the_standard_librarys(self):
         for name in ("BaseContext", "DefaultContext", "ForkContext", "SpawnContext", "ForkServerContext", "Process",
