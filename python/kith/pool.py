@@ -281,6 +281,8 @@ class _Walk(_Options):
             self._set(count, (False, error))
             count += 1
         self._set_length(count)
+        if self._progress and self._job not in self._cache:  # the last result came before it was known for that
+            self._progress.add(0, True)
 
 
 class IMapIterator(_Walk, _stock.IMapIterator):
