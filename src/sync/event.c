@@ -13,6 +13,7 @@
 #include <kith/sync.h>
 
 #include "os/futex.h"
+#include "sync/awake.h"
 #include "sync/handle.h"
 #include "sync/word.h"
 
@@ -32,6 +33,7 @@ _Static_assert(sizeof(struct event_shared) <= KITH_EVENT_SIZE, "what the header 
 struct kith_event {
     struct object object;
     struct event_shared *shared;
+    struct experience experience; /* of waiting awake */
 };
 
 /* ---- handles ---- */
@@ -162,16 +164,6 @@ static bool set_since(uint32_t then, uint32_t word)
     return (word ^ then) >= ONCE;
 }
 
-static bool spin(const struct event_shared *shared, uint32_t then)
-{
-    for (int i = word_spins(); i > 0; i--) {
-        if (set_since(then, look(shared)))
-            return true;
-        os_cpu_relax();
-    }
-    return false;
-}
-
 /** Slot: the bell. */
 static int sleep_until_set(struct event_shared *shared, uint32_t then, deadline until)
 {
@@ -210,7 +202,7 @@ int kith_event_wait(kith_event *event, kith_timeout timeout)
         return 0;
     if (until == DEADLINE_PASSED)
         return -ETIMEDOUT;
-    if (spin(event->shared, then))
+    if (await_change(&event->experience, &event->shared->word, then) && set_since(then, look(event->shared)))
         return 0;
     robust_pending(self, &event->shared->bell);
     code = sleep_until_set(event->shared, then, until);

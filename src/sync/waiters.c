@@ -108,6 +108,8 @@ int waiters_sleep(struct os_thread *self, struct waiters *waiters, struct waiter
     struct os_futex_pair pairs[] = {
         [OWN] = { &me->word.value, self->id }, [BELL] = { &waiters->shared->bell.value, 0 }
     };
+    if (until != DEADLINE_PASSED)
+        await_change(&waiters->experience, &me->word.value, self->id);
     while (!(waiter_state(me) & WAITER_NOTIFIED)) {
         int64_t soon = os_clock_now() + longest;
         int woken = os_futex_wait_which(pairs, 2, soon < until ? soon : until);

@@ -29,6 +29,7 @@
 
 #include "base/deadline.h"
 #include "memory/object.h"
+#include "sync/awake.h"
 #include "sync/word.h"
 
 /** The most that can wait at a time; and for how many of them there is memory from the beginning. */
@@ -61,6 +62,7 @@ struct waiters {
     void *memory; /* the object once more, with all of the table; behind its end there is nothing yet */
     size_t size;
     int file;
+    struct experience experience; /* of waiting awake */
 };
 
 /** How much memory of an object the waiters have at first, in bytes: behind what is theirs of the object's struct. */

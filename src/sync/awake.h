@@ -1,0 +1,19 @@
+/* Waiting awake for a word to change, for as long as that has paid before: to sleep, and to be woken on a CPU that has
+ * gone to sleep itself, takes longer than many an answer. */
+#ifndef KITH_SRC_SYNC_AWAKE_H
+#define KITH_SRC_SYNC_AWAKE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** A process's experience with one object; all zero at the beginning. */
+struct experience {
+    _Atomic int spins;
+};
+
+/** Looks at a word until it is another one than this. @return whether it is; false after some 30 us at most, and at
+ *  once where there is but one CPU: then nobody else can change it while we look */
+bool await_change(struct experience *experience, const _Atomic uint32_t *word, uint32_t value);
+
+#endif
