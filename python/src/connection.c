@@ -350,32 +350,26 @@ static PyObject *read_rest(struct connection *self, struct pipe *pipe, uint64_t 
 /* The stack's memory is enough for most messages. */
 enum { SHORT = 2048 };
 
-/* Returns an object, as pickled. */
-static PyObject *read_object(struct connection *self, struct pipe *pipe)
+/* What unpickling runs may receive from this connection, too: so it is done when receiving has ended. */
+static PyObject *connection_recv(struct connection *self, PyObject *Py_UNUSED(none))
 {
+    struct pipe *pipe;
     char room[SHORT];
     uint64_t size = sizeof room;
-    int code = receive(self, pipe, room, &size);
-    if (code <= 0) {
-        return code < 0 ? NULL : message_read(self->state, room, (size_t)size, NULL);
+    if (check_readable(self) < 0 || begin_receiving(self, &pipe) < 0) {
+        return NULL;
     }
-    PyObject *bytes = read_rest(self, pipe, size);
+    int code = receive(self, pipe, room, &size);
+    PyObject *bytes = code == 1 ? read_rest(self, pipe, size) : NULL;
+    end_receiving(pipe);
+    if (code == 0) {
+        return message_read(self->state, room, (size_t)size, NULL);
+    }
     PyObject *object = NULL;
     if (bytes) {
         object = message_read(self->state, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes), NULL);
         Py_DECREF(bytes);
     }
-    return object;
-}
-
-static PyObject *connection_recv(struct connection *self, PyObject *Py_UNUSED(none))
-{
-    struct pipe *pipe;
-    if (check_readable(self) < 0 || begin_receiving(self, &pipe) < 0) {
-        return NULL;
-    }
-    PyObject *object = read_object(self, pipe);
-    end_receiving(pipe);
     return object;
 }
 

@@ -40,6 +40,24 @@ def send_all(conn, objects):
     conn.close()
 
 
+received_within = None
+
+
+def receive_within():
+    """What the unpickling of WithAnother receives."""
+    return received_within.recv()
+
+
+class WithAnother:
+    """Its pickle is followed by a message that belongs to it."""
+
+    def __init__(self, padding):
+        self.padding = padding
+
+    def __reduce__(self):
+        return receive_within, (), None, None, iter([(self.padding, None)])
+
+
 class Kinds:
     """Tests of both kinds of connections; `pair` makes one."""
 
@@ -275,6 +293,14 @@ class Kinds:
         for thread in threads:
             thread.join()
         self.assertEqual(sorted(got), [(number, i) for number in range(total) for i in range(each)])
+
+    def test_unpickling_may_receive(self):
+        global received_within
+        received_within = self.first
+        for padding in ("", "x" * 5000):
+            self.second.send(WithAnother(padding))
+            self.second.send({})
+            self.assertEqual(self.first.recv(), {padding: None})
 
     def test_a_signal_runs_its_handler_and_the_wait_goes_on(self):
         ran = []
