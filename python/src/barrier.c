@@ -15,7 +15,6 @@ struct visit {
     kith_barrier *barrier;
     PyObject *action;
     struct waiting *waiting;
-    int raised; /* the action raised an exception, which is set */
 };
 
 static _Thread_local struct visit *visiting;
@@ -38,11 +37,10 @@ static int act(void *Py_UNUSED(context))
     struct visit *visit = visiting;
     waiting_resume(visit->waiting);
     PyObject *result = PyObject_CallNoArgs(visit->action);
-    visit->raised = !result;
     Py_XDECREF(result);
     visiting = visit; /* it may have been at another barrier */
     waiting_pause(visit->waiting);
-    return visit->raised;
+    return !result;
 }
 
 /* Keeps what kith_barrier_new or kith_barrier_from_fd made. */
@@ -130,13 +128,13 @@ static PyObject *barrier_wait(struct barrier *self, PyObject *argument)
         return NULL;
     }
     struct waiting waiting;
-    struct visit visit = { self->barrier, self->action, &waiting, 0 }, *outer = visiting;
+    struct visit visit = { self->barrier, self->action, &waiting }, *outer = visiting;
     Py_XINCREF(visit.action);
     visiting = &visit;
     int code = wait_in_place(wait_call, &visit, timeout, &waiting);
     visiting = outer;
     Py_XDECREF(visit.action);
-    if (visit.raised) {
+    if (PyErr_Occurred()) { /* by the action; or by a signal handler, also when all have come meanwhile */
         return NULL;
     }
     if (code == -ETIMEDOUT) {

@@ -151,7 +151,8 @@ static PyObject *condition_wait(struct condition *self, PyObject *arguments, PyO
         lock->abandoned = 1;
         code = 0;
     }
-    if (code < 0 && code != -ETIMEDOUT) {
+    /* It may have been notified while a handler raised an exception. */
+    if (PyErr_Occurred() || (code < 0 && code != -ETIMEDOUT)) {
         return raise_code(self->state, code);
     }
     return PyBool_FromLong(code == 0);

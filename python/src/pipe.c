@@ -121,21 +121,37 @@ void pipe_close(struct pipe *pipe)
     pipe_leave(pipe);
 }
 
+/* Acquires a lock. Returns 0; or -1, with an exception, when a signal handler raised one. */
+static int acquire(PyThread_type_lock lock)
+{
+    if (PyThread_acquire_lock(lock, NOWAIT_LOCK)) {
+        return 0;
+    }
+    for (;;) {
+        PyThreadState *thread = PyEval_SaveThread();
+        PyLockStatus status = PyThread_acquire_lock_timed(lock, -1, 1);
+        PyEval_RestoreThread(thread);
+        if (status == PY_LOCK_ACQUIRED) {
+            return 0;
+        }
+        if (PyErr_CheckSignals() < 0) {
+            return -1;
+        }
+    }
+}
+
 /* Enters for one of two directions. Returns 0, or -1 with an exception. */
 static int begin(struct pipe *pipe, PyThread_type_lock *lock)
 {
     pipe_enter(pipe);
-    if (!PyThread_acquire_lock(*lock, NOWAIT_LOCK)) {
-        PyThreadState *thread = PyEval_SaveThread();
-        PyThread_acquire_lock(*lock, WAIT_LOCK);
-        PyEval_RestoreThread(thread);
+    if (acquire(*lock) == 0) {
+        if (!pipe->closed) {
+            return 0;
+        }
+        PyThread_release_lock(*lock);
+        PyErr_SetString(PyExc_OSError, "handle is closed");
     }
-    if (!pipe->closed) {
-        return 0;
-    }
-    PyThread_release_lock(*lock);
     pipe_leave(pipe);
-    PyErr_SetString(PyExc_OSError, "handle is closed");
     return -1;
 }
 

@@ -30,7 +30,8 @@ struct waiting {
     PyThreadState *thread; /* while it is without the GIL */
 };
 
-/* Does such a call. Returns what it returned: -EINTR, with an exception, when a handler raised one. */
+/* Does such a call. Returns what it returned. When a handler raised an exception, that is set: as a rule it is -EINTR
+ * then, but what was waited for may have come meanwhile. */
 int wait_in_place(waiting_call *call, void *context, kith_timeout timeout, struct waiting *waiting);
 
 /* In the middle of such a call, for what the library calls: takes the GIL, and releases it again. */

@@ -418,6 +418,25 @@ class TestPipes(Kinds, unittest.TestCase):
         first.close()
         second.close()
 
+    def test_a_handler_that_raises_ends_the_wait_behind_another_thread(self):
+        class Rung(Exception):
+            pass
+
+        def ring(*_):
+            raise Rung
+        old = signal.signal(signal.SIGALRM, ring)
+        self.addCleanup(signal.signal, signal.SIGALRM, old)
+        got = []
+        thread = threading.Thread(target=lambda: got.append(self.first.recv()))
+        thread.start()
+        time.sleep(0.02)  # it waits by now; if not, this test waits in its place, and passes as well
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with self.assertRaises(Rung):
+            self.first.recv()
+        self.second.send("for the thread")
+        thread.join()
+        self.assertEqual(got, ["for the thread"])
+
     def test_one_that_is_closed_while_a_thread_waits_ends_with_its_call(self):
         before = descriptors()
         first, second = connection.Pipe(duplex=False)

@@ -394,6 +394,19 @@ class ConditionTest(Case):
         with condition:
             self.assertEqual(self.interrupted(lambda: condition.wait(LONG), notify), (True, 1))
 
+    def test_a_handler_notifies_and_raises(self):
+        condition = kith.Condition()
+
+        def notify():
+            with condition:
+                condition.notify()
+            1 / 0
+
+        with condition:
+            with self.assertRaises(ZeroDivisionError):
+                self.interrupted(lambda: condition.wait(LONG), notify)
+            self.assertTrue(condition._lock._is_mine())
+
     def test_locks_that_it_refuses(self):
         with self.assertRaises(TypeError):
             kith.Condition(threading.Lock())
@@ -465,6 +478,19 @@ class BarrierTest(Case):
         self.assertEqual(calls.value, 1)
         here.close()
         there.close()
+
+    def test_all_have_come_when_a_handler_raises(self):
+        barrier = kith.Barrier(2)
+
+        def come():
+            other = threading.Thread(target=barrier.wait)
+            other.start()
+            other.join(LONG)
+            1 / 0
+
+        with self.assertRaises(ZeroDivisionError):
+            self.interrupted(barrier.wait, come)
+        self.assertFalse(barrier.broken)
 
     def test_the_action_fails(self):
         barrier = kith.Barrier(2, raise_error)
