@@ -308,13 +308,20 @@ class Crew:
             if not arguments:
                 feed.result._end_of_tasks(feed.index, None)
                 return True
-            with self.door:
-                self.hand_out(feed.result, feed.index, feed.mark, feed.function, arguments)
+            try:
+                with self.door:
+                    self.hand_out(feed.result, feed.index, feed.mark, feed.function, arguments)
+            except BaseException as error:
+                feed.result._end_of_tasks(feed.index + len(arguments), error)
+                raise
             feed.index += len(arguments)
         return True
 
     def hand_out(self, result, index, mark, function, arguments):
-        """Hands tasks out, the first of which is this one of its result. With the door closed."""
+        """Hands tasks out, the first of which is this one of its result. With the door closed.
+
+        One that can't be pickled has failed. What is no Exception, as a KeyboardInterrupt, ends all that are left.
+        """
         while arguments:
             number = ((result._job + 1) << 32) + index
             line, room = 0, len(arguments)
@@ -331,6 +338,11 @@ class Crew:
                 put = 1
                 self.pending.discard(number)
                 result._set(index, (False, error))
+            except BaseException as error:
+                self.pending.difference_update(range(number, number + len(part)))
+                for i in range(len(arguments)):
+                    result._set(index + i, (False, error))
+                raise
             index += put
             if put < len(part):
                 self.pending.difference_update(range(number + put, number + len(part)))

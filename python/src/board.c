@@ -378,15 +378,15 @@ static int put_all(struct board *self, struct batch *batch, const struct memory 
 /* A task that is long is laid into the queue where it is to be. Returns 1, or -1 with an exception. */
 static int put_long(struct board *self, kith_queue *queue, const struct parts *parts)
 {
-    int code;
     char *room = reserve(self->state, queue, parts_size(parts));
     if (!room) {
         return -1;
     }
-    Py_BEGIN_ALLOW_THREADS parts_copy(parts, room);
-    code = kith_queue_commit(queue, parts_size(parts));
-    Py_END_ALLOW_THREADS if (code < 0)
-    {
+    PyThreadState *thread = PyEval_SaveThread();
+    parts_copy(parts, room);
+    int code = kith_queue_commit(queue, parts_size(parts));
+    PyEval_RestoreThread(thread);
+    if (code < 0) {
         raise_code(self->state, code);
         return -1;
     }
@@ -433,11 +433,11 @@ static int hand_out(struct board *self, struct batch *batch, struct memory *memo
         message_clear(&parts->message);
         parts->task.number++;
     }
-    if (batch->count == 0) {
-        return added < 0 ? -1 : 0;
+    if (added < 0 && (batch->count == 0 || !PyErr_ExceptionMatches(PyExc_Exception))) {
+        return -1;
     }
     PyErr_Clear(); /* the one that can't be pickled is told of when its turn comes */
-    return put_all(self, batch, memory);
+    return batch->count > 0 ? put_all(self, batch, memory) : 0;
 }
 
 static PyObject *board_hand_out(struct board *self, PyObject *const *arguments, Py_ssize_t count)
@@ -534,20 +534,6 @@ static void give_back(struct memory *memory)
     }
 }
 
-/* The exception that is set, as an object, which the caller owns. */
-static PyObject *exception_taken(void)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback) {
-        PyException_SetTraceback(value, traceback);
-    }
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
-}
-
 static PyObject *report_read(const struct board *self, const char *data, size_t size)
 {
     struct report report;
@@ -558,7 +544,7 @@ static PyObject *report_read(const struct board *self, const char *data, size_t 
                       : report.what == REPORT_AGAIN ? PyBytes_FromStringAndSize(data, (Py_ssize_t)size)
                                                     : message_read(self->state, data, size, NULL);
     if (!value && PyErr_ExceptionMatches(PyExc_Exception)) {
-        value = exception_taken();
+        value = PyErr_GetRaisedException();
         report.what = report.what == REPORT_DONE ? REPORT_FAILED : report.what;
     }
     return value ? Py_BuildValue("(KIIN)", (unsigned long long)report.number, report.what, report.desk, value) : NULL;
@@ -705,8 +691,9 @@ static void doom_wait(const struct desk *desk)
 {
     const struct timespec pause = { .tv_nsec = 1000000 };
     while (atomic_load(&desk->number) & DOOMED) {
-        Py_BEGIN_ALLOW_THREADS nanosleep(&pause, NULL);
-        Py_END_ALLOW_THREADS
+        PyThreadState *thread = PyEval_SaveThread();
+        nanosleep(&pause, NULL);
+        PyEval_RestoreThread(thread);
     }
 }
 
@@ -760,7 +747,7 @@ static PyObject *task_read(struct board *self, const char *data, size_t size)
     if (!rest && PyErr_ExceptionMatches(PyExc_Exception)) {
         Py_XDECREF(function);
         function = Py_NewRef(Py_None);
-        rest = exception_taken();
+        rest = PyErr_GetRaisedException();
     }
     if (!rest) {
         Py_XDECREF(function);
@@ -845,11 +832,9 @@ static PyMethodDef methods[] = {
       "of(descriptors): the board that another process's descriptors() stand for." },
     { "descriptors", (PyCFunction)board_descriptors, METH_NOARGS, "What it consists of, for of() in another process." },
     { "hand_out", FAST(board_hand_out),
-      "hand_out(line, number, mark, function, items): puts a task for each item of a list, the first ones of them, "
-      "with "
+      "hand_out(line, number, mark, function, items): puts a task for each item of a list, the first ones of them, with "
       "numbers that grow. Returns how many, and the bytes they take. Raises what pickling the first one raises. "
-      "function: pickled, or whatever "
-      "is to be pickled with each." },
+      "function: pickled, or whatever is to be pickled with each." },
     { "hand_back", (PyCFunction)board_hand_back, METH_VARARGS, "hand_back(line, task): puts what AGAIN brought." },
     { "shut", (PyCFunction)board_shut, METH_NOARGS, "No more tasks: workers end when all that there are are done." },
     { "take_in", (PyCFunction)board_take_in, METH_NOARGS,
@@ -865,8 +850,7 @@ static PyMethodDef methods[] = {
     { "sit", (PyCFunction)board_sit, METH_VARARGS, "sit(line, desk): this process is the worker there." },
     { "tell", (PyCFunction)board_tell, METH_O, "tell(None or an exception): how the initializer ended." },
     { "take", (PyCFunction)board_take, METH_NOARGS,
-      "Waits for a task. Returns mark, function, argument; function None: the argument is the exception that reading "
-      "it "
+      "Waits for a task. Returns mark, function, argument; function None: the argument is the exception that reading it "
       "raised. None: there are no more." },
     { "next_item", (PyCFunction)board_next_item, METH_NOARGS, "The time of the task begins anew." },
     { "report", FAST(board_report), "report(succeeded, value): ends the task that was taken last." },

@@ -139,10 +139,9 @@ static int end(struct connection *self)
 /* As __del__: so the one of the standard library's class is not called. */
 static void connection_finalize(struct connection *self)
 {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *exception = PyErr_GetRaisedException();
     end(self);
-    PyErr_Restore(type, value, traceback);
+    PyErr_SetRaisedException(exception);
 }
 
 static void connection_dealloc(struct connection *self)

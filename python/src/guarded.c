@@ -53,12 +53,11 @@ static int release(const struct guarded *self, PyObject *owner, int succeeded)
     if (succeeded) {
         return call(owner, self->release);
     }
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *exception = PyErr_GetRaisedException();
     if (call(owner, self->release) < 0) {
         PyErr_Clear();
     }
-    PyErr_Restore(type, value, traceback);
+    PyErr_SetRaisedException(exception);
     return -1;
 }
 

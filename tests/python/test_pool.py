@@ -92,6 +92,19 @@ def make_unreadable():
     return Unreadable()
 
 
+class Interrupting:
+    """While it is pickled for the first time, the user presses Ctrl-C."""
+
+    def __init__(self):
+        self.pressed = False
+
+    def __reduce__(self):
+        if not self.pressed:
+            self.pressed = True
+            raise KeyboardInterrupt
+        return int, (7,)
+
+
 class Stubborn(Exception):
     """An exception whose pickle can't be read."""
 
@@ -356,6 +369,15 @@ class Pickles(Case):
             with self.assertRaises(MaybeEncodingError) as caught:
                 pool.apply(make_lambda)
             self.assertIn("lambda", caught.exception.value)
+
+    def test_an_interrupt_while_pickling_is_not_swallowed(self):
+        pool = self.pool(2)
+        for ways in (pool.map, pool.imap, pool.imap_unordered):
+            self.assertRaises(KeyboardInterrupt, ways, square, [1, 2, Interrupting(), 4], 1)
+        self.assertRaises(KeyboardInterrupt, pool.apply, square, (Interrupting(),))
+        self.assertEqual(pool.map(square, range(10)), [x * x for x in range(10)])
+        pool.close()
+        pool.join()  # nothing is left that it would wait for
 
     def test_what_cannot_be_read(self):
         with self.pool(1) as pool:
