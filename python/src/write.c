@@ -2,7 +2,8 @@
  *
  * The quick way writes no memo: so what comes twice in a message must not come out as two. Of what has only one
  * reference there is no second; of the rest, containers and long data, the writer keeps the addresses, and gives the
- * whole to the Pickler when one comes again. It runs no Python code, so nothing changes meanwhile.
+ * whole to the Pickler when one comes again. It runs no Python code, so nothing changes meanwhile: nor does it make
+ * objects that are tracked, for before Python 3.12 garbage may be collected then, whose finalizers are such code.
  */
 #include "write.h"
 
@@ -322,51 +323,43 @@ static int write_bytes(struct writer *writer, PyObject *object)
     return code == WRITTEN ? write_data(writer, words, PyBytes_AS_STRING(object), size, object) : code;
 }
 
-static const struct words unicode_words = { OP_SHORT_BINUNICODE, OP_BINUNICODE, OP_BINUNICODE8 };
-
-/* A str that has half a surrogate pair alone. */
-static int write_surrogates(struct writer *writer, PyObject *object)
-{
-    PyErr_Clear();
-    PyObject *bytes = PyUnicode_AsEncodedString(object, "utf-8", "surrogatepass");
-    if (!bytes) {
-        return -1;
-    }
-    int code = write_data(writer, unicode_words, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes), bytes);
-    Py_DECREF(bytes);
-    return code;
-}
-
+/* One that has half a surrogate pair alone is for the Pickler: the exception may have had garbage collected. */
 static int write_str(struct writer *writer, PyObject *object)
 {
+    static const struct words words = { OP_SHORT_BINUNICODE, OP_BINUNICODE, OP_BINUNICODE8 };
     Py_ssize_t size;
     const char *text = PyUnicode_AsUTF8AndSize(object, &size);
-    if (!text && !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
-        return -1;
+    if (!text) {
+        int is_surrogate = PyErr_ExceptionMatches(PyExc_UnicodeEncodeError);
+        if (is_surrogate) {
+            PyErr_Clear();
+        }
+        return is_surrogate ? NOT_PLAIN : -1;
     }
-    int code = !text || size >= LEAF_SEEN_MIN ? seen_before(&writer->seen, object) : WRITTEN;
-    if (code != WRITTEN) {
-        PyErr_Clear();
-        return code;
-    }
-    return text ? write_data(writer, unicode_words, text, (size_t)size, object) : write_surrogates(writer, object);
+    int code = size < (Py_ssize_t)LEAF_SEEN_MIN ? WRITTEN : seen_before(&writer->seen, object);
+    return code == WRITTEN ? write_data(writer, words, text, (size_t)size, object) : code;
 }
 
-static int write_bytearray(struct writer *writer, PyObject *object)
+static int write_bytearray(struct writer *writer, PyObject *object, int depth)
 {
     static const struct words words = { 0, 0, OP_BYTEARRAY8 };
-    size_t size = (size_t)PyByteArray_GET_SIZE(object);
     int code = seen_before(&writer->seen, object);
     if (code != WRITTEN) {
         return code;
     }
-    if (size < CUT_MIN) {
-        return write_data(writer, words, PyByteArray_AS_STRING(object), size, object);
+    size_t size = (size_t)PyByteArray_GET_SIZE(object);
+    if (depth > 0 || size < CUT_MIN) {
+        code = write_length(writer, words, size);
+        return code < 0 ? code : message_append(writer->message, PyByteArray_AS_STRING(object), size);
     }
+    /* A view is tracked: so it is made only where no container is being walked through. */
     PyObject *view = PyMemoryView_FromObject(object);
-    code = view ? write_data(writer, words, PyByteArray_AS_STRING(object), size, view) : -1;
-    Py_XDECREF(view);
-    return code;
+    if (view) {
+        const Py_buffer *buffer = PyMemoryView_GET_BUFFER(view);
+        code = write_data(writer, words, buffer->buf, (size_t)buffer->len, view);
+        Py_DECREF(view);
+    }
+    return view ? code : -1;
 }
 
 static int write_items(struct writer *writer, PyObject *const *items, Py_ssize_t count, int depth)
@@ -466,7 +459,7 @@ static int write_object(struct writer *writer, PyObject *object, int depth)
         return write_byte(writer, object == Py_True ? OP_TRUE : OP_FALSE);
     }
     if (type == &PyByteArray_Type) {
-        return write_bytearray(writer, object);
+        return write_bytearray(writer, object, depth);
     }
     return write_container(writer, object, depth);
 }

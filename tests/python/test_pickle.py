@@ -299,6 +299,36 @@ class Buffers(unittest.TestCase):
                 got[...] = 0  # it may be written to
 
 
+class Emptying:
+    """A cycle whose finalizer empties a list, whose memory goes."""
+
+    def __init__(self, victim):
+        self.itself = self
+        self.victim = victim
+
+    def __del__(self):
+        self.victim.clear()
+
+
+class Finalizers(unittest.TestCase):
+
+    def setUp(self):
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
+        self.addCleanup(gc.enable)
+
+    def test_they_change_nothing_that_is_being_written(self):
+        for special in (bytearray(5000), "\ud800" * 100):
+            for _ in range(50):
+                gc.disable()
+                gc.collect()
+                victim = [str(i) * 9 for i in range(50)] + [special] + [("t", i) for i in range(5000)]
+                Emptying(victim)
+                gc.set_threshold(1)
+                gc.enable()
+                message = dumps(victim)
+                self.assertIn(len(pickle.loads(message)), (5051, 0))
+
+
 class References(unittest.TestCase):
 
     def test_nothing_is_kept(self):
