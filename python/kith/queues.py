@@ -229,13 +229,18 @@ class Queue(_Base, _kith.Queue, _stock.Queue):
         """Puts an object, without holding up the event loop. When it is cancelled, nothing was put.
 
         While the queue is full it looks again after 1 ms, and then less often, at least every 50 ms."""
+        try:
+            return self.put_nowait(obj)
+        except Full:
+            message = _kith.dumps(obj, True)  # once, and not each time that it looks
         pause = 0.001
         while True:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.05)
             try:
-                return self.put_nowait(obj)
+                return self.put_bytes(message, False)
             except Full:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 0.05)
+                pass
 
 
 class JoinableQueue(Queue, _stock.JoinableQueue):

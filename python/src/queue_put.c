@@ -201,7 +201,8 @@ static int put_many_call(void *context, kith_timeout timeout)
     return kith_queue_put_many(put->queue, put->messages, count, timeout);
 }
 
-/* Puts them all, or as many as find room in time. Returns how many, or a negative code when none was put. */
+/* Puts them all, or as many as can be put. Returns how many; or a negative code when none was put, or -EINTR, with an
+ * exception, when a signal handler raised one. */
 static Py_ssize_t put_batch(struct put_many *put, kith_timeout timeout)
 {
     kith_timeout deadline = deadline_of(timeout);
@@ -215,7 +216,7 @@ static Py_ssize_t put_batch(struct put_many *put, kith_timeout timeout)
         }
     }
     size_t done = count - put->count;
-    return code < 0 && (done == 0 || code != KITH_EFULL) ? code : (Py_ssize_t)done;
+    return code < 0 && (done == 0 || code == -EINTR) ? code : (Py_ssize_t)done;
 }
 
 PyObject *queue_put_many(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)

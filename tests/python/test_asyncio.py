@@ -57,6 +57,26 @@ class Asyncio(unittest.TestCase):
         self.assertEqual(found, [x * x for x in range(20)])
         self.assertGreater(ticks, 0)
 
+    def test_what_waits_for_room_is_pickled_once_more_at_most(self):
+        class Counted:
+            pickled = 0
+
+            def __reduce__(self):
+                Counted.pickled += 1
+                return int, (7,)
+
+        async def put():
+            queue = self.context.Queue(1)
+            queue.put(1)
+            putting = asyncio.ensure_future(queue.aput(Counted()))
+            await asyncio.sleep(0.05)
+            self.assertFalse(putting.done())
+            first = await queue.aget()
+            await putting
+            return first, await queue.aget()
+        self.assertEqual(self.run_loop(put()), (1, 7))
+        self.assertLessEqual(Counted.pickled, 2)
+
     def test_executor(self):
         async def ask():
             with concurrent.futures.ProcessPoolExecutor(2, mp_context=self.context) as executor:

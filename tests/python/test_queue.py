@@ -432,6 +432,17 @@ class Many(Case):
         self.assertEqual(got, list(range(1000)))
         self.join(process)
 
+    def test_those_that_were_put_before_it_was_shut_are_told(self):
+        queue = new(10)
+        put = []
+        thread = threading.Thread(target=lambda: put.append(queue.put_many(range(25))))
+        thread.start()
+        wait_until(queue.full)
+        queue.shut()
+        thread.join(PATIENCE)
+        self.assertEqual(put, [10])
+        self.assertRaises(ShutDown, queue.put_many, [1])
+
     def test_one_that_cannot_be_read(self):
         queue = new()
         queue.put_many([1, 2])
