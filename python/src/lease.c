@@ -26,9 +26,17 @@ PyObject *lease_new(struct queue *queue, const void *data, size_t size)
     return (PyObject *)self;
 }
 
+static int lease_traverse(struct lease *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->queue);
+    return 0;
+}
+
 static void lease_dealloc(struct lease *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
     /* A child by fork has this object, too, but the message is its parent's: to finish it fails there, as it should. */
     kith_queue_finish(self->queue->queue, self->data);
     queue_leave(self->queue);
@@ -45,6 +53,7 @@ static int lease_buffer(struct lease *self, Py_buffer *buffer, int flags)
 static PyType_Slot slots[] = {
     { Py_tp_doc, "A message in place: read-only bytes. The message is done when this dies." },
     { Py_tp_dealloc, (void *)lease_dealloc },
+    { Py_tp_traverse, (void *)lease_traverse }, /* and no clear: who has a queue and a view of it in a cycle has one */
     { Py_bf_getbuffer, (void *)lease_buffer },
     { 0, NULL },
 };
@@ -52,7 +61,7 @@ static PyType_Slot slots[] = {
 static PyType_Spec spec = {
     .name = "kith._kith.Lease",
     .basicsize = sizeof(struct lease),
-    .flags = Py_TPFLAGS_DEFAULT,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = slots,
 };
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import unittest
+import weakref
 from multiprocessing import connection, queues as stock_queues
 
 import kith
@@ -800,6 +801,16 @@ class InPlace(Case):
         del queue
         gc.collect()
         self.assertEqual(view, b"x" * 100000)
+
+    def test_a_view_in_a_cycle_with_its_queue_is_collected(self):
+        for size in (100, 100000):
+            queue = new(redeliver=True)
+            queue.put(b"x" * size)
+            queue.view = queue.get(copy=False)
+            gone = weakref.ref(queue)
+            del queue
+            gc.collect()
+            self.assertIsNone(gone())
 
     def test_buffers(self):
         queue = new(redeliver=True)
