@@ -307,8 +307,9 @@ static size_t parts_size(const struct parts *parts)
     return sizeof parts->task + function_room(parts->task.function_size) + parts->message.size;
 }
 
-static void parts_copy(const struct parts *parts, char *memory)
+static void parts_copy(const void *what, char *memory)
 {
+    const struct parts *parts = what;
     memcpy(memory, &parts->task, sizeof parts->task);
     memory += sizeof parts->task;
     if (parts->task.function_size > 0) {
@@ -317,29 +318,40 @@ static void parts_copy(const struct parts *parts, char *memory)
     message_copy(&parts->message, memory + function_room(parts->task.function_size));
 }
 
-/* ---- room in a queue ---- */
+/* ---- into a queue ---- */
 
-struct reserving {
+/* A message that is laid together in the queue's room. */
+struct laying {
     kith_queue *queue;
     size_t size;
-    void *room;
+    void (*copy)(const void *what, char *room);
+    const void *what;
 };
 
-static int reserve_call(void *context, kith_timeout timeout)
+/* Others wait between the reservation and the commit: so nobody waits for the GIL there. */
+static int lay_call(void *context, kith_timeout timeout)
 {
-    struct reserving *reserving = context;
-    return kith_queue_reserve(reserving->queue, reserving->size, &reserving->room, timeout);
+    const struct laying *laying = context;
+    void *room;
+    int code = kith_queue_reserve(laying->queue, laying->size, &room, timeout);
+    if (code == 0) {
+        laying->copy(laying->what, room);
+        code = kith_queue_commit(laying->queue, laying->size);
+    }
+    return code;
 }
 
-/* Reserves room, which is to be committed, and no code of Python's runs before. NULL with an exception. */
-static void *reserve(struct state *state, kith_queue *queue, size_t size)
+/* Returns 0, or -1 with an exception. */
+static int lay(struct state *state, struct laying laying)
 {
-    struct reserving reserving = { .queue = queue, .size = size };
-    int code = reserve_call(&reserving, KITH_AT_ONCE);
+    int code = laying.size <= AT_ONCE_MAX ? lay_call(&laying, KITH_AT_ONCE) : -EAGAIN;
     if (code == -EAGAIN) {
-        code = wait_for(reserve_call, &reserving, KITH_FOREVER);
+        code = wait_for(lay_call, &laying, KITH_FOREVER);
     }
-    return code < 0 ? raise_code(state, code) : reserving.room;
+    if (code < 0) {
+        raise_code(state, code);
+    }
+    return code < 0 ? -1 : 0;
 }
 
 /* ---- the parent: handing out ---- */
@@ -375,24 +387,6 @@ static int put_all(struct board *self, struct batch *batch, const struct memory 
     return put;
 }
 
-/* A task that is long is laid into the queue where it is to be. Returns 1, or -1 with an exception. */
-static int put_long(struct board *self, kith_queue *queue, const struct parts *parts)
-{
-    char *room = reserve(self->state, queue, parts_size(parts));
-    if (!room) {
-        return -1;
-    }
-    PyThreadState *thread = PyEval_SaveThread();
-    parts_copy(parts, room);
-    int code = kith_queue_commit(queue, parts_size(parts));
-    PyEval_RestoreThread(thread);
-    if (code < 0) {
-        raise_code(self->state, code);
-        return -1;
-    }
-    return 1;
-}
-
 /* Adds a task to the batch. Returns 1; 0 when it is to be put alone; or -1 with an exception. */
 static int batch_add(struct batch *batch, struct memory *memory, const struct parts *parts)
 {
@@ -425,8 +419,8 @@ static int hand_out(struct board *self, struct batch *batch, struct memory *memo
         }
         added = batch_add(batch, memory, parts);
         if (added == 0 && batch->count == 0) {
-            added = put_long(self, batch->queue, parts);
             memory->size = parts_size(parts);
+            added = lay(self->state, (struct laying){ batch->queue, memory->size, parts_copy, parts }) < 0 ? -1 : 1;
             message_clear(&parts->message);
             return added;
         }
@@ -633,28 +627,27 @@ static PyObject *board_sit(struct board *self, PyObject *arguments)
     return Py_NewRef(Py_None);
 }
 
-/* Puts a report; between the reservation and the commit no code of Python's runs. Returns 0, or -1 with an
- * exception. */
+/* What a report consists of. */
+struct telling {
+    struct report report;
+    const struct message *message; /* or NULL */
+};
+
+static void telling_copy(const void *what, char *room)
+{
+    const struct telling *telling = what;
+    memcpy(room, &telling->report, sizeof telling->report);
+    if (telling->message) {
+        message_copy(telling->message, room + sizeof telling->report);
+    }
+}
+
+/* Puts a report. Returns 0, or -1 with an exception. */
 static int report_put(struct board *self, struct report report, const struct message *message)
 {
+    const struct telling telling = { report, message };
     size_t size = sizeof report + (message ? message->size : 0);
-    char *room = reserve(self->state, self->reports, size);
-    if (!room) {
-        return -1;
-    }
-    memcpy(room, &report, sizeof report);
-    PyThreadState *thread = size > AT_ONCE_MAX ? PyEval_SaveThread() : NULL;
-    if (message) {
-        message_copy(message, room + sizeof report);
-    }
-    int code = kith_queue_commit(self->reports, size);
-    if (thread) {
-        PyEval_RestoreThread(thread);
-    }
-    if (code < 0) {
-        raise_code(self->state, code);
-    }
-    return code;
+    return lay(self->state, (struct laying){ self->reports, size, telling_copy, &telling });
 }
 
 static int report_object(struct board *self, struct report report, PyObject *object)
@@ -832,8 +825,8 @@ static PyMethodDef methods[] = {
       "of(descriptors): the board that another process's descriptors() stand for." },
     { "descriptors", (PyCFunction)board_descriptors, METH_NOARGS, "What it consists of, for of() in another process." },
     { "hand_out", FAST(board_hand_out),
-      "hand_out(line, number, mark, function, items): puts a task for each item of a list, the first ones of them, with "
-      "numbers that grow. Returns how many, and the bytes they take. Raises what pickling the first one raises. "
+      "hand_out(line, number, mark, function, items): puts a task for each item of a list, the first ones of them, "
+      "with numbers that grow. Returns how many, and the bytes they take. Raises what pickling the first one raises. "
       "function: pickled, or whatever is to be pickled with each." },
     { "hand_back", (PyCFunction)board_hand_back, METH_VARARGS, "hand_back(line, task): puts what AGAIN brought." },
     { "shut", (PyCFunction)board_shut, METH_NOARGS, "No more tasks: workers end when all that there are are done." },
@@ -850,8 +843,8 @@ static PyMethodDef methods[] = {
     { "sit", (PyCFunction)board_sit, METH_VARARGS, "sit(line, desk): this process is the worker there." },
     { "tell", (PyCFunction)board_tell, METH_O, "tell(None or an exception): how the initializer ended." },
     { "take", (PyCFunction)board_take, METH_NOARGS,
-      "Waits for a task. Returns mark, function, argument; function None: the argument is the exception that reading it "
-      "raised. None: there are no more." },
+      "Waits for a task. Returns mark, function, argument; function None: the argument is the exception that reading "
+      "it raised. None: there are no more." },
     { "next_item", (PyCFunction)board_next_item, METH_NOARGS, "The time of the task begins anew." },
     { "report", FAST(board_report), "report(succeeded, value): ends the task that was taken last." },
     { NULL, NULL, 0, NULL },
