@@ -13,7 +13,8 @@ static PyObject *end_with(PyObject *module, PyObject *arguments)
 
 static PyMethodDef functions[] = {
     { "end_with", end_with, METH_VARARGS,
-      "end_with(pid, by_kernel, signal): has this process get a signal when another one ends; ProcessLookupError when it "
+      "end_with(pid, by_kernel, signal): has this process get a signal when another one ends; ProcessLookupError when "
+      "it "
       "has ended already. by_kernel: that one's first thread forked this process, so the kernel sees to it." },
     { NULL, NULL, 0, NULL },
 };

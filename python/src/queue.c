@@ -403,7 +403,8 @@ static PyMethodDef queue_methods[] = {
     { "put_many", FAST(queue_put_many),
       "put_many($self, objects, block=True, timeout=None)\n--\n\n"
       "Puts many objects, which costs less than one by one. All are pickled before the first is put. Returns how many\n"
-      "were put: the first ones of them, when time was over or the queue was shut meanwhile; queue.Full or ShutDown is\n"
+      "were put: the first ones of them, when time was over or the queue was shut meanwhile; queue.Full or ShutDown "
+      "is\n"
       "raised when none was." },
     { "get", FAST(queue_get),
       "get($self, block=True, timeout=None, *, copy=True)\n--\n\n"

@@ -25,9 +25,9 @@ struct queue {
 int queue_enter(struct queue *self);
 void queue_leave(struct queue *self);
 
-/* The exception for a code of a call on the queue. `late` is what it means that another process is in the middle of such
- * a call and does not go on, for it was stopped: KITH_EFULL or KITH_EEMPTY; to stock, that is no more than being late.
- * Returns NULL. */
+/* The exception for a code of a call on the queue. `late` is what it means that another process is in the middle of
+ * such a call and does not go on, for it was stopped: KITH_EFULL or KITH_EEMPTY; to stock, that is no more than being
+ * late. Returns NULL. */
 void *queue_raise(struct queue *self, int code);
 void *queue_raise_late(struct queue *self, int code, int late);
 
@@ -55,7 +55,8 @@ PyObject *queue_get_bytes(struct queue *self, PyObject *const *arguments, Py_ssi
 PyObject *queue_get_many(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 
 /* lease.c: a message that kith_queue_take gave, as an object with the buffer protocol. When it dies, the message is
- * done. The caller has entered the queue, and leaves it as usual. NULL with an exception: then the message is done, too. */
+ * done. The caller has entered the queue, and leaves it as usual. NULL with an exception: the message is done then,
+ * too. */
 PyObject *lease_new(struct queue *queue, const void *data, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
-/* resident.h: what the types Lock, Semaphore and Event have in common: an object of the library's in a piece of an arena.
- * It is made in this process (_create), or found where another one shares it (_share there, _attach here). */
+/* resident.h: what the types Lock, Semaphore and Event have in common: an object of the library's in a piece of an
+ * arena. It is made in this process (_create), or found where another one shares it (_share there, _attach here). */
 #ifndef KITH_PYTHON_RESIDENT_H
 #define KITH_PYTHON_RESIDENT_H
 
