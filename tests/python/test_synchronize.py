@@ -412,6 +412,7 @@ class ConditionTest(Case):
             kith.Condition(threading.Lock())
 
     def test_garbage(self):
+        gc.collect()
         before = descriptors()
         for _ in range(100):
             condition = kith.Condition()
