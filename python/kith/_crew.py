@@ -142,6 +142,7 @@ class Crew:
         self.fallen = {}  # number: the pid and exit code of the worker that died at it
         self.late = set()
         self.attempts = {}
+        self.copies = {}  # number: how often that task was handed back
         self.least_limit = None  # the shortest time limit
         self.taken = self.taken_before = 0
         self.asleep = False  # the keeper waits without a time limit
@@ -384,7 +385,7 @@ class Crew:
                         if result is not None:
                             result._set(number & INDEX, (what == DONE, value))
                 elif what == AGAIN:
-                    self.settle(number, desk, value)
+                    self.settle(number, desk, *value)
                 elif what == READY:
                     self.failure = value
                     self.false_starts = 0 if value is None else self.false_starts + 1
@@ -392,16 +393,16 @@ class Crew:
             self.taken += len(reports)
             reports = result = value = None
             if not pending:
-                self.fallen.clear()
-                self.late.clear()
+                for notes in (self.fallen, self.late, self.attempts, self.copies):
+                    notes.clear()
             if self.hungry and self.has_room():
                 with self.vacancy:
                     self.vacancy.notify()
 
-    def settle(self, number, desk, task):
+    def settle(self, number, desk, copy, task):
         """A task has come to a worker from one that is dead: it is lost, begun again, or begun at last."""
-        if number not in self.pending:
-            return  # its report came before
+        if number not in self.pending or copy != self.copies.get(number, 0):
+            return  # its report came before; or it is settled, and who told that has died, too
         died = self.fallen.pop(number, None) or self.find_fallen(number)
         result = self.cache.get((number >> 32) - 1)
         if died is not None and result is not None:
@@ -415,6 +416,7 @@ class Crew:
                 result._set(number & INDEX, (False, error(result, number & INDEX, died[0], died[1], attempts)))
                 return
             self.attempts[number] = attempts
+        self.copies[number] = copy + 1
         with self.door:
             self.board.hand_back(desk % self.lines, task)
 

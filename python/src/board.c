@@ -20,7 +20,8 @@
  * without a function's, of both. */
 struct task {
     uint64_t number; /* from 1 on, never used twice by tasks on their way */
-    uint32_t mark;   /* what the package says of it */
+    uint16_t mark;   /* what the package says of it */
+    uint16_t copy;   /* how often it has been handed back */
     uint32_t function_size;
 };
 
@@ -443,13 +444,23 @@ static PyObject *board_hand_out(struct board *self, PyObject *const *arguments, 
     unsigned long line = PyLong_AsUnsignedLong(arguments[0]);
     struct parts parts = { .function = arguments[3] };
     parts.task.number = PyLong_AsUnsignedLongLong(arguments[1]);
-    parts.task.mark = (uint32_t)PyLong_AsUnsignedLong(arguments[2]);
+    parts.task.mark = (uint16_t)PyLong_AsUnsignedLong(arguments[2]);
     struct batch batch = { .queue = PyErr_Occurred() ? NULL : line_at(self, (unsigned)line) };
     struct memory memory = { 0 };
     int put = batch.queue ? hand_out(self, &batch, &memory, &parts, arguments[4]) : -1;
     Py_ssize_t size = (Py_ssize_t)memory.size;
     memory_free(&memory);
     return put < 0 ? NULL : Py_BuildValue("(in)", put, size);
+}
+
+static void again_copy(const void *what, char *room)
+{
+    const Py_buffer *view = what;
+    struct task task;
+    memcpy(&task, view->buf, sizeof task);
+    task.copy++;
+    memcpy(room, &task, sizeof task);
+    memcpy(room + sizeof task, (const char *)view->buf + sizeof task, (size_t)view->len - sizeof task);
 }
 
 static PyObject *board_hand_back(struct board *self, PyObject *arguments)
@@ -459,12 +470,14 @@ static PyObject *board_hand_back(struct board *self, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "Iy*:hand_back", &line, &view)) {
         return NULL;
     }
-    struct batch batch = { .queue = line_at(self, line), .count = 1 };
-    struct memory memory = { .data = view.buf, .size = (size_t)view.len };
-    batch.messages[0].size = memory.size;
-    int put = batch.queue ? put_all(self, &batch, &memory) : -1;
+    kith_queue *queue = line_at(self, line);
+    if (queue && (size_t)view.len < sizeof(struct task)) {
+        PyErr_SetString(PyExc_ValueError, "this is no task");
+        queue = NULL;
+    }
+    int code = queue ? lay(self->state, (struct laying){ queue, (size_t)view.len, again_copy, &view }) : -1;
     PyBuffer_Release(&view);
-    return put < 0 ? NULL : Py_NewRef(Py_None);
+    return code < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *board_shut(struct board *self, PyObject *Py_UNUSED(none))
@@ -528,6 +541,14 @@ static void give_back(struct memory *memory)
     }
 }
 
+/* Which copy of a task it is, and its message. */
+static PyObject *again_read(const char *data, size_t size)
+{
+    struct task task;
+    memcpy(&task, data, sizeof task);
+    return Py_BuildValue("(iy#)", task.copy, data, (Py_ssize_t)size);
+}
+
 static PyObject *report_read(const struct board *self, const char *data, size_t size)
 {
     struct report report;
@@ -535,7 +556,7 @@ static PyObject *report_read(const struct board *self, const char *data, size_t 
     data += sizeof report;
     size -= sizeof report;
     PyObject *value = report.what == REPORT_RING    ? Py_NewRef(Py_None)
-                      : report.what == REPORT_AGAIN ? PyBytes_FromStringAndSize(data, (Py_ssize_t)size)
+                      : report.what == REPORT_AGAIN ? again_read(data, size)
                                                     : message_read(self->state, data, size, NULL);
     if (!value && PyErr_ExceptionMatches(PyExc_Exception)) {
         value = PyErr_GetRaisedException();
@@ -746,7 +767,7 @@ static PyObject *task_read(struct board *self, const char *data, size_t size)
         Py_XDECREF(function);
         return NULL;
     }
-    return Py_BuildValue("(INN)", task.mark, function, rest);
+    return Py_BuildValue("(iNN)", task.mark, function, rest);
 }
 
 static int finish(struct board *self)
@@ -828,10 +849,12 @@ static PyMethodDef methods[] = {
       "hand_out(line, number, mark, function, items): puts a task for each item of a list, the first ones of them, "
       "with numbers that grow. Returns how many, and the bytes they take. Raises what pickling the first one raises. "
       "function: pickled, or whatever is to be pickled with each." },
-    { "hand_back", (PyCFunction)board_hand_back, METH_VARARGS, "hand_back(line, task): puts what AGAIN brought." },
+    { "hand_back", (PyCFunction)board_hand_back, METH_VARARGS,
+      "hand_back(line, task): puts what AGAIN brought, as the next copy." },
     { "shut", (PyCFunction)board_shut, METH_NOARGS, "No more tasks: workers end when all that there are are done." },
     { "take_in", (PyCFunction)board_take_in, METH_NOARGS,
-      "Waits for reports. Returns a list of tuples: number, what, desk, value." },
+      "Waits for reports. Returns a list of tuples: number, what, desk, value; of AGAIN, that is the copy and the "
+      "task." },
     { "ring", (PyCFunction)board_ring, METH_NOARGS, "Has take_in return." },
     { "look", (PyCFunction)board_look, METH_O,
       "look(desk): the number of the task there or 0, whether it is about to be reported, since when "

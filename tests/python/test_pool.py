@@ -6,6 +6,7 @@ import multiprocessing.pool
 import os
 import pickle
 import signal
+import struct
 import sys
 import tempfile
 import threading
@@ -142,6 +143,11 @@ def tell_and_ignore(path):
 
 def wait_for_file(path):
     wait_for(lambda: os.path.exists(path))
+
+
+def append(path):
+    with open(path, "ab") as file:
+        file.write(b"x")
 
 
 def write_file(path):
@@ -591,6 +597,25 @@ class Deaths(Case):
     def test_task_that_was_not_begun(self):
         with self.pool(1) as pool:
             self.assertEqual(pool.apply(forget_and_die, (self.file(there=True),)), "done")
+
+    def test_a_task_is_settled_once(self):
+        """Who tells of a dead worker's task may die before it is done with that: then the next one tells it again."""
+        pool = self.pool(1)
+        go, ran = self.file("go"), self.file("ran")
+        crew = pool._crew
+        blocker = pool.apply_async(wait_for_file, (go,))
+        wait_for(lambda: crew.board.look(0)[0])
+        result = pool.apply_async(append, (ran,))
+        number = max(crew.pending)
+        task = struct.pack("=QHHI", number, _worker.CALL, 0, 0) + pickle.dumps((append, ((ran,), {})))
+        crew.settle(number, 0, 0, task)
+        crew.settle(number, 0, 0, task)
+        write_file(go)
+        blocker.get(LIMIT)
+        result.get(LIMIT)
+        pool.close()
+        pool.join()
+        self.assertEqual(os.path.getsize(ran), 2)  # the first, and the one that was handed back
 
     def test_death_around_a_report(self):
         with self.pool(2) as pool:
