@@ -1,13 +1,13 @@
 /* pipe.c: one end of a pipe through shared memory. */
 #include "pipe.h"
 
+#include "arena.h"
 #include "error.h"
 #include "frames.h"
 #include "waiting.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -21,26 +21,12 @@ struct pipe {
     kith_connection *connection;
     PyThread_type_lock sending, receiving;
     size_t callers;
-    unsigned forks; /* how many there had been when the above were made */
+    unsigned depth; /* of the process that made the above */
     int closed;
     int by_socket; /* its descriptor was asked for */
     int set;       /* an epoll that tells of the socket and of `left`; -1: not needed until now */
     int left;      /* an eventfd: readable while messages are left in shared memory */
 };
-
-/* ---- forks ---- */
-
-static volatile unsigned forks;
-
-static void count_fork(void)
-{
-    forks++;
-}
-
-static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, count_fork);
-}
 
 /* ---- threads ---- */
 
@@ -59,7 +45,7 @@ static int make_locks(struct pipe *pipe)
 {
     pipe->sending = PyThread_allocate_lock();
     pipe->receiving = PyThread_allocate_lock();
-    pipe->forks = forks;
+    pipe->depth = fork_depth();
     pipe->callers = 0;
     return pipe->sending && pipe->receiving ? 0 : -1;
 }
@@ -77,9 +63,7 @@ static void free_pipe(struct pipe *pipe)
 
 struct pipe *pipe_new(struct state *state, kith_connection *connection)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct pipe *pipe = PyMem_Calloc(1, sizeof *pipe);
-    pthread_once(&once, watch_forks);
     if (!pipe) {
         kith_connection_free(connection);
         return (struct pipe *)PyErr_NoMemory();
@@ -95,7 +79,7 @@ struct pipe *pipe_new(struct state *state, kith_connection *connection)
 /* In a child, threads that were in a call are no more. Their locks can't be given back, and are left. */
 static void heed_fork(struct pipe *pipe)
 {
-    if (pipe->forks != forks && make_locks(pipe) < 0) {
+    if (pipe->depth != fork_depth() && make_locks(pipe) < 0) {
         Py_FatalError("no memory for two locks");
     }
 }
