@@ -63,9 +63,11 @@ static void semaphore_dealloc(struct semaphore *self)
 
 /* ---- units ---- */
 
+/* That another process was stopped in the middle of a call is no more than being late, as with queues. */
 static int acquire_call(void *semaphore, kith_timeout timeout)
 {
-    return kith_semaphore_acquire(semaphore, timeout);
+    int code = kith_semaphore_acquire(semaphore, timeout);
+    return code == -EBUSY ? -ETIMEDOUT : code;
 }
 
 static PyObject *acquire(struct semaphore *self, kith_timeout timeout)

@@ -315,6 +315,30 @@ class SemaphoreTest(Case):
         self.check_signals(lambda timeout: semaphore.acquire(timeout=timeout))
 
 
+    def test_one_that_is_stopped_in_the_middle_of_a_call_is_late(self):
+        semaphore = kith.Semaphore(5)
+        child = start(take_units_for_ever, semaphore)
+        self.addCleanup(child.join, LONG)
+        self.addCleanup(child.kill)
+        acquired = True
+        while acquired:  # until it is stopped in the middle
+            time.sleep(0.001)
+            os.kill(child.pid, signal.SIGSTOP)
+            os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+            acquired = semaphore.acquire(False)
+            if acquired:
+                semaphore.release()
+            os.kill(child.pid, signal.SIGCONT)
+        self.assertTrue(semaphore.acquire(timeout=LONG))
+
+
+def take_units_for_ever(semaphore):
+    acquire, release = semaphore.acquire, semaphore.release
+    while True:
+        acquire()
+        release()
+
+
 def wait_in(condition):
     with condition:
         assert condition.wait(LONG)
