@@ -46,7 +46,7 @@ static int try_and_wait(waiting_call *call, struct get *get, kith_timeout timeou
 {
     int code = call(get, KITH_AT_ONCE);
     if (code == -EAGAIN || (code == KITH_EEMPTY && timeout != KITH_NOWAIT)) {
-        code = wait_for(call, get, timeout);
+        code = wait_watchfully(call, get, timeout);
     }
     return code;
 }

@@ -68,7 +68,8 @@ int wait_watchfully(waiting_call *call, void *context, kith_timeout timeout)
     for (;;) {
         int is_last = timeout >= 0 && timeout <= slice;
         int code = wait_for(call, context, is_last ? timeout : slice);
-        if (code != -ETIMEDOUT || is_last) {
+        int is_late = code == -ETIMEDOUT || code == KITH_EEMPTY || code == -EBUSY;
+        if (!is_late || is_last) {
             return code;
         }
         if (PyErr_CheckSignals() < 0) {

@@ -21,8 +21,8 @@ typedef int waiting_call(void *context, kith_timeout timeout);
  * left of the time. Returns what the call returned; or -EINTR, with an exception, when a handler raised one. */
 int wait_for(waiting_call *call, void *context, kith_timeout timeout);
 
-/* The same for calls that return -ETIMEDOUT, and lose nothing when they begin anew: looks for signals once a second,
- * too. One that comes just before the call sleeps does not interrupt it. */
+/* The same for calls that lose nothing when they begin anew after -ETIMEDOUT, KITH_EEMPTY or -EBUSY: looks for signals
+ * once a second, too. One that comes just before the call sleeps does not interrupt it. */
 int wait_watchfully(waiting_call *call, void *context, kith_timeout timeout);
 
 /* A wait that keeps its place while Python's handlers run (kith_on_interruption): of a condition or a barrier. */

@@ -1,5 +1,6 @@
 """Queues: as multiprocessing's, and what is better about them."""
 
+import _thread
 import asyncio
 import concurrent.futures
 import contextlib
@@ -638,6 +639,14 @@ class Signals(Case):
         """Signals come again and again, for the first ones may come too early."""
         signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+
+    def test_a_signal_that_interrupts_nothing_is_not_missed(self):
+        queue = new()
+        thread = threading.Timer(0.02, _thread.interrupt_main)
+        thread.start()
+        self.assertRaises(KeyboardInterrupt, queue.get)
+        thread.join()
+        self.assertTrue(queue.empty())
 
     def test_handler_that_raises(self):
         def handler(*_):
