@@ -50,7 +50,12 @@ static void message_begin(struct message *message)
 void message_clear(struct message *message)
 {
     for (size_t i = 0; i < message->cut_count; i++) {
-        Py_DECREF(message->cuts[i].owner);
+        const struct cut *cut = &message->cuts[i];
+        if (cut->hold) {
+            PyBuffer_Release(cut->hold);
+            PyMem_Free(cut->hold);
+        }
+        Py_DECREF(cut->owner);
     }
     if (message->cuts != message->few) {
         PyMem_Free(message->cuts);
@@ -110,8 +115,25 @@ static int message_cut(struct message *message, const void *data, size_t size, P
         return -1;
     }
     message->cuts = cuts;
-    message->cuts[message->cut_count++] = (struct cut){ message->used, data, size, Py_NewRef(owner) };
+    message->cuts[message->cut_count++] = (struct cut){ message->used, data, size, Py_NewRef(owner), NULL };
     message->size += size;
+    return 0;
+}
+
+/* Keeps the owner of the last cut from being resized, without a view, which is tracked. */
+static int message_hold_cut(struct message *message)
+{
+    struct cut *cut = &message->cuts[message->cut_count - 1];
+    Py_buffer *hold = PyMem_Malloc(sizeof *hold);
+    if (!hold) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (PyObject_GetBuffer(cut->owner, hold, PyBUF_SIMPLE) < 0) {
+        PyMem_Free(hold);
+        return -1;
+    }
+    cut->hold = hold;
     return 0;
 }
 
@@ -340,26 +362,15 @@ static int write_str(struct writer *writer, PyObject *object)
     return code == WRITTEN ? write_data(writer, words, text, (size_t)size, object) : code;
 }
 
-static int write_bytearray(struct writer *writer, PyObject *object, int depth)
+static int write_bytearray(struct writer *writer, PyObject *object)
 {
     static const struct words words = { 0, 0, OP_BYTEARRAY8 };
     int code = seen_before(&writer->seen, object);
     if (code != WRITTEN) {
         return code;
     }
-    size_t size = (size_t)PyByteArray_GET_SIZE(object);
-    if (depth > 0 || size < CUT_MIN) {
-        code = write_length(writer, words, size);
-        return code < 0 ? code : message_append(writer->message, PyByteArray_AS_STRING(object), size);
-    }
-    /* A view is tracked: so it is made only where no container is being walked through. */
-    PyObject *view = PyMemoryView_FromObject(object);
-    if (view) {
-        const Py_buffer *buffer = PyMemoryView_GET_BUFFER(view);
-        code = write_data(writer, words, buffer->buf, (size_t)buffer->len, view);
-        Py_DECREF(view);
-    }
-    return view ? code : -1;
+    code = write_data(writer, words, PyByteArray_AS_STRING(object), (size_t)PyByteArray_GET_SIZE(object), object);
+    return code == WRITTEN && PyByteArray_GET_SIZE(object) >= CUT_MIN ? message_hold_cut(writer->message) : code;
 }
 
 static int write_items(struct writer *writer, PyObject *const *items, Py_ssize_t count, int depth)
@@ -459,7 +470,7 @@ static int write_object(struct writer *writer, PyObject *object, int depth)
         return write_byte(writer, object == Py_True ? OP_TRUE : OP_FALSE);
     }
     if (type == &PyByteArray_Type) {
-        return write_bytearray(writer, object, depth);
+        return write_bytearray(writer, object);
     }
     return write_container(writer, object, depth);
 }

@@ -18,6 +18,7 @@ struct cut {
     const void *data;
     size_t size;
     PyObject *owner; /* keeps the data where they are */
+    Py_buffer *hold; /* of an owner that could be resized; or NULL */
 };
 
 struct message {
