@@ -201,7 +201,7 @@ static void many_buffers_are_fine(void **state)
     static unsigned char message[MANY * 32 + 1000], pickle[MANY + 20] = "\x80\x05(";
     static kith_buffer buffers[MANY];
     for (size_t i = 0; i < MANY; i++)
-        buffers[i] = (kith_buffer){ "many buffers" + i % 10, i % 3 };
+        buffers[i] = (kith_buffer){ &"many buffers"[i % 10], i % 3 };
     memset(pickle + 3, 0x97, MANY);
     memcpy(pickle + 3 + MANY, "l.", 2);
     make(0, 0);
