@@ -362,8 +362,8 @@ typedef struct kith_listener_options {
     /** How long a client may take for each of the three messages by which it proves itself; 0: 10 s. One that has said it
      *  while nobody was in kith_listener_accept is heard before it is dropped. */
     kith_timeout handshake_timeout;
-    unsigned max_handshakes;        /**< how many may be doing so at a time; 0: 256. One more makes the oldest go */
-    const kith_tls_options *tls;    /**< TLS over TCP; NULL: none */
+    unsigned max_handshakes;     /**< how many may be doing so at a time; 0: 256. One more makes the oldest go */
+    const kith_tls_options *tls; /**< TLS over TCP; NULL: none */
     /** Permissions of a Unix socket's file, whatever the umask; 0: 0600, its user alone. An abstract name has none:
      *  everybody on this machine can connect. */
     unsigned mode;

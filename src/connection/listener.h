@@ -21,7 +21,7 @@ struct guest {
     enum os_poll_for watched_for;
     deadline until;
     enum auth_state step; /* where it was when its time began */
-    struct guest *older; /* NULL: the oldest */
+    struct guest *older;  /* NULL: the oldest */
     struct guest *newer;
     uint64_t origin;                /* its network, or its user: see failures.h; 0: nobody knows */
     char name[OS_ADDRESS_TEXT_MAX]; /* for the log */
