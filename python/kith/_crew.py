@@ -70,7 +70,8 @@ class Cache(dict):
         self.crew = crew
 
     def __delitem__(self, job):
-        super().__delitem__(job)
+        """As dict's, but a job that is not there is none to take away: a pool that breaks has done so before."""
+        self.pop(job, None)
         if not self and self.crew.state != RUN:
             self.crew.bell.put()
 
@@ -116,6 +117,7 @@ def reference(function):
 class Crew:
     def __init__(self, context, start, processes, initializer, initargs, maxtasks, wrap_exception, errors):
         self.context, self.start, self.processes = context, start, processes
+        self.pid = os.getpid()
         self.initializer, self.initargs, self.maxtasks = initializer, initargs, maxtasks
         self.wrap_exception, self.errors = wrap_exception, errors
         self.lines = -(-processes // LINE_WORKERS)
@@ -129,6 +131,8 @@ class Crew:
         self.vacancy = threading.Condition(threading.Lock())
         self.hungry = False  # the feeder waits for room
         self.pending = set()  # the tasks' numbers
+        self.fresh = itertools.count(1)  # numbers of tasks that are handed out once more: less than those of jobs
+        self.again = {}  # by these: a task's first number, and how many workers died at it
         self.size = 0  # about what one of them takes, in bytes
         self.on_line = [0] * self.lines  # how many of them, where there are several lines
         self.rolls = threading.RLock()  # who hires and dismisses
@@ -139,10 +143,8 @@ class Crew:
         self.false_starts = 0
         self.failure = None  # what the last initializer raised
         self.broken = None  # why there will be no more workers
-        self.fallen = {}  # number: the pid and exit code of the worker that died at it
+        self.fallen = {}  # number: the pid and exit code of the worker that died at it; under the rolls
         self.late = set()
-        self.attempts = {}
-        self.copies = {}  # number: how often that task was handed back
         self.least_limit = None  # the shortest time limit
         self.taken = self.taken_before = 0
         self.asleep = False  # the keeper waits without a time limit
@@ -152,18 +154,26 @@ class Crew:
         """Hires the first workers, and starts the threads. Returns these: keeper, feeder, taker."""
         try:
             self.hire()
-        except Exception:
+        except BaseException:
             for worker in self.workers:
                 if worker.exitcode is None:
                     worker.terminate()
             for worker in self.workers:
                 worker.join()
             raise
-        self.threads = [threading.Thread(target=target, name="Pool-" + target.__name__, daemon=True)
+        self.threads = [threading.Thread(target=self.live, args=(target,), name="Pool-" + target.__name__, daemon=True)
                         for target in (self.keep, self.feed, self.take_in)]
         for thread in self.threads:
             thread.start()
         return self.threads
+
+    def live(self, target):
+        """A thread's life. One that fails breaks the pool: that is better told than waited for."""
+        try:
+            target()
+        except BaseException as error:
+            complain()
+            self.give_up(error)
 
     # ---- workers ----
 
@@ -238,7 +248,7 @@ class Crew:
         nearest = self.least_limit
         for worker, desk in list(self.desks.items()):
             number, reporting, since = self.board.look(desk)
-            result = self.cache.get((number >> 32) - 1) if number and not reporting else None
+            result = self.result_of(number) if number and not reporting else None
             if result is None or result._timeout is None:
                 continue
             left = since + result._timeout - time.monotonic()
@@ -249,13 +259,17 @@ class Crew:
                 worker.kill()
         return nearest
 
+    def result_of(self, number):
+        """The result that a task is of, if that is still to come."""
+        return self.cache.get((self.again.get(number, (number, 0))[0] >> 32) - 1)
+
     def wake_stopped(self):
         """A worker that is stopped while it takes or reports may have what others need for that."""
         if self.taken == self.taken_before:
             for worker, desk in list(self.desks.items()):
                 number, reporting, _ = self.board.look(desk)
                 if (not number or reporting) and _is_stopped(worker.pid):
-                    os.kill(worker.pid, signal.SIGCONT)
+                    _resume(worker.pid)
         self.taken_before = self.taken
 
     # ---- handing out ----
@@ -297,7 +311,7 @@ class Crew:
 
     def push(self, feed):
         """Hands tasks of a feed out while there is room. Returns whether it has no more."""
-        while self.state != TERMINATE:
+        while self.broken is None and self.state != TERMINATE:
             room = self.room()
             if room <= 0:
                 return False
@@ -330,7 +344,8 @@ class Crew:
                 line = max(range(self.lines), key=self.room_on)
                 room = max(self.room_on(line), 1)
             part = arguments[:room] if room < len(arguments) else arguments
-            self.pending.update(range(number, number + len(part)))
+            numbers = range(number, number + len(part))
+            self.pending.update(numbers)
             try:
                 put, size = self.board.hand_out(line, number, mark, function, part)
                 self.size = max(size / put, (7 * self.size + size / put) / 8)  # to be warned at once of long ones
@@ -339,21 +354,19 @@ class Crew:
                 put = 1
                 self.pending.discard(number)
                 result._set(index, (False, error))
-            except BaseException as error:
-                self.pending.difference_update(range(number, number + len(part)))
-                for i in range(len(arguments)):
-                    result._set(index + i, (False, error))
+            except BaseException:
+                self.pending.difference_update(numbers)
                 raise
             index += put
             if put < len(part):
-                self.pending.difference_update(range(number + put, number + len(part)))
+                self.pending.difference_update(numbers[put:])
             arguments = arguments[put:]
         if self.asleep:
             self.bell.put()
 
     def feed(self):
         for feed in iter(self.feeds.get, None):
-            while self.state != TERMINATE and not self.push(feed):
+            while not self.push(feed):
                 self.await_room()
             with self.door:
                 self.backlog -= 1
@@ -362,7 +375,7 @@ class Crew:
     def await_room(self):
         with self.vacancy:
             self.hungry = True
-            while self.state != TERMINATE and not self.has_room():
+            while self.broken is None and self.state != TERMINATE and not self.has_room():
                 self.vacancy.wait()
             self.hungry = False
 
@@ -381,6 +394,10 @@ class Crew:
                     if number in pending:
                         pending.discard(number)
                         self.on_line[desk % self.lines] -= 1
+                        if self.fallen:
+                            self.fallen.pop(number, None)
+                        if number <= INDEX:
+                            number = self.again.pop(number)[0]
                         result = cache.get((number >> 32) - 1)
                         if result is not None:
                             result._set(number & INDEX, (what == DONE, value))
@@ -392,41 +409,45 @@ class Crew:
                     self.ready.add(desk)  # how it began is known
             self.taken += len(reports)
             reports = result = value = None
-            if not pending:
-                for notes in (self.fallen, self.late, self.attempts, self.copies):
-                    notes.clear()
             if self.hungry and self.has_room():
                 with self.vacancy:
                     self.vacancy.notify()
 
-    def settle(self, number, desk, copy, task):
-        """A task has come to a worker from one that is dead: it is lost, begun again, or begun at last."""
-        if number not in self.pending or copy != self.copies.get(number, 0):
-            return  # its report came before; or it is settled, and who told that has died, too
-        died = self.fallen.pop(number, None) or self.find_fallen(number)
-        result = self.cache.get((number >> 32) - 1)
-        if died is not None and result is not None:
-            attempts = self.attempts.pop(number, 0) + 1
-            late = number in self.late
-            self.late.discard(number)
-            if attempts > result._retries:
-                self.pending.discard(number)
-                self.on_line[desk % self.lines] -= 1
-                error = self.errors.late if late else self.errors.lost
-                result._set(number & INDEX, (False, error(result, number & INDEX, died[0], died[1], attempts)))
-                return
-            self.attempts[number] = attempts
-        self.copies[number] = copy + 1
-        with self.door:
-            self.board.hand_back(desk % self.lines, task)
+    def settle(self, number, desk, task):
+        """A task has come to a worker from one that is dead: it is lost, begun again, or begun at last.
+
+        It is handed out with a number of its own each time. So whatever is told of it twice, or late, says nothing: as
+        when a worker dies that has just passed it on.
+        """
+        if number not in self.pending:
+            return  # its report came before, or it was passed on twice
+        died = self.find_fallen(number)
+        late = number in self.late
+        self.late.discard(number)
+        first, attempts = self.again.pop(number, (number, 0))
+        attempts += died is not None
+        result = self.cache.get((first >> 32) - 1)
+        if result is not None and (died is None or attempts <= result._retries):
+            fresh = next(self.fresh)
+            self.again[fresh] = first, attempts
+            self.pending.add(fresh)
+            self.pending.discard(number)
+            self.board.hand_back(desk % self.lines, fresh, task)
+            return
+        self.pending.discard(number)
+        self.on_line[desk % self.lines] -= 1
+        if result is not None:
+            error = self.errors.late if late else self.errors.lost
+            result._set(first & INDEX, (False, error(result, first & INDEX, died[0], died[1], attempts)))
 
     def find_fallen(self, number):
-        """The worker that died at a task, if it had begun it and is not dismissed yet."""
-        for worker, desk in list(self.desks.items()):
-            if self.board.look(desk)[0] == number:
-                worker.join(TICK)
-        self.dismiss()
-        return self.fallen.pop(number, None)
+        """The worker that died at a task, if it had begun it: one that has it on its desk is dead, or about to be."""
+        with self.rolls:
+            for worker, desk in list(self.desks.items()):
+                while self.board.look(desk)[0] == number and worker in self.desks:
+                    worker.join()
+                    self.dismiss()
+            return self.fallen.pop(number, None)
 
     # ---- the end ----
 
@@ -436,6 +457,8 @@ class Crew:
         for result in list(self.cache.values()):
             result._fail(error)
         self.pending.clear()
+        with self.vacancy:
+            self.vacancy.notify()
 
     def close(self):
         self.state = CLOSE
@@ -454,6 +477,7 @@ class Crew:
         for worker in workers:
             if worker.exitcode is None:
                 worker.terminate()
+                _resume(worker.pid)
         deadline = time.monotonic() + grace
         for worker in workers:
             worker.join(max(deadline - time.monotonic(), 0))
@@ -469,6 +493,13 @@ class Crew:
 def _join(thread, timeout=None):
     if thread is not threading.current_thread():
         thread.join(timeout)
+
+
+def _resume(pid):
+    try:
+        os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:
+        pass
 
 
 def _is_stopped(pid):

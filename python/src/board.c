@@ -13,15 +13,15 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
 /* What a line carries: this, the function's pickle, which may be empty, and the pickle of what it is called with, or,
  * without a function's, of both. */
 struct task {
-    uint64_t number; /* from 1 on, never used twice by tasks on their way */
-    uint16_t mark;   /* what the package says of it */
-    uint16_t copy;   /* how often it has been handed back */
+    uint64_t number; /* from 1 on, never used twice: a task that is handed out once more has another one */
+    uint32_t mark;   /* what the package says of it */
     uint32_t function_size;
 };
 
@@ -428,8 +428,8 @@ static int hand_out(struct board *self, struct batch *batch, struct memory *memo
         message_clear(&parts->message);
         parts->task.number++;
     }
-    if (added < 0 && (batch->count == 0 || !PyErr_ExceptionMatches(PyExc_Exception))) {
-        return -1;
+    if (batch->count == 0 || (added < 0 && !PyErr_ExceptionMatches(PyExc_Exception))) {
+        return added < 0 ? -1 : 0;
     }
     PyErr_Clear(); /* the one that can't be pickled is told of when its turn comes */
     return batch->count > 0 ? put_all(self, batch, memory) : 0;
@@ -453,31 +453,42 @@ static PyObject *board_hand_out(struct board *self, PyObject *const *arguments, 
     return put < 0 ? NULL : Py_BuildValue("(in)", put, size);
 }
 
-static void again_copy(const void *what, char *room)
+/* Lays a task into the queue, by another number. Returns 0, or -1 with an exception. */
+static int put_again(struct board *self, kith_queue *queue, uint64_t number, const Py_buffer *task)
 {
-    const Py_buffer *view = what;
-    struct task task;
-    memcpy(&task, view->buf, sizeof task);
-    task.copy++;
-    memcpy(room, &task, sizeof task);
-    memcpy(room + sizeof task, (const char *)view->buf + sizeof task, (size_t)view->len - sizeof task);
+    size_t size = (size_t)task->len;
+    char *room = reserve(self->state, queue, size);
+    if (!room) {
+        return -1;
+    }
+    int code;
+    Py_BEGIN_ALLOW_THREADS memcpy(room, task->buf, size);
+    memcpy(room + offsetof(struct task, number), &number, sizeof number);
+    code = kith_queue_commit(queue, size);
+    Py_END_ALLOW_THREADS if (code < 0)
+    {
+        raise_code(self->state, code);
+        return -1;
+    }
+    return 0;
 }
 
 static PyObject *board_hand_back(struct board *self, PyObject *arguments)
 {
     unsigned line;
-    Py_buffer view;
-    if (!PyArg_ParseTuple(arguments, "Iy*:hand_back", &line, &view)) {
+    unsigned long long number;
+    Py_buffer task;
+    if (!PyArg_ParseTuple(arguments, "IKy*:hand_back", &line, &number, &task)) {
         return NULL;
     }
     kith_queue *queue = line_at(self, line);
-    if (queue && (size_t)view.len < sizeof(struct task)) {
-        PyErr_SetString(PyExc_ValueError, "this is no task");
+    if (queue && (size_t)task.len < sizeof(struct task)) {
+        PyErr_SetString(PyExc_ValueError, "this is no task that a report brought");
         queue = NULL;
     }
-    int code = queue ? lay(self->state, (struct laying){ queue, (size_t)view.len, again_copy, &view }) : -1;
-    PyBuffer_Release(&view);
-    return code < 0 ? NULL : Py_NewRef(Py_None);
+    int result = queue ? put_again(self, queue, number, &task) : -1;
+    PyBuffer_Release(&task);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *board_shut(struct board *self, PyObject *Py_UNUSED(none))
@@ -558,11 +569,11 @@ static PyObject *report_read(const struct board *self, const char *data, size_t 
     PyObject *value = report.what == REPORT_RING    ? Py_NewRef(Py_None)
                       : report.what == REPORT_AGAIN ? again_read(data, size)
                                                     : message_read(self->state, data, size, NULL);
-    if (!value && PyErr_ExceptionMatches(PyExc_Exception)) {
-        value = PyErr_GetRaisedException();
+    if (!value) { /* SystemExit, too, for in the thread that takes in it would mean that nobody does so any more */
+        value = exception_taken();
         report.what = report.what == REPORT_DONE ? REPORT_FAILED : report.what;
     }
-    return value ? Py_BuildValue("(KIIN)", (unsigned long long)report.number, report.what, report.desk, value) : NULL;
+    return Py_BuildValue("(KIIN)", (unsigned long long)report.number, report.what, report.desk, value);
 }
 
 static PyObject *board_take_in(struct board *self, PyObject *Py_UNUSED(none))
@@ -847,10 +858,12 @@ static PyMethodDef methods[] = {
     { "descriptors", (PyCFunction)board_descriptors, METH_NOARGS, "What it consists of, for of() in another process." },
     { "hand_out", FAST(board_hand_out),
       "hand_out(line, number, mark, function, items): puts a task for each item of a list, the first ones of them, "
-      "with numbers that grow. Returns how many, and the bytes they take. Raises what pickling the first one raises. "
-      "function: pickled, or whatever is to be pickled with each." },
+      "with "
+      "numbers that grow. Returns how many, and the bytes they take. Raises what pickling the first one raises. "
+      "function: pickled, or whatever "
+      "is to be pickled with each." },
     { "hand_back", (PyCFunction)board_hand_back, METH_VARARGS,
-      "hand_back(line, task): puts what AGAIN brought, as the next copy." },
+      "hand_back(line, number, task): puts what AGAIN brought, with a new number." },
     { "shut", (PyCFunction)board_shut, METH_NOARGS, "No more tasks: workers end when all that there are are done." },
     { "take_in", (PyCFunction)board_take_in, METH_NOARGS,
       "Waits for reports. Returns a list of tuples: number, what, desk, value; of AGAIN, that is the copy and the "
