@@ -120,7 +120,7 @@ class _Progress:
             self.next = now + 0.05
             try:
                 self.tell(self.done, self.total)
-            except Exception:
+            except (Exception, SystemExit):
                 _crew.complain()
 
 
@@ -152,13 +152,12 @@ class _Options:
         self._progress.add(count, last)
 
 
-_ending = threading.Lock()  # between who waits for a result and who brings it
-
-
 class ApplyResult(_Options, _stock.ApplyResult):
     """What becomes of a task: see multiprocessing.pool.AsyncResult."""
 
-    # Most results are there when they are asked for: so the event is made by who has to wait.
+    # Most results are there when they are asked for: so the event is made by who has to wait. No lock is between who
+    # waits and who brings it, for a process forked meanwhile would have it closed for ever: the one makes the event and
+    # then looks whether it is ready, the other says that it is and then looks for the event.
     _waited_for = None
     _is_ready = False
 
@@ -171,12 +170,10 @@ class ApplyResult(_Options, _stock.ApplyResult):
 
     @property
     def _event(self):
-        with _ending:
-            if self._waited_for is None:
-                self._waited_for = threading.Event()
-                if self._is_ready:
-                    self._waited_for.set()
-            return self._waited_for
+        event = self.__dict__.setdefault("_waited_for", threading.Event())
+        if self._is_ready:
+            event.set()
+        return event
 
     def ready(self):
         """Whether it is there."""
@@ -196,19 +193,18 @@ class ApplyResult(_Options, _stock.ApplyResult):
         if callback:
             try:
                 callback(self._value)
-            except Exception:
+            except (Exception, SystemExit):
                 _crew.complain()
-        if self._job in self._cache:
-            del self._cache[self._job]
-        with _ending:
-            self._is_ready = True
-            waited_for = self._waited_for
-        if waited_for is not None:
-            waited_for.set()
+        del self._cache[self._job]
+        self._is_ready = True
+        if self._waited_for is not None:
+            self._waited_for.set()
         self._pool = None
 
     def _fail(self, error):
-        """Ends it without telling callbacks."""
+        """Ends it without telling callbacks, unless it has ended."""
+        if self._is_ready:
+            return
         self._callback = self._error_callback = None
         self._success, self._value = False, error
         self._finish()
@@ -268,8 +264,9 @@ class _Walk(_Options):
 
     def _fail(self, error):
         with self._cond:
-            if self._job in self._cache:
-                del self._cache[self._job]
+            if self._job not in self._cache:
+                return
+            del self._cache[self._job]
             self._items.append((False, error))
             self._index += 1
             self._length = self._index
@@ -341,6 +338,8 @@ class Pool(_stock.Pool):
 
     def _check_running(self):
         super()._check_running()
+        if self._crew.pid != os.getpid():
+            raise ValueError("Pool not running in this process, but in the one that this was forked from")
         if self._crew.broken is not None:
             raise self._crew.broken
 
@@ -372,10 +371,25 @@ class Pool(_stock.Pool):
         """
         self._check_running()
         timeout, retries = self._options(timeout, retries)
+        function = self._function(func)
         result = ApplyResult(self, callback, error_callback)
         result._set_options(_name(func), timeout, retries)
-        self._crew.submit_one(result, _worker.CALL, self._function(func), (args, kwds))
+        self._hand_in(result, self._crew.submit_one, result, _worker.CALL, function, (args, kwds))
         return result
+
+    def _hand_in(self, result, submit, *tasks):
+        """Has the crew take a result's tasks.
+
+        A signal's handler may raise in the middle: then nobody has the result, but who closes the pool would wait for
+        it. And a pool that breaks, or is terminated by another thread, in the middle may not have seen it.
+        """
+        try:
+            submit(*tasks)
+        except BaseException as error:
+            result._fail(error)
+            raise
+        if self._crew.broken is not None:
+            result._fail(self._crew.broken)
 
     def map(self, func, iterable, chunksize=None, *, timeout=None, retries=None, progress=None):
         """Returns [func(item) for item in iterable], called by the workers. Raises what the first call raises that
@@ -418,13 +432,14 @@ class Pool(_stock.Pool):
             chunksize = -(-length // (self._processes * 4))
         if length == 0:
             chunksize = 0
+        function = self._function(func)
         result = MapResult(self, chunksize, length, callback, error_callback)
         result._set_options(_name(func), timeout, retries, progress, chunksize, length)
         if chunksize > 0:
-            self._crew.submit(self._feed(result, func, iterable, star, chunksize))
+            self._submit(result, function, iterable, star, chunksize)
         return result
 
-    def _feed(self, result, func, iterable, star, chunksize):
+    def _submit(self, result, function, iterable, star, chunksize):
         prompt = type(iterable) in _crew.PROMPT
         if chunksize == 1:
             mark, arguments = (_worker.ONE_STAR if star else _worker.ONE), iterable
@@ -432,7 +447,7 @@ class Pool(_stock.Pool):
             mark, arguments = (_worker.MANY_STAR if star else _worker.MANY), _chunks(iterable, chunksize)
             if result._timeout is not None:
                 mark |= _worker.TIMED
-        return Feed(result, mark, self._function(func), arguments, prompt)
+        self._hand_in(result, self._crew.submit, Feed(result, mark, function, arguments, prompt))
 
     def imap(self, func, iterable, chunksize=1, *, timeout=None, retries=None, progress=None):
         """Returns an iterator over func(item) for each item, in their order: a result is given, or its exception
@@ -449,15 +464,11 @@ class Pool(_stock.Pool):
         timeout, retries = self._options(timeout, retries)
         if chunksize < 1:
             raise ValueError("Chunksize must be 1+, not {0!r}".format(chunksize))
+        function = self._function(func)
         result = kind(self)
         total = len(iterable) if hasattr(iterable, "__len__") else None
         result._set_options(_name(func), timeout, retries, progress, chunksize, total)
-        try:
-            feed = self._feed(result, func, iterable, False, chunksize)
-        except BaseException:
-            del self._cache[result._job]
-            raise
-        self._crew.submit(feed)
+        self._submit(result, function, iterable, False, chunksize)
         return result if chunksize == 1 else (item for chunk in result for item in chunk)
 
     def close(self):
