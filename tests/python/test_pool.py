@@ -5,8 +5,9 @@ import itertools
 import multiprocessing.pool
 import os
 import pickle
+import random
 import signal
-import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -66,6 +67,25 @@ def sleep_once(path):
     time.sleep(FOREVER)
 
 
+def note_and_die_once(log, path):
+    """Notes that it was begun, and then as kill_once()."""
+    os.write(log, b".")
+    return kill_once(path)
+
+
+def note(task, log):
+    """Notes that it was begun, and by whom."""
+    os.write(log, b"%d %d\n" % (task, os.getpid()))
+    return task
+
+
+def fork_in_a_task(_):
+    child = os.fork()
+    if child == 0:
+        os._exit(7)
+    return os.WEXITSTATUS(os.waitpid(child, 0)[1])
+
+
 def stop_itself(*_):
     os.kill(os.getpid(), signal.SIGSTOP)
 
@@ -93,17 +113,30 @@ def make_unreadable():
     return Unreadable()
 
 
-class Interrupting:
-    """While it is pickled for the first time, the user presses Ctrl-C."""
-
-    def __init__(self):
-        self.pressed = False
+class Leaving:
+    """What ends who unpickles it."""
 
     def __reduce__(self):
-        if not self.pressed:
-            self.pressed = True
-            raise KeyboardInterrupt
-        return int, (7,)
+        return sys.exit, (5,)
+
+
+def make_leaving():
+    return Leaving()
+
+
+class Interrupting:
+    """What is not pickled, for Ctrl-C comes in the middle."""
+
+    def __reduce__(self):
+        raise KeyboardInterrupt
+
+
+class PassingOnTwice(_worker.Board):
+    """As when each worker that passes a task on is killed when it has told so, and before it is done with that."""
+
+    def take_in(self):
+        reports = super().take_in()
+        return [report for report in reports for _ in range(2 if report[1] == _crew.AGAIN else 1)]
 
 
 class Stubborn(Exception):
@@ -280,11 +313,11 @@ class Ways:
 
     def test_close(self):
         pool = self.pool(2, maxtasksperchild=1)
-        results = [pool.apply_async(square, (x,)) for x in range(6)]
+        results = [pool.apply_async(square, (x,)) for x in range(3)]
         pool.close()
         self.assertRaises(ValueError, pool.apply_async, square, (1,))
         pool.join()
-        self.assertEqual([result.get(0) for result in results], [0, 1, 4, 9, 16, 25])
+        self.assertEqual([result.get(0) for result in results], [0, 1, 4])
 
 
 class ForkWays(Ways, Case):
@@ -394,6 +427,8 @@ class Pickles(Case):
                 pool.apply(make_unreadable)
             with self.assertRaises(TypeError):
                 pool.apply(raise_stubborn)
+            with self.assertRaises(SystemExit):
+                pool.apply(make_leaving)
             self.assertEqual(pool.apply(os.getpid), pid)
 
     def test_large(self):
@@ -557,6 +592,8 @@ class Callbacks(Case):
             self.assertEqual(pool.map_async(square, [2], callback=fail).get(LIMIT), [4])
             self.assertEqual(hook.call_count, 2)
             self.assertIs(hook.call_args[0][0].exc_type, KeyError)
+            pool.apply_async(square, (3,), callback=sys.exit).wait(LIMIT)
+            self.assertEqual(pool.apply(square, (4,)), 16)
 
 
 class Deaths(Case):
@@ -598,24 +635,24 @@ class Deaths(Case):
         with self.pool(1) as pool:
             self.assertEqual(pool.apply(forget_and_die, (self.file(there=True),)), "done")
 
-    def test_a_task_is_settled_once(self):
-        """Who tells of a dead worker's task may die before it is done with that: then the next one tells it again."""
-        pool = self.pool(1)
-        go, ran = self.file("go"), self.file("ran")
-        crew = pool._crew
-        blocker = pool.apply_async(wait_for_file, (go,))
-        wait_for(lambda: crew.board.look(0)[0])
-        result = pool.apply_async(append, (ran,))
-        number = max(crew.pending)
-        task = struct.pack("=QHHI", number, _worker.CALL, 0, 0) + pickle.dumps((append, ((ran,), {})))
-        crew.settle(number, 0, 0, task)
-        crew.settle(number, 0, 0, task)
-        write_file(go)
-        blocker.get(LIMIT)
-        result.get(LIMIT)
-        pool.close()
-        pool.join()
-        self.assertEqual(os.path.getsize(ran), 2)  # the first, and the one that was handed back
+    def test_task_that_is_passed_on_twice(self):
+        with open(self.file("log"), "wb", 0) as log, mock.patch.object(_worker, "Board", PassingOnTwice):
+            with self.pool(1) as pool:
+                path = self.file(there=True)
+                self.assertEqual(pool.apply(note_and_die_once, (log.fileno(), path), retries=1), "done")
+                self.assertEqual(pool.apply(square, (2,)), 4)  # behind whatever else there was
+                self.assertEqual(os.path.getsize(log.name), 2)
+                self.assertEqual(pool.apply(forget_and_die, (self.file(there=True),)), "done")
+
+    def test_exit_at_once_in_a_task(self):
+        with self.pool(1) as pool:
+            with self.assertRaises(WorkerLostError) as caught:
+                pool.apply(os._exit, (0,))
+            self.assertEqual(caught.exception.exitcode, 0)
+
+    def test_task_that_forks(self):
+        with self.pool(2) as pool:
+            self.assertEqual(pool.map(fork_in_a_task, range(4), 1), [7] * 4)
 
     def test_death_around_a_report(self):
         with self.pool(2) as pool:
@@ -631,7 +668,7 @@ class Deaths(Case):
             for _ in range(3):
                 for worker in list(pool._pool):
                     worker.kill()
-                self.assertEqual(pool.map(square, range(100), 1, retries=9), [x * x for x in range(100)])
+                self.assertEqual(pool.map(square, range(100), 1, retries=1), [x * x for x in range(100)])
 
     def test_all_idle_workers_are_killed_at_once(self):
         with mock.patch.object(_crew, "FALSE_STARTS", 3), self.pool(4) as pool:
@@ -644,13 +681,43 @@ class Deaths(Case):
             self.assertEqual(pool.map(square, range(10), 1), [x * x for x in range(10)])
 
     def test_killed_at_random(self):
-        with self.pool(3) as pool:
-            result = pool.map_async(square, range(20000), 1, retries=1000)
-            while not result.ready():
-                for worker in list(pool._pool)[:1]:
+        """Each task is begun once, or once more for each worker that died at it, and it is told what became of it."""
+        seed = random.randrange(1 << 32)
+        for retries, maxtasks in (0, None), (20, None), (0, 7):
+            with self.subTest(seed=seed, retries=retries, maxtasks=maxtasks):
+                self.kill_at_random(random.Random(seed), retries, maxtasks)
+
+    def kill_at_random(self, chance, retries, maxtasks):
+        tasks = 1500
+        killed = set()
+        with open(self.file("log%d" % retries), "wb+", 0) as log, mock.patch.object(_crew, "FALSE_STARTS", 1 << 30):
+            with self.pool(3, maxtasksperchild=maxtasks) as pool:
+                results = [pool.apply_async(note, (task, log.fileno()), retries=retries) for task in range(tasks)]
+                while not results[-1].ready():
+                    taken = pool._crew.taken
+                    time.sleep(chance.random() * 0.003)
+                    worker = chance.choice(list(pool._pool) or [None])
+                    if worker is None:
+                        continue
                     worker.kill()
-                time.sleep(0.005)
-            self.assertEqual(result.get(), [x * x for x in range(20000)])
+                    killed.add(worker.pid)
+                    wait_for(lambda: pool._crew.taken > taken or results[-1].ready())
+                for result in results:
+                    result.wait(LIMIT)
+            log.seek(0)
+            begun = {task: [] for task in range(tasks)}
+            for line in log:
+                begun[int(line.split()[0])].append(int(line.split()[1]))
+        for task, result in enumerate(results):
+            try:
+                self.assertEqual(result.get(0), task)
+                last = begun[task].pop()
+            except WorkerLostError as error:
+                self.assertEqual((error.attempts, error.exitcode), (retries + 1, -signal.SIGKILL))
+                last = None
+            self.assertLessEqual(set(begun[task]), killed)
+            self.assertNotIn(last, begun[task])
+            self.assertLessEqual(len(begun[task]), retries + 1)
 
     def test_parent_is_killed(self):
         path = self.file()
@@ -671,8 +738,11 @@ class Deaths(Case):
     def test_stopped_idle_worker(self):
         with self.pool(2) as pool:
             pool.map(square, range(4), 1)
-            os.kill(pool._pool[0].pid, signal.SIGSTOP)
+            worker = pool._pool[0]
+            os.kill(worker.pid, signal.SIGSTOP)
             self.assertEqual(pool.map(square, range(1000), 1), [x * x for x in range(1000)])
+            os.kill(worker.pid, signal.SIGSTOP)
+        self.assertEqual(worker.exitcode, -signal.SIGTERM)  # and not only when terminate loses patience
 
 
 class Limits(Case):
@@ -749,6 +819,51 @@ class Ends(Case):
         wait_for(lambda: not any(worker.is_alive() for worker in pool._pool))
         pool.join()
 
+    def test_interrupted_call(self):
+        with self.pool(1) as pool:
+            for things in [Interrupting()], [1, 2, Interrupting()]:
+                self.assertRaises(KeyboardInterrupt, pool.map, square, things, 1)
+            self.assertRaises(KeyboardInterrupt, pool.apply, square, (Interrupting(),))
+            self.assertEqual(pool.apply(square, (2,)), 4)
+            pool.close()
+            pool.join()
+
+    def test_forked_child_leaves_it_alone(self):
+        with self.pool(1) as pool:
+            child = os.fork()
+            if child == 0:
+                try:
+                    pool.apply(square, (2,))
+                except ValueError:
+                    pool.close()
+                    pool.terminate()
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            self.assertEqual(os.waitpid(child, 0)[1], 0)
+            self.assertEqual(pool.apply(square, (2,)), 4)
+
+    def test_dropped_endless_walk(self):
+        with mock.patch.object(_crew, "AHEAD", 8), self.pool(2) as pool:
+            self.assertEqual(next(pool.imap(square, itertools.count(2))), 4)
+            gc.collect()
+            waiting = pool.apply_async(square, (3,))  # behind it, for ever
+        self.assertRaises(PoolTerminatedError, waiting.get, LIMIT)
+
+    def test_broken_while_an_endless_walk_waits(self):
+        with mock.patch.object(_crew, "AHEAD", 8):
+            pool = self.pool(1, quiet_failure, ("no data base",))
+            try:
+                self.assertRaises(ValueError, next, pool.imap(square, itertools.count()))
+            except StopIteration:
+                pass
+            pool.close()
+            pool.join()
+
+    def test_many_workers(self):
+        with self.pool(130) as pool:  # more than a line has getters
+            self.assertEqual(pool.map(square, range(1000), 1), [x * x for x in range(1000)])
+
     def test_initializer_that_fails(self):
         pool = self.pool(2, quiet_failure, ("no data base",))
         result = pool.map_async(square, range(10))
@@ -784,6 +899,48 @@ class Ends(Case):
         pool._crew.start = sometimes
         self.assertRaises(WorkerLostError, pool.apply, kill_itself)
         self.assertEqual(pool.apply_async(square, (2,)).get(LIMIT), 4)
+
+
+PROGRAM = """
+import itertools, os, time
+import kith
+def busy(seconds):
+    os.write(1, b"busy\\n")
+    time.sleep(seconds)
+pool = kith.get_context("fork").Pool(3)
+os.write(1, b"%d %d %d\\n" % tuple(worker.pid for worker in pool._pool))
+"""
+
+
+class Programs(Case):
+    """How programs end that do not end their pool."""
+
+    def run_program(self, what, signal_number=None):
+        """Runs it until a task has begun, and then to its end. Returns its exit code and what it said on stderr."""
+        with subprocess.Popen([sys.executable, "-c", PROGRAM + what], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              universal_newlines=True, start_new_session=True) as program:
+            try:
+                workers = [int(pid) for pid in program.stdout.readline().split()]
+                self.assertEqual(program.stdout.readline(), "busy\n")
+                if signal_number is not None:
+                    os.killpg(program.pid, signal_number)
+                errors = program.communicate(timeout=LIMIT)[1]
+            finally:
+                program.kill()
+        wait_for(lambda: not any(map(is_running, workers)))
+        return program.returncode, errors
+
+    def test_interrupt_from_the_terminal(self):
+        for call in ("pool.map(busy, [3600] * 3)", "next(pool.imap(busy, itertools.repeat(3600)))",
+                     "pool.apply(busy, (3600,))", "with pool: pool.map_async(busy, [3600]).get(3600)"):
+            with self.subTest(call=call):
+                code, errors = self.run_program(call, signal.SIGINT)
+                self.assertEqual(code, -signal.SIGINT)
+                self.assertLessEqual(errors.count("Traceback"), 5)  # each worker, and two that next() makes
+
+    def test_left_as_it_is(self):
+        what = "result = pool.imap(busy, itertools.repeat(3600)); time.sleep(0.05)"
+        self.assertEqual(self.run_program(what), (0, ""))
 
 
 class Progress(Case):
