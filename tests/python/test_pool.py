@@ -688,7 +688,7 @@ class Deaths(Case):
                 self.kill_at_random(random.Random(seed), retries, maxtasks)
 
     def kill_at_random(self, chance, retries, maxtasks):
-        tasks = 1500
+        tasks = 500
         killed = set()
         with open(self.file("log%d" % retries), "wb+", 0) as log, mock.patch.object(_crew, "FALSE_STARTS", 1 << 30):
             with self.pool(3, maxtasksperchild=maxtasks) as pool:
