@@ -16,6 +16,7 @@ ONE = 1  # function(argument)
 ONE_STAR = 2  # function(*argument)
 MANY = 3  # [function(item) for item in argument]
 MANY_STAR = 4  # [function(*item) for item in argument]
+UNREADABLE = -1  # the argument is the exception that reading the task raised
 TIMED = 8  # beside another mark: each item has a time limit of its own
 
 
@@ -87,7 +88,7 @@ def _initialize(board, initializer, initargs):
 def _run(board, wrap_exception, mark, function, argument):
     """Returns whether the task succeeded, and what it returned or raised."""
     try:
-        if function is None:
+        if mark == UNREADABLE:
             raise argument
         if mark == ONE:
             return True, function(argument)

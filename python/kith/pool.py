@@ -12,6 +12,7 @@ A pool is the standard library's by its names, and more than it:
 - An initializer that fails ten times in a row breaks the pool with its exception.
 """
 
+import abc
 import itertools
 import os
 import signal
@@ -293,7 +294,7 @@ class IMapUnorderedIterator(_Walk, _stock.IMapUnorderedIterator):
 # ---- the pool ----
 
 
-class Pool(_stock.Pool):
+class Pool(_stock.Pool, metaclass=abc.ABCMeta):
     """A pool of worker processes: see the module, and multiprocessing.pool.Pool.
 
     Args:
@@ -498,6 +499,9 @@ class Pool(_stock.Pool):
         self._result_handler.join()
         for worker in self._pool:
             worker.join()
+
+
+Pool.register(ThreadPool)  # isinstance() says so of the standard library's Pool, too
 
 
 def _checked(retries, timeout):

@@ -749,7 +749,7 @@ static PyObject *function_of(struct board *self, const char *pickle, size_t size
     return Py_NewRef(self->function);
 }
 
-/* (mark, function, arguments) of a task, or (mark, None, exception). */
+/* (mark, function, argument) of a task, or (-1, None, exception) of one that can't be read. */
 static PyObject *task_read(struct board *self, const char *data, size_t size)
 {
     struct task task;
@@ -758,6 +758,7 @@ static PyObject *task_read(struct board *self, const char *data, size_t size)
     size -= sizeof task;
     size_t room = function_room(task.function_size);
     PyObject *function = NULL, *rest = NULL, *both = NULL;
+    int mark = task.mark;
     if (task.function_size > 0) {
         function = function_of(self, data, task.function_size);
         rest = function ? message_read(self->state, data + room, size - room, NULL) : NULL;
@@ -771,6 +772,7 @@ static PyObject *task_read(struct board *self, const char *data, size_t size)
     }
     if (!rest && PyErr_ExceptionMatches(PyExc_Exception)) {
         Py_XDECREF(function);
+        mark = -1;
         function = Py_NewRef(Py_None);
         rest = PyErr_GetRaisedException();
     }
@@ -778,7 +780,7 @@ static PyObject *task_read(struct board *self, const char *data, size_t size)
         Py_XDECREF(function);
         return NULL;
     }
-    return Py_BuildValue("(iNN)", task.mark, function, rest);
+    return Py_BuildValue("(iNN)", mark, function, rest);
 }
 
 static int finish(struct board *self)
@@ -879,8 +881,8 @@ static PyMethodDef methods[] = {
     { "sit", (PyCFunction)board_sit, METH_VARARGS, "sit(line, desk): this process is the worker there." },
     { "tell", (PyCFunction)board_tell, METH_O, "tell(None or an exception): how the initializer ended." },
     { "take", (PyCFunction)board_take, METH_NOARGS,
-      "Waits for a task. Returns mark, function, argument; function None: the argument is the exception that reading "
-      "it raised. None: there are no more." },
+      "Waits for a task. Returns mark, function, argument; mark -1: the argument is the exception that reading it "
+      "raised. None: there are no more." },
     { "next_item", (PyCFunction)board_next_item, METH_NOARGS, "The time of the task begins anew." },
     { "report", FAST(board_report), "report(succeeded, value): ends the task that was taken last." },
     { NULL, NULL, 0, NULL },

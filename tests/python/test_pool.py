@@ -357,6 +357,24 @@ class Kinds(Case):
             self.assertRaises(ValueError, pool.apply, square, (1,), timeout=-1)
             self.assertRaises(ValueError, pool.map, square, [1], retries=-1)
 
+    def test_what_is_not_callable(self):
+        with Pool(1) as pool:
+            for call in (lambda: pool.apply(None), lambda: pool.map(None, [1, KeyError("no")]),
+                         lambda: pool.starmap(None, [(1,)]), lambda: list(pool.imap(None, range(4), 2))):
+                with self.assertRaisesRegex(TypeError, "'NoneType' object is not callable"):
+                    call()
+
+    def test_thread_pool_is_a_pool(self):
+        with kith.pool.ThreadPool(1) as pool:
+            self.assertIsInstance(pool, kith.pool.Pool)
+            self.assertEqual(pool.map(square, range(3)), [0, 1, 4])
+            with self.assertRaises(NotImplementedError):
+                pickle.dumps(pool)
+        self.assertTrue(issubclass(kith.pool.ThreadPool, kith.pool.Pool))
+        self.assertFalse(isinstance(pool, type("Own", (kith.pool.Pool,), {})))
+        with kith.dummy.Pool(1) as pool:
+            self.assertIsInstance(pool, kith.pool.ThreadPool)
+
     def test_callable_is_fresh_in_each_task(self):
         with self.pool(1) as pool:
             counting = Counting()
