@@ -3,9 +3,11 @@
     python -m kith [--start-method METHOD] program.py [argument...]
     python -m kith [--start-method METHOD] -m module  [argument...]
     python -m kith [--start-method METHOD] -c command [argument...]
+    python -m kith [--start-method METHOD] - [argument...]
+    python -m kith --version | --help
 
-program.py may also be a compiled file, or a folder or a zip file that holds __main__.py. METHOD is fork, spawn or
-forkserver: the program's default, which it may change."""
+program.py may also be a compiled file, or a folder or a zip file that holds __main__.py; - is a program on standard
+input. METHOD is fork, spawn or forkserver: the program's default, which it may change."""
 
 import atexit
 import builtins
@@ -49,15 +51,28 @@ def new_main():
     return main
 
 
-def run_command(command):
-    sys.argv[0] = "-c"
+def new_main_without_file():
     put_first_in_path("")
     main = new_main()
     main.__loader__ = importlib.machinery.BuiltinImporter
+    return main
+
+
+def run_command(command):
+    sys.argv[0] = "-c"
+    main = new_main_without_file()
     if sys.version_info >= (3, 13):  # from then on, tracebacks show the lines of a command
         import linecache
         linecache.cache["<string>"] = len(command), None, command.splitlines(keepends=True), "<string>"
     exec(compile(command, "<string>", "exec"), main.__dict__)
+
+
+def run_input(name):
+    program = sys.stdin.buffer.read()
+    main = new_main_without_file()
+    main.__file__ = "<stdin>"
+    main.__cached__ = None
+    exec(compile(program, "<stdin>", "exec"), main.__dict__)
 
 
 def run_module(name):
@@ -139,9 +154,11 @@ def run(words):
     interrupted = Interrupted()
     kith.install()
     try:
-        (way or run_path)(sys.argv[0])
-    except SystemExit:
-        raise
+        (way or (run_input if words[0] == "-" else run_path))(sys.argv[0])
+    except SystemExit as error:
+        if not sys.flags.inspect:
+            raise
+        tell(error)  # and go on in the program's names, as python does with -i
     except BaseException as error:
         interrupted.by_signal = isinstance(error, KeyboardInterrupt)
         tell(error)
@@ -154,6 +171,9 @@ def main():
     if words[:1] == ["--start-method"] and len(words) > 1:
         set_default(words[1])
         del words[:2]
+    if words[:1] in (["-V"], ["--version"]):
+        print("kith %s, Python %s" % (kith.__kith__, sys.version.split()[0]))
+        return 0
     if words and words[0] not in ("-h", "--help"):
         return run(words)
     print(__doc__, file=sys.stdout if words else sys.stderr)
@@ -161,4 +181,6 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if status and not sys.flags.inspect:  # with -i, python goes on, and so it does when there is nothing to say
+        sys.exit(status)

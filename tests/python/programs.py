@@ -12,10 +12,11 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(kith.__file__)))  # th
 LIMIT = 60  # seconds
 
 
-def run(*words, cwd=None, path=()):
-    """Runs the interpreter with these words; kith can be imported. Returns (status, output, what was on stderr)."""
+def run(*words, cwd=None, path=(), text=""):
+    """Runs the interpreter with these words, and a text on stdin; kith can be imported. Returns (status, output, what
+    was on stderr)."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([*path, PACKAGE]), PYTHONIOENCODING="utf-8")
-    done = subprocess.run([sys.executable, *words], cwd=cwd, env=environment, timeout=LIMIT, stdin=subprocess.DEVNULL,
+    done = subprocess.run([sys.executable, *words], cwd=cwd, env=environment, timeout=LIMIT, input=text,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     return done.returncode, done.stdout, done.stderr
 
@@ -34,8 +35,8 @@ class Folder(tempfile.TemporaryDirectory):
         with open(path, "w", encoding="utf-8") as file:
             file.write(textwrap.dedent(text))
 
-    def run(self, *words):
-        return run(*words, cwd=self.name, path=[self.name])
+    def run(self, *words, text=""):
+        return run(*words, cwd=self.name, path=[self.name], text=text)
 
 
 def output_of(test, text, *words):

@@ -21,9 +21,9 @@ for told in tells:
 
 
 class TestMain(unittest.TestCase):
-    def assert_same(self, folder, *words, kith=("-m", "kith")):
-        ours = folder.run(*kith, *words)
-        self.assertEqual(ours, folder.run(*words))
+    def assert_same(self, folder, *words, options=(), text=""):
+        ours = folder.run(*options, "-m", "kith", *words, text=text)
+        self.assertEqual(ours, folder.run(*options, *words, text=text))
         return ours
 
     def setUp(self):
@@ -60,6 +60,29 @@ class TestMain(unittest.TestCase):
 
     def test_command(self):
         self.assert_same(self.folder, "-c", TELLS, "-c", "a")
+
+    def test_standard_input(self):
+        self.assert_same(self.folder, "-", "a", "-b", text=TELLS)
+        self.assert_same(self.folder, "-", text="x = = 1\n")
+        self.assertEqual(self.folder.run("-m", "kith", "-", text="import sys; sys.exit(3)"), (3, "", ""))
+        status, output, errors = self.folder.run("-m", "kith", "-", text="print(__import__('multiprocessing').__kith__)")
+        self.assertEqual((status, output.count("."), errors), (0, 2, ""))
+        status, _, errors = self.folder.run("-m", "kith", "-", text="def f():\n  1 / 0\nf()")
+        self.assertEqual((status, errors.count("kith"), errors.count("File")), (1, 0, 2))
+
+    def test_interactive(self):
+        self.folder.write("program.py", "x = 5")
+        self.assert_same(self.folder, "program.py", options=["-i"], text="print(x)")
+        self.assert_same(self.folder, "-m", "program", options=["-i"], text="print(x)")
+        for end in "", "1 / 0", "import sys; sys.exit(3)", "import sys; sys.exit(0)":
+            self.assert_same(self.folder, "-c", "x = 5; " + end, options=["-i"], text="print(x)")
+        self.assert_same(self.folder, "-c", "import os; os.environ['PYTHONINSPECT'] = '1'", text="print(5)")
+
+    def test_version(self):
+        for option in "-V", "--version":
+            status, output, errors = run("-m", "kith", option)
+            self.assertEqual((status, errors), (0, ""))
+            self.assertRegex(output, r"^kith \d+\.\d+\.\d+, Python %d\.%d\." % sys.version_info[:2])
 
     def test_status(self):
         for code in "0", "3", "None", "'a text'":
