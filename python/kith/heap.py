@@ -45,11 +45,13 @@ class Arena(_stock.Arena):
 
 
 def reduce_arena(arena):
+    """What an arena's pickle is, for a process that is handed its descriptor."""
     arena.sent += 1
     return rebuild_arena, (arena.size, _reduction.DupFd(arena.fd))
 
 
 def rebuild_arena(size, descriptor):
+    """The arena that came as a reduction.DupFd."""
     return Arena(size, descriptor.detach())
 
 
@@ -71,6 +73,7 @@ class Heap(_stock.Heap):
         return _kith.forks(), arena.sent
 
     def malloc(self, size):
+        """Returns a block of at least so many bytes: (arena, start, stop). OSError when there is no memory."""
         block = super().malloc(size)
         self._ages[block] = self._age(block[0])
         return block

@@ -456,7 +456,9 @@ def _better(kind, made={stock.BaseProxy: BaseProxy}):
     """The class of proxies that is to the standard library's one as BaseProxy is to its BaseProxy."""
     if kind not in made:
         bases = tuple(_better(base) for base in kind.__bases__ if base is not object)
-        made[kind] = type(kind.__name__, bases + (kind,), {"__module__": __name__, "__doc__": kind.__doc__})
+        made[kind] = type(kind.__name__, bases + (kind,), {
+            "__module__": __name__, "__doc__": kind.__doc__ or "A proxy with the methods of a %s: see BaseProxy."
+            % kind.__name__.replace("Base", "").replace("Proxy", "").lower()})
     return made[kind]
 
 
@@ -477,9 +479,30 @@ def _make_pool(*args, **kwds):
 
 _makers = {"Queue": ManagedQueue, "JoinableQueue": ManagedQueue, "Pool": _make_pool}
 
+# What the methods of a SyncManager say they return a proxy of.
+_DOCS = {
+    "Queue": "a queue in shared memory. Queue(maxsize=0); 0: no bound",
+    "JoinableQueue": "a queue in shared memory, as of Queue(): each has task_done() and join()",
+    "Event": "a threading.Event. Event()",
+    "Lock": "a threading.Lock. Lock(). What a client held when it died stays locked",
+    "RLock": "a threading.RLock. RLock(). What a client's thread held when it ended stays locked",
+    "Semaphore": "a threading.Semaphore. Semaphore(value=1)",
+    "BoundedSemaphore": "a threading.BoundedSemaphore. BoundedSemaphore(value=1)",
+    "Condition": "a threading.Condition. Condition(lock=None); lock: a proxy of a Lock or an RLock",
+    "Barrier": "a threading.Barrier. Barrier(parties, action=None, timeout=None)",
+    "Pool": "a kith.pool.Pool, whose parent the server is. Its arguments",
+    "list": "a list. list(), or list(sequence)",
+    "dict": "a dict. dict(), or dict(mapping), or dict(sequence of pairs), and keywords",
+    "Value": "an object with an attribute value, which takes what it is given. Value(typecode, value)",
+    "Array": "an array.array. Array(typecode, sequence)",
+    "Namespace": "an object with the attributes that it is given. Namespace(**attributes)",
+}
+
 for _typeid, (_callable, _, _, _kind) in stock.SyncManager._registry.items():
     SyncManager.register(_typeid, _makers.get(_typeid, _callable), _better(_kind) if isinstance(_kind, type) else None,
                          create_method=hasattr(stock.SyncManager, _typeid))
+    if _typeid in _DOCS:
+        getattr(SyncManager, _typeid).__doc__ = "Has the server make, and returns a proxy of, %s." % _DOCS[_typeid]
 
 
 # ---- shared memory ----

@@ -20,6 +20,7 @@ def __getattr__(name):
 
 
 def get_context(*args, **keywords):
+    """As kith.get_context()."""
     import kith
     return kith.get_context(*args, **keywords)
 
@@ -31,6 +32,12 @@ Value = heap._rebound(_stock.Value, globals())
 Array = heap._rebound(_stock.Array, globals())
 copy = heap._rebound(_stock.copy, globals())
 synchronized = heap._rebound(_stock.synchronized, globals())
+
+copy.__doc__ = """Returns a copy of a ctypes object, in shared memory, without a lock."""
+synchronized.__doc__ = """Returns a wrapper of a ctypes object in shared memory that acquires a lock around each access.
+
+lock  one of kith's, or another with acquire() and release(); None: an RLock of the context ctx, None: the default one
+"""
 
 class_cache = weakref.WeakKeyDictionary()
 

@@ -127,6 +127,11 @@ class Condition(_kith.Condition, _stock.Condition):
         self._create(lock or ctx.RLock())
         self._make_methods()
 
+    def wait_for(self, predicate, timeout=None):
+        """Waits until predicate() is true, which is asked with the lock held, at once and whenever this is notified; at
+        most timeout seconds. Returns what it returned last."""
+        return super().wait_for(predicate, timeout)
+
     def __getstate__(self):
         context.assert_spawning(self)
         return self._lock, _reduction.DupFd(self._share_fd())

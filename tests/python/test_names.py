@@ -1,6 +1,7 @@
 """Every name of multiprocessing and of its submodules, of the version that runs, is kith's, too."""
 
 import importlib
+import inspect
 import multiprocessing
 import pkgutil
 import unittest
@@ -13,6 +14,24 @@ def public(module):
     defined = {name for name, value in vars(module).items() if not name.startswith("_") and
                (name.isupper() or getattr(value, "__module__", None) == module.__name__)}
     return defined | {name for name in getattr(module, "__all__", ()) if not name.startswith("_")}
+
+
+def kiths_modules():
+    """The modules of kith that are not the standard library's under another name."""
+    names = ["kith"] + ["kith." + found.name for found in pkgutil.iter_modules(kith.__path__)
+                        if found.name != "popen_spawn_win32" and not found.name.startswith("_")]
+    return [module for module in map(importlib.import_module, names) if module.__name__.startswith("kith")]
+
+
+def undocumented(name, value):
+    """What has no docstring: a public class or function, and the public methods and properties that a class defines."""
+    if not value.__doc__:
+        yield name
+    for member in vars(value) if isinstance(value, type) else ():
+        found = getattr(value, member)
+        if not member.startswith("_") and (callable(found) or isinstance(found, property)):
+            if not inspect.getdoc(found):
+                yield name + "." + member
 
 
 class TestNames(unittest.TestCase):
@@ -38,6 +57,16 @@ class TestNames(unittest.TestCase):
                 stock = importlib.import_module(found.name)
                 ours = importlib.import_module(found.name.replace("multiprocessing", "kith", 1))
                 self.assertEqual({name for name in public(stock) if not hasattr(ours, name)}, set())
+
+    def test_docstrings(self):
+        missing = []
+        for module in kiths_modules():
+            if not module.__doc__:
+                missing.append(module.__name__)
+            for name, value in sorted(vars(module).items()):
+                if not name.startswith("_") and callable(value) and value.__module__ == module.__name__:
+                    missing += ["%s.%s" % (module.__name__, name) for name in undocumented(name, value)]
+        self.assertEqual(missing, [])
 
     def test_what_is_not_bettered_is_the_same_module(self):
         for name in ("process", "util", "reduction", "resource_tracker", "resource_sharer", "spawn", "forkserver",
