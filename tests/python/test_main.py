@@ -65,7 +65,8 @@ class TestMain(unittest.TestCase):
         self.assert_same(self.folder, "-", "a", "-b", text=TELLS)
         self.assert_same(self.folder, "-", text="x = = 1\n")
         self.assertEqual(self.folder.run("-m", "kith", "-", text="import sys; sys.exit(3)"), (3, "", ""))
-        status, output, errors = self.folder.run("-m", "kith", "-", text="print(__import__('multiprocessing').__kith__)")
+        told = "import multiprocessing; print(multiprocessing.__kith__)"
+        status, output, errors = self.folder.run("-m", "kith", "-", text=told)
         self.assertEqual((status, output.count("."), errors), (0, 2, ""))
         status, _, errors = self.folder.run("-m", "kith", "-", text="def f():\n  1 / 0\nf()")
         self.assertEqual((status, errors.count("kith"), errors.count("File")), (1, 0, 2))
