@@ -97,22 +97,21 @@ class TestDaemons(unittest.TestCase):
         """
 
     def test_a_killed_process_takes_its_daemons_along(self):
-        for method in METHODS:
-            for where in "main", "thread":
-                with self.subTest(method=method, where=where), Folder(main=self.PROGRAM) as name:
-                    parent = subprocess.Popen([sys.executable, "main.py", method, where], cwd=name,
-                                              env=dict(os.environ, PYTHONPATH=PACKAGE), stdout=subprocess.PIPE)
-                    with parent:
-                        daemon = os.pidfd_open(int(parent.stdout.readline()))
-                        try:
-                            # The thread that started the daemon has ended: that is no reason for the daemon to end.
-                            self.assertEqual(parent.stdout.readline(), b"started\n")
-                            self.assertEqual(kith.connection.wait([daemon], 0), [])
-                            parent.send_signal(signal.SIGKILL)
-                            self.assertEqual(kith.connection.wait([daemon], 60), [daemon])
-                        finally:
-                            parent.kill()
-                            os.close(daemon)
+        for method, where in [("fork", "main")] + [(method, "thread") for method in METHODS]:
+            with self.subTest(method=method, where=where), Folder(main=self.PROGRAM) as name:
+                parent = subprocess.Popen([sys.executable, "main.py", method, where], cwd=name,
+                                          env=dict(os.environ, PYTHONPATH=PACKAGE), stdout=subprocess.PIPE)
+                with parent:
+                    daemon = os.pidfd_open(int(parent.stdout.readline()))
+                    try:
+                        # The thread that started the daemon has ended: that is no reason for the daemon to end.
+                        self.assertEqual(parent.stdout.readline(), b"started\n")
+                        self.assertEqual(kith.connection.wait([daemon], 0), [])
+                        parent.send_signal(signal.SIGKILL)
+                        self.assertEqual(kith.connection.wait([daemon], 60), [daemon])
+                    finally:
+                        parent.kill()
+                        os.close(daemon)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Listeners and clients, also with the standard library at the other side."""
 
+import functools
 import glob
 import os
 import signal
@@ -19,8 +20,9 @@ from kith._stock import connection as stock
 KEY = b"a key"
 
 
+@functools.lru_cache(maxsize=None)
 def interpreters():
-    """Every Python from 3.9 on that is found, this one first."""
+    """This Python, and the oldest and the newest from 3.9 on that are found."""
     found = {sys.version_info[:2]: sys.executable}
     paths = glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")) + glob.glob("/usr/bin/python3")
     for path in sorted(paths):
@@ -29,7 +31,7 @@ def interpreters():
         version = tuple(map(int, said.stdout.split()))
         if version >= (3, 9):
             found.setdefault(version, path)
-    return list(found.values())
+    return [found[version] for version in sorted({sys.version_info[:2], min(found), max(found)})]
 
 
 class Stock:
