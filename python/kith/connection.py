@@ -112,6 +112,8 @@ class SocketListener(stock.SocketListener):
     def accept(self, authkey=None):
         """Returns a Connection to the next client; with an authkey, to the next that has proved to know it."""
         if authkey is None:
+            if self._socket.gettimeout() is None:
+                wait([self._socket])  # which misses no signal
             client, self._last_accepted = self._socket.accept()
         else:
             client = self._accept_proved(authkey)

@@ -4,8 +4,10 @@
 #include "waiting.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
-#include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -13,6 +15,58 @@ enum { SHORT_HEADER = 4, LONG_HEADER = 12, SHORT_MAX = 0x7fffffff };
 
 /* A copy of so much is quicker than a second piece. */
 enum { COPIED = 2048 };
+
+/* ---- waiting ---- */
+
+static int fail(int code)
+{
+    if (!PyErr_Occurred()) {
+        errno = -code;
+        PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return -1;
+}
+
+static int await_descriptor(int descriptor, short events, kith_timeout timeout)
+{
+    struct pollfd polled = { .fd = descriptor, .events = events };
+    struct timespec time = { .tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000 };
+    int ready = ppoll(&polled, 1, timeout == KITH_FOREVER ? NULL : &time, NULL);
+    return ready < 0 ? -errno : ready == 0 ? -ETIMEDOUT : 0;
+}
+
+/* Some bytes to write or to read. Waiting is done by ppoll alone, which can end and begin anew: a look at signals once
+ * a second is due (wait_watchfully), and the descriptor, which is another program's as well, stays one that blocks. */
+struct transfer {
+    int descriptor;
+    struct iovec *pieces;
+    size_t count;
+    ssize_t done;
+};
+
+enum { DONE = 1 };
+
+/* After a call that was not to wait has failed: a socket is waited for, and called anew then (-EINTR), for another
+ * process may be quicker; what is none is waited for before its call (0). Else returns a negated errno. */
+static int await_turn(const struct transfer *transfer, short events, kith_timeout timeout)
+{
+    int is_socket = errno == EAGAIN;
+    if (!is_socket && errno != ENOTSOCK) {
+        return -errno;
+    }
+    if (is_socket && (fcntl(transfer->descriptor, F_GETFL) & O_NONBLOCK)) {
+        return -EAGAIN; /* as its owner wants it */
+    }
+    int code = await_descriptor(transfer->descriptor, events, timeout);
+    return code == 0 && is_socket ? -EINTR : code;
+}
+
+/* Returns how many bytes went; -1 with an exception. */
+static ssize_t transfer_some(waiting_call *call, struct transfer *transfer)
+{
+    int code = wait_watchfully(call, transfer, KITH_FOREVER);
+    return code < 0 ? fail(code) : transfer->done;
+}
 
 /* ---- writing ---- */
 
@@ -36,48 +90,26 @@ static size_t encode(unsigned char header[LONG_HEADER], uint64_t size)
     return LONG_HEADER;
 }
 
-/* Whether a call that was interrupted is to be made again; else there is an exception. */
-static int again(void)
+static int write_call(void *context, kith_timeout timeout)
 {
-    if (errno == EINTR) {
-        return PyErr_CheckSignals() == 0;
+    struct transfer *transfer = context;
+    struct msghdr message = { .msg_iov = transfer->pieces,
+                              .msg_iovlen = transfer->count < IOV_MAX ? transfer->count : IOV_MAX };
+    transfer->done = sendmsg(transfer->descriptor, &message, MSG_DONTWAIT);
+    int code = transfer->done < 0 ? await_turn(transfer, POLLOUT, timeout) : DONE;
+    if (code == 0) { /* so much is taken at once, without a wait */
+        size_t size = transfer->pieces->iov_len;
+        transfer->done = write(transfer->descriptor, transfer->pieces->iov_base, size < PIPE_BUF ? size : PIPE_BUF);
+        code = transfer->done < 0 ? -errno : DONE;
     }
-    PyErr_SetFromErrno(PyExc_OSError);
-    return 0;
-}
-
-static ssize_t write_some(int descriptor, const struct iovec *pieces)
-{
-    ssize_t written;
-    do {
-        PyThreadState *thread = PyEval_SaveThread();
-        written = pieces[0].iov_len ? writev(descriptor, pieces, 2)
-                                    : write(descriptor, pieces[1].iov_base, pieces[1].iov_len);
-        PyEval_RestoreThread(thread);
-    } while (written < 0 && again());
-    return written;
+    return code;
 }
 
 static void advance(struct iovec *piece, size_t by)
 {
-    piece->iov_base = (char *)piece->iov_base + by;
-    piece->iov_len -= by;
-}
-
-int frames_write(int descriptor, const void *data, Py_ssize_t size)
-{
-    unsigned char bytes[LONG_HEADER + COPIED];
-    size_t head = encode(bytes, (uint64_t)size), body = (size_t)size;
-    struct iovec pieces[2] = { { bytes, head }, { (void *)data, body } };
-    if (body <= COPIED) {
-        if (body) {
-            memcpy(bytes + head, data, body);
-        }
-        pieces[0].iov_len = 0;
-        pieces[1] = (struct iovec){ bytes, head + body };
-    }
-    while (pieces[0].iov_len + pieces[1].iov_len) {
-        ssize_t written = write_some(descriptor, pieces);
+    while (count) {
+        struct transfer transfer = { .descriptor = descriptor, .pieces = pieces, .count = count };
+        ssize_t written = transfer_some(write_call, &transfer);
         if (written < 0) {
             return -1;
         }
@@ -98,15 +130,25 @@ int frames_write(int descriptor, const void *data, Py_ssize_t size)
 
 /* ---- reading ---- */
 
+static int read_call(void *context, kith_timeout timeout)
+{
+    struct transfer *transfer = context;
+    void *data = transfer->pieces->iov_base;
+    size_t size = transfer->pieces->iov_len;
+    transfer->done = recv(transfer->descriptor, data, size, MSG_DONTWAIT);
+    int code = transfer->done < 0 ? await_turn(transfer, POLLIN, timeout) : DONE;
+    if (code == 0) {
+        transfer->done = read(transfer->descriptor, data, size);
+        code = transfer->done < 0 ? -errno : DONE;
+    }
+    return code;
+}
+
 int frames_read_data(int descriptor, void *data, Py_ssize_t size)
 {
     for (Py_ssize_t have = 0; have < size;) {
-        ssize_t got;
-        do {
-            PyThreadState *thread = PyEval_SaveThread();
-            got = read(descriptor, (char *)data + have, (size_t)(size - have));
-            PyEval_RestoreThread(thread);
-        } while (got < 0 && again());
+        struct iovec rest = piece((char *)data + have, (size_t)(size - have));
+        ssize_t got = transfer_some(read_call, &(struct transfer){ descriptor, &rest, 1, 0 });
         if (got < 0) {
             return -1;
         }
@@ -154,26 +196,19 @@ int frames_read_size(int descriptor, uint64_t *size)
     return 0;
 }
 
-/* ---- waiting ---- */
+/* ---- polling ---- */
 
 static int poll_call(void *context, kith_timeout timeout)
 {
-    struct pollfd *polled = context;
-    struct timespec time = { .tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000 };
-    int ready = ppoll(polled, 1, timeout == KITH_FOREVER ? NULL : &time, NULL);
-    return ready < 0 ? -errno : ready;
+    const int *descriptor = context;
+    return await_descriptor(*descriptor, POLLIN, timeout);
 }
 
 int frames_poll(int descriptor, kith_timeout timeout)
 {
-    struct pollfd polled = { .fd = descriptor, .events = POLLIN };
-    int ready = timeout == KITH_NOWAIT ? poll_call(&polled, timeout) : -EINTR;
-    if (ready == -EINTR) {
-        ready = wait_for(poll_call, &polled, timeout);
+    int code = timeout == KITH_NOWAIT ? poll_call(&descriptor, timeout) : -EINTR;
+    if (code == -EINTR) {
+        code = wait_watchfully(poll_call, &descriptor, timeout);
     }
-    if (ready < 0 && !PyErr_Occurred()) {
-        errno = -ready;
-        PyErr_SetFromErrno(PyExc_OSError);
-    }
-    return ready < 0 ? -1 : ready;
+    return code == 0 ? 1 : code == -ETIMEDOUT ? 0 : fail(code);
 }

@@ -98,7 +98,7 @@ static PyObject *doorkeeper_accept(struct doorkeeper *self, PyObject *arguments,
     }
     struct accepting accepting = { .listener = self->listener };
     self->callers++;
-    int code = wait_for(accept_call, &accepting, timeout);
+    int code = wait_watchfully(accept_call, &accepting, timeout);
     leave(self);
     if (code == 0) {
         code = detach(accepting.connection);

@@ -113,7 +113,7 @@ static int acquire(PyThread_type_lock lock)
     }
     for (;;) {
         PyThreadState *thread = PyEval_SaveThread();
-        PyLockStatus status = PyThread_acquire_lock_timed(lock, -1, 1);
+        PyLockStatus status = PyThread_acquire_lock_timed(lock, 1000000, 1); /* as wait_watchfully */
         PyEval_RestoreThread(thread);
         if (status == PY_LOCK_ACQUIRED) {
             return 0;
@@ -184,7 +184,9 @@ static int send_data(struct pipe *pipe, const void *data, size_t size)
     struct sent sent = { pipe->connection, data, size };
     int code = size <= QUICK ? send_call(&sent, KITH_AT_ONCE) : -EAGAIN;
     if (would_wait(code)) {
-        code = wait_for(send_call, &sent, KITH_FOREVER);
+        /* A large message that has turned to the socket must not be cut short by the end of a slice. */
+        code =
+            size <= QUICK ? wait_watchfully(send_call, &sent, KITH_FOREVER) : wait_for(send_call, &sent, KITH_FOREVER);
     }
     return code < 0 ? fail(pipe, code) : 0;
 }
@@ -280,7 +282,7 @@ int pipe_receive(struct pipe *pipe, void *room, uint64_t *size)
     int code = receive_call(&received, KITH_AT_ONCE);
     if (would_wait(code) || (code == -EMSGSIZE && received.size <= *size)) {
         received.capacity = (size_t)*size;
-        code = wait_for(receive_call, &received, KITH_FOREVER);
+        code = wait_watchfully(receive_call, &received, KITH_FOREVER);
     }
     *size = received.size;
     if (code == -EMSGSIZE) {
@@ -294,21 +296,24 @@ int pipe_receive(struct pipe *pipe, void *room, uint64_t *size)
 
 static int poll_call(void *context, kith_timeout timeout)
 {
-    return kith_connection_poll(context, timeout);
+    int code = kith_connection_poll(context, timeout);
+    return code == 0 ? -ETIMEDOUT : code;
 }
 
 int pipe_poll(struct pipe *pipe, kith_timeout timeout)
 {
     kith_connection *connection = pipe_enter(pipe);
-    int code = timeout == KITH_NOWAIT ? kith_connection_poll(connection, timeout) : -EINTR;
+    int code = timeout == KITH_NOWAIT ? poll_call(connection, timeout) : -EINTR;
     if (code == -EINTR) {
-        code = wait_for(poll_call, connection, timeout);
+        code = wait_watchfully(poll_call, connection, timeout);
     }
-    if (code < 0) {
-        fail(pipe, code);
+    if (code == -ETIMEDOUT) {
+        code = 0;
+    } else if (code < 0) {
+        code = fail(pipe, code);
     }
     pipe_leave(pipe);
-    return code < 0 ? -1 : code;
+    return code;
 }
 
 /* ---- descriptors ---- */

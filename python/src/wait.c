@@ -14,7 +14,8 @@ struct crowd {
 static int wait_call(void *context, kith_timeout timeout)
 {
     struct crowd *waiting = context;
-    return kith_wait(waiting->items, waiting->count, timeout);
+    int ready = kith_wait(waiting->items, waiting->count, timeout);
+    return ready == 0 ? -ETIMEDOUT : ready;
 }
 
 /* What an object is to be waited for by. Returns 0, or -1 with an exception. */
@@ -71,8 +72,8 @@ static PyObject *wait_for_objects(struct state *state, PyObject *objects, kith_t
         code = describe(state, PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i), &waiting.items[i], &waiting.pipes[i]);
     }
     if (code == 0) {
-        code = wait_for(wait_call, &crowd, timeout);
-        ready = code < 0 ? raise_code(state, code) : pick(objects, &crowd);
+        code = wait_watchfully(wait_call, &waiting, timeout);
+        ready = code < 0 && code != -ETIMEDOUT ? raise_code(state, code) : pick(objects, &waiting);
     }
     for (size_t i = 0; i < waiting.count; i++) {
         if (waiting.pipes[i]) {

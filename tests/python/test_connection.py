@@ -283,7 +283,7 @@ class Kinds:
         def give(number):
             for i in range(each):
                 self.second.send((number, i))
-        if type(self) is TestDescriptors:  # as the standard library's, of which only one thread may receive
+        if type(self) is not TestPipes:  # as the standard library's, of which only one thread may receive
             readers = [threading.Thread(target=lambda: [take() for _ in range(total)])]
         else:
             readers = [threading.Thread(target=take) for _ in range(total)]
@@ -323,6 +323,42 @@ class Kinds:
         with self.assertRaises(KeyboardInterrupt):
             while True:  # until there is no room
                 self.second.send(b"x" * 100000)
+
+    def test_a_signal_that_interrupts_nothing_is_seen(self):
+        # One that comes just before a call sleeps, or to another thread.
+        class Rung(Exception):
+            pass
+
+        def ring(*_):
+            raise Rung
+
+        def rings(call):
+            def interrupt():
+                time.sleep(0.1)  # it waits by now; if not, this test passes as well
+                signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+            signal.signal(signal.SIGUSR1, ring)
+            signal.alarm(30)
+            threading.Thread(target=interrupt).start()
+            try:
+                call()
+            except Rung:
+                os._exit(0)
+            finally:
+                os._exit(1)
+
+        def fill():
+            while True:
+                self.second.send(b"x" * 1000)
+
+        children = []
+        for call in (lambda: self.first.recv(), lambda: self.first.poll(None), lambda: connection.wait([self.first]),
+                     fill):
+            children.append(os.fork())
+            if children[-1] == 0:
+                self.first, self.second = self.pair()
+                rings(call)
+        for child in children:
+            self.assertEqual(os.waitpid(child, 0)[1], 0)
 
     def test_the_end_comes_when_the_other_process_is_killed(self):
         child = os.fork()
@@ -520,6 +556,13 @@ class TestDescriptors(Kinds, unittest.TestCase):
         os.close(writer)
         with connection.Connection(reader) as conn:
             self.assertEqual(conn.recv_bytes(), b"abc")
+
+
+class TestSockets(Kinds, unittest.TestCase):
+
+    def pair(self):
+        first, second = socket.socketpair()
+        return connection.Connection(first.detach(), writable=False), connection.Connection(second.detach(), readable=False)
 
 
 class TestWait(unittest.TestCase):

@@ -240,6 +240,26 @@ class TestStrangers(unittest.TestCase):
         greet(self.listener)
         self.assertEqual(clients.end(), ["welcome"])
 
+    def test_a_signal_that_interrupts_nothing_is_seen(self):
+        class Rung(Exception):
+            pass
+
+        def ring(*_):
+            raise Rung
+
+        def interrupt():
+            time.sleep(0.1)  # accept waits by now; if not, this test passes as well
+            signal.pthread_kill(threading.get_ident(), signal.SIGALRM)
+        old = signal.signal(signal.SIGALRM, ring)
+        self.addCleanup(signal.signal, signal.SIGALRM, old)
+        for authkey in (None, KEY):
+            with connection.Listener(authkey=authkey) as listener:
+                thread = threading.Thread(target=interrupt)
+                thread.start()
+                with self.assertRaises(Rung):
+                    listener.accept()
+                thread.join()
+
     def test_children_accept_at_an_inherited_one(self):
         clients = Clients(self)
         clients.start(self.listener.address)
