@@ -451,15 +451,14 @@ static PyObject *view_of(PyObject *owner, size_t begin, size_t size)
     return view;
 }
 
-/* A buffer that the pickle may keep: a view of the owner. */
-static PyObject *buffer_of(PyObject *owner, size_t begin, size_t size, int readonly)
+/* A buffer that the pickle may keep. Of a copy it is as the pickle would have had it inside: bytes, or else one to write
+ * to. Of a message in place, it is a view, which can't be written to. */
+static PyObject *buffer_of(PyObject *owner, const unsigned char *data, size_t begin, size_t size, int readonly)
 {
-    PyObject *view = view_of(owner, begin, size);
-    if (view && readonly) {
-        PyObject *fixed = PyObject_CallMethod(view, "toreadonly", NULL);
-        Py_SETREF(view, fixed);
+    if (readonly && PyByteArray_CheckExact(owner)) {
+        return PyBytes_FromStringAndSize((const char *)data + begin, (Py_ssize_t)size);
     }
-    return view;
+    return view_of(owner, begin, size);
 }
 
 /* The pickle and the buffers beside it, in a message. */
@@ -503,7 +502,7 @@ static PyObject *buffers_of(struct state *state, const unsigned char *data, size
             Py_CLEAR(buffers);
             break;
         }
-        PyObject *buffer = buffer_of(owner, at, length, (word & BESIDE_READONLY) != 0);
+        PyObject *buffer = buffer_of(owner, data, at, length, (word & BESIDE_READONLY) != 0);
         if (!buffer || PyList_Append(buffers, buffer) < 0) {
             Py_CLEAR(buffers);
         }

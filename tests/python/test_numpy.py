@@ -1,5 +1,6 @@
 """numpy's arrays through queues, pipes, pools and shared memory."""
 
+import threading
 import unittest
 
 import kith
@@ -57,6 +58,26 @@ class Numpy(unittest.TestCase):
         ours.send(self.arrays[2])
         self.assert_same(ours.recv(), self.arrays[2] * 2)
         process.join()
+
+    def test_arrays_that_are_read_only_arrive_to_be_written_to(self):
+        queues = self.context.Queue(), self.context.SimpleQueue()
+        ours, theirs = self.context.Pipe()
+        for size in 1, 1 << 10, 1 << 17:
+            array = numpy.arange(size)
+            array.flags.writeable = False
+            for sent in array, numpy.frombuffer(bytes(8 * size), dtype=int):
+                for queue in queues:
+                    queue.put([sent, sent])
+                    got = queue.get()
+                    self.assertTrue(got[0].flags.writeable)
+                    self.assertIs(got[0], got[1])
+                    self.assert_same(got[0], sent)
+                thread = threading.Thread(target=ours.send, args=(sent,))
+                thread.start()
+                got = theirs.recv()
+                thread.join()
+                self.assertTrue(got.flags.writeable)
+                self.assert_same(got, sent)
 
     def test_pool(self):
         with self.context.Pool(2) as pool:
