@@ -70,13 +70,16 @@ static int is_fresh(const struct barrier *self)
 
 static PyObject *barrier_create(struct barrier *self, PyObject *arguments)
 {
-    unsigned parties;
+    int parties;
     PyObject *action;
-    if (!is_fresh(self) || !PyArg_ParseTuple(arguments, "IO:_create", &parties, &action)) {
+    if (!is_fresh(self) || !PyArg_ParseTuple(arguments, "iO:_create", &parties, &action)) {
         return NULL;
     }
+    if (parties < 0) { /* kith_barrier_new would tell of a large one */
+        return PyErr_Format(PyExc_ValueError, "%d parties: give 1 to 4096", parties);
+    }
     const kith_barrier_options options = options_for(action);
-    return made(self, kith_barrier_new(&self->barrier, parties, &options), action);
+    return made(self, kith_barrier_new(&self->barrier, (unsigned)parties, &options), action);
 }
 
 static PyObject *barrier_attach(struct barrier *self, PyObject *arguments)
@@ -188,8 +191,9 @@ static PyMethodDef methods[] = {
       "_wait(timeout): waits until all parties have come; returns how many came before. When one is out of time or\n"
       "dies, the others are told at once: BrokenBarrierError." },
     { "reset", (PyCFunction)barrier_reset, METH_NOARGS,
-      "reset(): makes a broken barrier whole. Those who wait get BrokenBarrierError." },
-    { "abort", (PyCFunction)barrier_abort, METH_NOARGS, "abort(): breaks the barrier, for all who wait or come." },
+      "reset($self, /)\n--\n\nMakes a broken barrier whole. Those who wait get BrokenBarrierError." },
+    { "abort", (PyCFunction)barrier_abort, METH_NOARGS,
+      "abort($self, /)\n--\n\nBreaks the barrier, for all who wait or come." },
     { "_create", (PyCFunction)barrier_create, METH_VARARGS, "_create(parties, action): makes it; action may be None." },
     { "_attach", (PyCFunction)barrier_attach, METH_VARARGS,
       "_attach(fd, action): opens the one that a descriptor stands for, which stays the caller's." },

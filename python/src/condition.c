@@ -201,13 +201,16 @@ static PyObject *condition_lock(struct condition *self, void *Py_UNUSED(closure)
 
 static PyMethodDef methods[] = {
     { "wait", (PyCFunction)(void (*)(void))condition_wait, METH_VARARGS | METH_KEYWORDS,
-      "wait(timeout=None): gives the lock up, waits to be notified, at most timeout seconds, and takes the lock back.\n"
+      "wait($self, /, timeout=None)\n--\n\nGives the lock up, waits to be notified, at most timeout seconds, and takes "
+      "the lock back.\n"
       "Returns whether it was notified." },
     { "notify", (PyCFunction)(void (*)(void))condition_notify, METH_VARARGS | METH_KEYWORDS,
-      "notify(n=1): notifies those who have waited longest, n at most." },
-    { "notify_all", (PyCFunction)condition_notify_all, METH_NOARGS, "notify_all(): notifies all who wait." },
-    { "__enter__", (PyCFunction)condition_enter, METH_NOARGS, "Acquires the lock." },
-    { "__exit__", (PyCFunction)(void (*)(void))condition_exit, METH_FASTCALL, "Releases the lock." },
+      "notify($self, /, n=1)\n--\n\nNotifies those who have waited longest, n at most." },
+    { "notify_all", (PyCFunction)condition_notify_all, METH_NOARGS,
+      "notify_all($self, /)\n--\n\nNotifies all who wait." },
+    { "__enter__", (PyCFunction)condition_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nAcquires the lock." },
+    { "__exit__", (PyCFunction)(void (*)(void))condition_exit, METH_FASTCALL,
+      "__exit__($self, /, *args)\n--\n\nReleases the lock." },
     { "_create", (PyCFunction)condition_create, METH_O, "_create(lock): makes it." },
     { "_attach", (PyCFunction)condition_attach, METH_VARARGS,
       "_attach(lock, fd): opens the one that a descriptor stands for, which stays the caller's." },

@@ -7,6 +7,8 @@
 
 #include "error.h"
 #include "frames.h"
+#include "queue.h"
+#include "read.h"
 #include "waiting.h"
 
 #include <fcntl.h>
@@ -226,9 +228,14 @@ static int send_message(struct connection *self, const struct message *message)
     return self->pipe ? pipe_send(self->pipe, message) : frames_write(self->handle, message);
 }
 
-static PyObject *connection_send(struct connection *self, PyObject *object)
+static PyObject *connection_send(struct connection *self, PyObject *const *arguments, Py_ssize_t count,
+                                 PyObject *keywords)
 {
-    if (check_writable(self) < 0) {
+    static const char *const names[] = { "obj" };
+    struct message message;
+    PyObject *object;
+    if (queue_arguments("send", names, 1, 1, arguments, count, keywords, &object) < 0 || check_writable(self) < 0 ||
+        message_write(self->state, object, BUFFERS_INSIDE, &message) < 0) {
         return NULL;
     }
     int code = connection_check_open(self); /* pickling may have closed it */
@@ -533,37 +540,46 @@ static int set_writable(struct connection *self, PyObject *value, void *Py_UNUSE
 #define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void))(function), METH_VARARGS | METH_KEYWORDS
 
 static PyMethodDef methods[] = {
-    { "send", (PyCFunction)connection_send, METH_O,
-      "send(obj): sends an object, as a pickle.\n\nWaits while the other side has no room. Raises BrokenPipeError when "
+    { "send", (PyCFunction)(void (*)(void))connection_send, METH_FASTCALL | METH_KEYWORDS,
+      "send($self, /, obj)\n--\n\nSends an object, as a pickle.\n\nWaits while the other side has no room. Raises "
+      "BrokenPipeError when "
       "it "
       "is closed, and what pickling raises." },
     { "recv", (PyCFunction)connection_recv, METH_NOARGS,
-      "recv(): waits for an object and returns it.\n\nRaises EOFError when the other side has closed or died and all "
+      "recv($self, /)\n--\n\nWaits for an object and returns it.\n\nRaises EOFError when the other side has closed or "
+      "died and all "
       "is "
       "received, OSError when it did so in the middle of a message." },
     { "send_bytes", WITH_KEYWORDS(connection_send_bytes),
-      "send_bytes(buf, offset=0, size=None): sends bytes of a buffer as one message; by default all from offset on." },
+      "send_bytes($self, /, buf, offset=0, size=None)\n--\n\nSends bytes of a buffer as one message; by default all "
+      "from offset on." },
     { "recv_bytes", WITH_KEYWORDS(connection_recv_bytes),
-      "recv_bytes(maxlength=None): waits for a message and returns its bytes.\n\nWhen it is longer than maxlength, "
+      "recv_bytes($self, /, maxlength=None)\n--\n\nWaits for a message and returns its bytes.\n\nWhen it is longer "
+      "than maxlength, "
       "raises "
       "OSError, and nothing more can be received. Else raises as recv." },
     { "recv_bytes_into", WITH_KEYWORDS(connection_recv_bytes_into),
-      "recv_bytes_into(buf, offset=0): waits for a message, writes it into a buffer from offset on, and returns its "
+      "recv_bytes_into($self, /, buf, offset=0)\n--\n\nWaits for a message, writes it into a buffer from offset on, "
+      "and returns its "
       "length in bytes.\n\nWhen it does not fit, raises BufferTooShort, whose argument is the message. Else raises as "
       "recv." },
     { "poll", WITH_KEYWORDS(connection_poll),
-      "poll(timeout=0.0): whether there is something to receive, or the end. Waits for it at most timeout seconds; "
+      "poll($self, /, timeout=0.0)\n--\n\nWhether there is something to receive, or the end. Waits for it at most "
+      "timeout seconds; "
       "None "
       "is for ever." },
-    { "fileno", (PyCFunction)connection_fileno, METH_NOARGS, "fileno(): the descriptor; it stays the connection's." },
+    { "fileno", (PyCFunction)connection_fileno, METH_NOARGS,
+      "fileno($self, /)\n--\n\nThe descriptor; it stays the connection's." },
     { "close", (PyCFunction)connection_close, METH_NOARGS,
-      "close(): closes this end in this process.\n\nThe other side gets the end when all processes that have this one "
+      "close($self, /)\n--\n\nCloses this end in this process.\n\nThe other side gets the end when all processes that "
+      "have this one "
       "closed it or ended." },
     { "_pair", (PyCFunction)connection_pair, METH_O | METH_CLASS, NULL },
     { "_share", (PyCFunction)connection_share, METH_NOARGS, NULL },
     { "_from_share", (PyCFunction)connection_from_share, METH_VARARGS | METH_CLASS, NULL },
-    { "__enter__", (PyCFunction)connection_enter, METH_NOARGS, NULL },
-    { "__exit__", (PyCFunction)connection_exit, METH_VARARGS, NULL },
+    { "__enter__", (PyCFunction)connection_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nGives itself." },
+    { "__exit__", (PyCFunction)connection_exit, METH_VARARGS,
+      "__exit__($self, /, exc_type, exc_value, exc_tb)\n--\n\nCloses it." },
     { NULL, NULL, 0, NULL },
 };
 

@@ -2,6 +2,7 @@
 #include "error.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* The codes that leave no detail keep that of an earlier failure, which would be misleading. */
 static const char *text_of(int code)
@@ -58,6 +59,8 @@ void *raise_code(struct state *state, int code)
         PyErr_SetNone(state->full);
     } else if (code == -ENOMEM) {
         PyErr_SetString(PyExc_MemoryError, text_of(code));
+    } else if (code == -EBADF) { /* as Python says it; whose descriptor it is, the traceback tells */
+        raise_errno(EBADF, strerror(EBADF));
     } else if (code > KITH_EEMPTY && code != -EINVAL) {
         raise_errno(-code, text_of(code));
     } else {

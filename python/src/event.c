@@ -80,11 +80,13 @@ static PyObject *event_wait(struct resident *self, PyObject *arguments, PyObject
 }
 
 static PyMethodDef methods[] = {
-    { "set", (PyCFunction)event_set, METH_NOARGS, "set(): sets the event, and releases all who wait." },
-    { "clear", (PyCFunction)event_clear, METH_NOARGS, "clear(): who comes from now on waits." },
-    { "is_set", (PyCFunction)event_is_set, METH_NOARGS, "is_set(): whether the event is set at this instant." },
+    { "set", (PyCFunction)event_set, METH_NOARGS, "set($self, /)\n--\n\nSets the event, and releases all who wait." },
+    { "clear", (PyCFunction)event_clear, METH_NOARGS, "clear($self, /)\n--\n\nWho comes from now on waits." },
+    { "is_set", (PyCFunction)event_is_set, METH_NOARGS,
+      "is_set($self, /)\n--\n\nWhether the event is set at this instant." },
     { "wait", (PyCFunction)(void (*)(void))event_wait, METH_VARARGS | METH_KEYWORDS,
-      "wait(timeout=None): waits until the event is set, at most timeout seconds. Returns whether it was." },
+      "wait($self, /, timeout=None)\n--\n\nWaits until the event is set, at most timeout seconds. Returns whether it "
+      "was." },
     { "_create", (PyCFunction)event_create, METH_NOARGS, "_create(): makes it, in memory of this process's arenas." },
     { "_attach", (PyCFunction)event_attach, METH_VARARGS, "_attach(segment, piece): finds it where _share says." },
     { "_share", (PyCFunction)resident_share, METH_NOARGS, "_share(): where it is, for _attach in another process." },

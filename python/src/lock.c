@@ -166,9 +166,10 @@ static PyObject *lock_maxvalue(struct lock *Py_UNUSED(self), void *Py_UNUSED(clo
 
 static PyMethodDef methods[] = {
     { "acquire", (PyCFunction)(void (*)(void))lock_acquire, METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC },
-    { "release", (PyCFunction)lock_release, METH_NOARGS, "release(): lets one who waits have it." },
-    { "__enter__", (PyCFunction)lock_enter, METH_NOARGS, "Acquires it." },
-    { "__exit__", (PyCFunction)(void (*)(void))lock_exit, METH_FASTCALL, "Releases it." },
+    { "release", (PyCFunction)lock_release, METH_NOARGS, "release($self, /)\n--\n\nLets one who waits have it." },
+    { "__enter__", (PyCFunction)lock_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nAcquires it." },
+    { "__exit__", (PyCFunction)(void (*)(void))lock_exit, METH_FASTCALL,
+      "__exit__($self, /, *args)\n--\n\nReleases it." },
     { "_create", (PyCFunction)lock_create, METH_NOARGS, "_create(): makes it, in memory of this process's arenas." },
     { "_attach", (PyCFunction)lock_attach, METH_VARARGS, "_attach(segment, piece): finds it where _share says." },
     { "_share", (PyCFunction)resident_share, METH_NOARGS, "_share(): where it is, for _attach in another process." },

@@ -395,8 +395,8 @@ static PyMethodDef queue_methods[] = {
       "Puts an object. Waits while the queue is full, at most timeout seconds, or not at all, and raises queue.Full\n"
       "then. When it returns the object is in shared memory, and outlives this process. What can't be pickled is told\n"
       "here, and nothing was put." },
-    { "put_nowait", (PyCFunction)queue_put_nowait, METH_O,
-      "put_nowait($self, obj, /)\n--\n\nPuts an object, or raises queue.Full at once." },
+    { "put_nowait", FAST(queue_put_nowait),
+      "put_nowait($self, /, obj)\n--\n\nPuts an object, or raises queue.Full at once." },
     { "put_bytes", FAST(queue_put_bytes),
       "put_bytes($self, data, block=True, timeout=None)\n--\n\n"
       "Puts a message of these bytes as they are, for who gets bytes, too: get_bytes(), or a C program." },
@@ -454,8 +454,8 @@ static PyMethodDef queue_methods[] = {
 };
 
 static PyMethodDef simple_methods[] = {
-    { "put", (PyCFunction)queue_put_simple, METH_O,
-      "put($self, obj, /)\n--\n\nPuts an object: it is in shared memory then. What can't be pickled is told here." },
+    { "put", FAST(queue_put_simple),
+      "put($self, /, obj)\n--\n\nPuts an object: it is in shared memory then. What can't be pickled is told here." },
     { "get", (PyCFunction)queue_get_simple, METH_NOARGS, "get($self, /)\n--\n\nWaits for an object, and gets it." },
     { "empty", (PyCFunction)queue_empty, METH_NOARGS,
       "empty($self, /)\n--\n\nTrue when nothing is queued at this instant." },

@@ -34,7 +34,7 @@ void *queue_raise_late(struct queue *self, int code, int late);
 /* The arguments block and timeout, as one. Returns 0, or -1 with an exception. */
 int queue_timeout(PyObject *block, PyObject *seconds, kith_timeout *timeout);
 
-/* Where each of `count` names is among the arguments of a METH_FASTCALL | METH_KEYWORDS call; NULL for what is not
+/* For connections, too. Where each of `count` names is among the arguments of a METH_FASTCALL | METH_KEYWORDS call; NULL for what is not
  * given. At least `needed` must be. Returns 0, or -1 with a TypeError. */
 int queue_arguments(const char *function, const char *const *names, size_t count, size_t needed,
                     PyObject *const *arguments, Py_ssize_t given, PyObject *keywords, PyObject **values);
@@ -44,8 +44,8 @@ enum { QUEUE_GIL_MAX = 65536 };
 
 /* queue_put.c and queue_get.c: methods. */
 PyObject *queue_put(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
-PyObject *queue_put_nowait(struct queue *self, PyObject *object);
-PyObject *queue_put_simple(struct queue *self, PyObject *object);
+PyObject *queue_put_nowait(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
+PyObject *queue_put_simple(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 PyObject *queue_put_bytes(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 PyObject *queue_put_many(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 PyObject *queue_get(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);

@@ -104,14 +104,23 @@ PyObject *queue_put(struct queue *self, PyObject *const *arguments, Py_ssize_t c
     return put_object(self, values[0], timeout);
 }
 
-PyObject *queue_put_nowait(struct queue *self, PyObject *object)
+static PyObject *put_alone(struct queue *self, const char *function, PyObject *const *arguments, Py_ssize_t count,
+                           PyObject *keywords, kith_timeout timeout)
 {
-    return put_object(self, object, KITH_NOWAIT);
+    static const char *const names[] = { "obj" };
+    PyObject *object;
+    int code = queue_arguments(function, names, 1, 1, arguments, count, keywords, &object);
+    return code < 0 ? NULL : put_object(self, object, timeout);
 }
 
-PyObject *queue_put_simple(struct queue *self, PyObject *object)
+PyObject *queue_put_nowait(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
 {
-    return put_object(self, object, KITH_FOREVER);
+    return put_alone(self, "put_nowait", arguments, count, keywords, KITH_NOWAIT);
+}
+
+PyObject *queue_put_simple(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
+{
+    return put_alone(self, "put", arguments, count, keywords, KITH_FOREVER);
 }
 
 PyObject *queue_put_bytes(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)

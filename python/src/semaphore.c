@@ -28,8 +28,8 @@ static PyObject *semaphore_create(struct semaphore *self, PyObject *arguments)
         return NULL;
     }
     if (self->value < 0 || self->value > self->bound) {
-        PyErr_SetString(PyExc_ValueError, "invalid value");
-        return NULL;
+        return PyErr_Format(PyExc_ValueError, "a value of %d: give 0 to %d", self->value,
+                            self->bound < 0 ? INT_MAX : self->bound);
     }
     return resident_create(&self->held.resident, open_semaphore);
 }
@@ -139,9 +139,10 @@ static PyObject *semaphore_bound(struct semaphore *self, void *Py_UNUSED(closure
 static PyMethodDef methods[] = {
     { "acquire", (PyCFunction)(void (*)(void))semaphore_acquire, METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC },
     { "release", (PyCFunction)semaphore_release, METH_NOARGS,
-      "release(): gives a unit back; one who waits may have it." },
-    { "__enter__", (PyCFunction)semaphore_enter, METH_NOARGS, "Acquires a unit." },
-    { "__exit__", (PyCFunction)(void (*)(void))semaphore_exit, METH_FASTCALL, "Releases it." },
+      "release($self, /)\n--\n\nGives a unit back; one who waits may have it." },
+    { "__enter__", (PyCFunction)semaphore_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nAcquires a unit." },
+    { "__exit__", (PyCFunction)(void (*)(void))semaphore_exit, METH_FASTCALL,
+      "__exit__($self, /, *args)\n--\n\nReleases it." },
     { "_create", (PyCFunction)semaphore_create, METH_VARARGS,
       "_create(value, bound): makes it, in memory of this process's arenas." },
     { "_attach", (PyCFunction)semaphore_attach, METH_VARARGS,

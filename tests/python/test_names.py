@@ -16,22 +16,9 @@ def public(module):
     return defined | {name for name in getattr(module, "__all__", ()) if not name.startswith("_")}
 
 
-def kiths_modules():
-    """The modules of kith that are not the standard library's under another name."""
-    names = ["kith"] + ["kith." + found.name for found in pkgutil.iter_modules(kith.__path__)
-                        if found.name != "popen_spawn_win32" and not found.name.startswith("_")]
-    return [module for module in map(importlib.import_module, names) if module.__name__.startswith("kith")]
-
-
-def undocumented(name, value):
-    """What has no docstring: a public class or function, and the public methods and properties that a class defines."""
-    if not value.__doc__:
-        yield name
-    for member in vars(value) if isinstance(value, type) else ():
-        found = getattr(value, member)
-        if not member.startswith("_") and (callable(found) or isinstance(found, property)):
-            if not inspect.getdoc(found):
-                yield name + "." + member
+def described(function):
+    """The names of the parameters, and their defaults."""
+    return [(each.name, each.default) for each in inspect.signature(function).parameters.values()]
 
 
 class TestNames(unittest.TestCase):
@@ -83,6 +70,38 @@ class TestNames(unittest.TestCase):
             self.assertEqual(ours.__module__, "kith.context")
         for name in ("ProcessError", "BufferTooShort", "TimeoutError", "AuthenticationError"):
             self.assertIs(getattr(kith, name), getattr(multiprocessing, name))
+
+    def test_methods_take_what_the_standard_librarys_take(self):
+        for module, names in (("queues", "Queue JoinableQueue SimpleQueue"), ("connection", "Connection Listener"),
+                              ("synchronize", "Lock RLock Semaphore BoundedSemaphore Condition Event Barrier")):
+            for name in names.split():
+                stock = getattr(importlib.import_module("multiprocessing." + module), name)
+                ours = getattr(importlib.import_module("kith." + module), name)
+                for method in dir(stock):
+                    theirs = getattr(stock, method)
+                    if (method.startswith("_") and method not in ("__enter__", "__exit__")) or not callable(theirs):
+                        continue
+                    with self.subTest(class_=name, method=method):
+                        expected = described(theirs)
+                        self.assertEqual(described(getattr(ours, method))[:len(expected)], expected)
+
+    def test_objects_are_taken_by_name(self):
+        context = kith.get_context("fork")
+        queue, simple, (first, second) = context.Queue(), context.SimpleQueue(), context.Pipe()
+        queue.put_nowait(obj=1)
+        simple.put(obj=2)
+        first.send(obj=3)
+        self.assertEqual((queue.get(), simple.get(), second.recv()), (1, 2, 3))
+        for call in (queue.put_nowait, simple.put, first.send):
+            for arguments, keywords in (((), {}), ((1, 2), {}), ((1,), {"obj": 1}), ((), {"other": 1})):
+                with self.assertRaises(TypeError):
+                    call(*arguments, **keywords)
+
+    def test_what_is_out_of_range_is_told(self):
+        context = kith.get_context("fork")
+        for make in context.Semaphore, context.BoundedSemaphore, context.Barrier:
+            with self.assertRaisesRegex(ValueError, "-1.*: give [01] to "):
+                make(-1)
 
     def test_unknown_names(self):
         with self.assertRaises(AttributeError):
