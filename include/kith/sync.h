@@ -46,10 +46,10 @@ extern "C" {
 #endif
 
 /** Has a function called when a signal handler has run while this thread waits in kith_condition_wait,
- *  kith_condition_wait_for or kith_barrier_wait; and once a second, lest one that ran just before be missed. The thread
- *  keeps its place meanwhile: it is notified, and counts as having come, as if nothing had happened. Without this, it
- *  gives its place up, and gets -EINTR. (The other calls that wait have no place to lose: call them again.) It is for
- *  bindings of languages that run handlers of their own.
+ *  kith_condition_wait_for or kith_barrier_wait, or for room in shared memory in kith_connection_send; and once a
+ *  second, lest one that ran just before be missed. The thread keeps its place meanwhile: it is notified, and counts as
+ *  having come, as if nothing had happened. Without this, it gives its place up, and gets -EINTR. (The other calls that
+ *  wait have no place to lose: call them again.) It is for bindings of languages that run handlers of their own.
  *  @param interrupted  returns 0 to go on; another result ends the wait with -EINTR. It may call what it likes, but not
  *                      wait for the same object. NULL: none any more
  *  @param context      passed to it */

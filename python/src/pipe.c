@@ -179,14 +179,23 @@ static int send_call(void *context, kith_timeout timeout)
     return kith_connection_send(sent->connection, sent->data, sent->size, timeout);
 }
 
+/* One that turns to the socket meanwhile must not be cut short by the end of a slice: so handlers run in the middle. */
+static int send_large(struct sent *sent)
+{
+    struct waiting waiting;
+    int code;
+    do {
+        code = wait_in_place(send_call, sent, KITH_FOREVER, &waiting);
+    } while (code == -EINTR && !PyErr_Occurred() && PyErr_CheckSignals() == 0);
+    return code;
+}
+
 static int send_data(struct pipe *pipe, const void *data, size_t size)
 {
     struct sent sent = { pipe->connection, data, size };
     int code = size <= QUICK ? send_call(&sent, KITH_AT_ONCE) : -EAGAIN;
     if (would_wait(code)) {
-        /* A large message that has turned to the socket must not be cut short by the end of a slice. */
-        code =
-            size <= QUICK ? wait_watchfully(send_call, &sent, KITH_FOREVER) : wait_for(send_call, &sent, KITH_FOREVER);
+        code = size <= QUICK ? wait_watchfully(send_call, &sent, KITH_FOREVER) : send_large(&sent);
     }
     return code < 0 ? fail(pipe, code) : 0;
 }

@@ -3,6 +3,7 @@
 #include "os/poll.h"
 #include "os/socket.h"
 #include "queue/queue.h"
+#include "sync/waiters.h"
 
 #include <stdlib.h>
 
@@ -19,6 +20,9 @@
 
 /* How long a sender that waits for room sleeps without a look at the other side, in nanoseconds. */
 #define SLICE 100000000
+
+/* After so many, a sender looks for signals: one that came just before it slept did not wake it. */
+#define LOOKS 10
 
 _Static_assert(sizeof(struct lane_words) <= sizeof((struct queue_shared *)NULL)->beside, "the words have room");
 
@@ -153,6 +157,7 @@ static bool lane_has_room(const struct lane *lane, struct lane_sight *sight)
 static int await_room(struct lane *lane, struct lane_sight *sight, int socket, deadline until)
 {
     _Atomic uint32_t *full = &lane->words->full;
+    unsigned slices = 0;
     if (!deadline_passed(until))
         queue_await_room(lane->queue, sight->head);
     while (!lane_has_room(lane, sight)) {
@@ -167,8 +172,9 @@ static int await_room(struct lane *lane, struct lane_sight *sight, int socket, d
             break;
         int64_t soon = os_clock_now() + SLICE;
         int code = os_futex_wait(full, 1, until < soon ? until : soon);
-        if (code == -EINTR)
-            return code;
+        bool looks = ++slices % LOOKS == 0;
+        if ((looks || code == -EINTR) && waiters_on_interruption(code) < 0)
+            return -EINTR;
     }
     return 0;
 }

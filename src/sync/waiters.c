@@ -90,6 +90,13 @@ void kith_on_interruption(int (*call)(void *context), void *context)
     interrupted.context = context;
 }
 
+int waiters_on_interruption(int woken)
+{
+    if (!interrupted.call)
+        return woken == -EINTR ? woken : 0;
+    return interrupted.call(interrupted.context) == 0 ? 0 : -EINTR;
+}
+
 /** After a sleep. Slot: the bell, afterwards, too. @return 0: go on waiting; -EINTR */
 static int ask(struct os_thread *self, struct waiters *waiters, int woken)
 {

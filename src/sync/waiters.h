@@ -88,6 +88,10 @@ int waiters_join(struct os_thread *self, struct waiters *waiters, uint32_t note,
 /** What waiters_sleep returns when the table is to be looked at. */
 enum { WAITERS_LOOK = 1 };
 
+/** What kith_on_interruption says, for another wait that keeps its place: to be asked once a second, and when a handler
+ *  has run. @param woken  -EINTR when one has. @return 0: go on waiting; -EINTR */
+int waiters_on_interruption(int woken);
+
 /** Sleeps. Slot: the bell. What kith_on_interruption says decides whether a signal handler ends it.
  *  @return 0: notified. WAITERS_LOOK: somebody may have died; look at the table, and call again. -ETIMEDOUT, -EINTR */
 int waiters_sleep(struct os_thread *self, struct waiters *waiters, struct waiter *me, deadline until);

@@ -346,13 +346,13 @@ class Kinds:
             finally:
                 os._exit(1)
 
-        def fill():
+        def fill(size):
             while True:
-                self.second.send(b"x" * 1000)
+                self.second.send(b"x" * size)
 
         children = []
         for call in (lambda: self.first.recv(), lambda: self.first.poll(None), lambda: connection.wait([self.first]),
-                     fill):
+                     lambda: fill(1000), lambda: fill(100000)):
             children.append(os.fork())
             if children[-1] == 0:
                 self.first, self.second = self.pair()
