@@ -353,8 +353,49 @@ static PyObject *read_rest(struct connection *self, struct pipe *pipe, uint64_t 
     return bytes;
 }
 
-/* The stack's memory is enough for most messages. */
-enum { SHORT = 2048 };
+/* The stack's memory is enough for most messages. Memory for a longer one is kept for the next, up to some size: else
+ * the allocator takes it from the system, and gives it back, each time, which takes longer than the message. */
+enum { SHORT = 2048, SPARE_MAX = 4 << 20 };
+
+/* Returns memory for so many bytes, as bytes, of which nobody else knows. */
+static PyObject *spare_take(struct state *state, uint64_t size)
+{
+    PyObject *spare = state->spare;
+    state->spare = NULL;
+    if (spare && (uint64_t)PyBytes_GET_SIZE(spare) >= size) {
+        return spare;
+    }
+    Py_XDECREF(spare);
+    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+}
+
+static void spare_give(struct state *state, PyObject *spare)
+{
+    if (spare && !state->spare && PyBytes_GET_SIZE(spare) <= SPARE_MAX) {
+        state->spare = spare;
+    } else {
+        Py_XDECREF(spare);
+    }
+}
+
+/* Receives a message of so many bytes into memory that spare_give takes back, or NULL, with an exception. */
+static PyObject *spare_read_rest(struct connection *self, struct pipe *pipe, uint64_t *size)
+{
+    int code = 1;
+    PyObject *spare = NULL;
+    while (code == 1) {
+        Py_XDECREF(spare);
+        if (*size > PY_SSIZE_T_MAX) {
+            return bad_length(self);
+        }
+        spare = spare_take(self->state, *size);
+        code = spare ? receive_rest(self, pipe, PyBytes_AS_STRING(spare), size) : -1;
+    }
+    if (code < 0) {
+        Py_CLEAR(spare);
+    }
+    return spare;
+}
 
 /* What unpickling runs may receive from this connection, too: so it is done when receiving has ended. */
 static PyObject *connection_recv(struct connection *self, PyObject *Py_UNUSED(none))
@@ -366,15 +407,15 @@ static PyObject *connection_recv(struct connection *self, PyObject *Py_UNUSED(no
         return NULL;
     }
     int code = receive(self, pipe, room, &size);
-    PyObject *bytes = code == 1 ? read_rest(self, pipe, size) : NULL;
+    PyObject *spare = code == 1 ? spare_read_rest(self, pipe, &size) : NULL;
     end_receiving(pipe);
     if (code == 0) {
         return message_read(self->state, room, (size_t)size, NULL);
     }
     PyObject *object = NULL;
-    if (bytes) {
-        object = message_read(self->state, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes), NULL);
-        Py_DECREF(bytes);
+    if (spare) {
+        object = message_read(self->state, PyBytes_AS_STRING(spare), (size_t)size, NULL);
+        spare_give(self->state, spare);
     }
     return object;
 }

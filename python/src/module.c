@@ -35,6 +35,7 @@ static PyObject **state_object(struct state *state, size_t number)
         (PyObject **)&state->lock_type,
         (PyObject **)&state->rlock_type,
         &state->connection_type,
+        &state->spare,
         &state->lease_type,
         &state->shut_down,
     };

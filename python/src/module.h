@@ -72,6 +72,7 @@ struct state {
     PyObject *copyreg_table;   /* copyreg.dispatch_table */
     PyObject *namespace_type;  /* types.SimpleNamespace */
     PyObject *connection_type; /* of connection.c */
+    PyObject *spare;           /* bytes that long messages are received into; NULL while somebody does so */
     PyObject *lease_type;      /* of lease.c */
     PyObject *shut_down;       /* queue.ShutDown, or one like it */
     /* For read.c. */

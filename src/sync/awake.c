@@ -5,7 +5,12 @@
 #include "sync/word.h"
 
 /* In pauses, about 15 ns each. Now and then a wait is long, to see whether that would pay again. */
-enum { SPINS_MIN = 10, SPINS_MAX = 2000, LONG_SPIN_EVERY = 16 };
+enum { SPINS_MIN = 10, SPINS_MAX = 2000, LONG_SPIN_EVERY = 16, YIELDS = 8 };
+
+static bool has_changed(const _Atomic uint32_t *word, uint32_t value)
+{
+    return atomic_load_explicit(word, memory_order_relaxed) != value;
+}
 
 bool await_change(struct experience *experience, const _Atomic uint32_t *word, uint32_t value)
 {
@@ -16,11 +21,16 @@ bool await_change(struct experience *experience, const _Atomic uint32_t *word, u
     int rounds = usual == 0 || ++waits % LONG_SPIN_EVERY == 0 ? SPINS_MAX : usual;
     bool changed = false;
     for (int i = 0; i < rounds && !changed; i++) {
-        changed = atomic_load_explicit(word, memory_order_relaxed) != value;
+        changed = has_changed(word, value);
         os_cpu_relax();
     }
-    int next = changed ? rounds * 2 : rounds / 2;
+    int next = changed ? usual * 2 : usual / 2;
     next = next < SPINS_MIN ? SPINS_MIN : next > SPINS_MAX ? SPINS_MAX : next;
     atomic_store_explicit(&experience->spins, next, memory_order_relaxed);
+    /* So far in the hope that who changes it runs on another CPU; now, that it waits for this one. */
+    for (int i = 0; i < YIELDS && !changed; i++) {
+        os_thread_yield();
+        changed = has_changed(word, value);
+    }
     return changed;
 }
