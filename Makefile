@@ -10,6 +10,8 @@ help:
 	@echo 'make bench     the same workloads on kith and on its peers; BENCH=--quick, or other options of bench/run.py'
 	@echo 'make build     the library and the examples, into build/'
 	@echo 'make python    the Python package, in place: PYTHONPATH=python; PYTHON=python3.12 for another interpreter'
+	@echo 'make python-robust'
+	@echo '               what it does when something goes wrong, and multiprocessing does; writes docs/python-robust.md'
 	@echo 'make python-seeds, python-suite'
 	@echo '               programs written for multiprocessing, and CPython'"'"'s own tests of it, on the package; the latter'
 	@echo '               with each Python and each start method, or with PYTHON= and METHOD=fork'
@@ -30,6 +32,9 @@ build:
 
 python:
 	@tools/python $(PYTHON)
+
+python-robust: python
+	@$(or $(PYTHON),python3) tests/python/robust.py --table
 
 python-seeds: python
 	@$(or $(PYTHON),python3) tests/python/seeds.py

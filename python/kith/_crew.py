@@ -402,7 +402,7 @@ class Crew:
                         if result is not None:
                             result._set(number & INDEX, (what == DONE, value))
                 elif what == AGAIN:
-                    self.settle(number, desk, *value)
+                    self.settle(number, desk, value)
                 elif what == READY:
                     self.failure = value
                     self.false_starts = 0 if value is None else self.false_starts + 1

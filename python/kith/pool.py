@@ -26,7 +26,7 @@ from kith._crew import TERMINATE, Feed
 from kith._stock import pool as _stock
 from kith._stock.pool import (  # noqa: F401  the names that module has
     CLOSE, INIT, RUN, ExceptionWithTraceback, MaybeEncodingError, RemoteTraceback, ThreadPool, job_counter, mapstar,
-    rebuild_exc, starmapstar)
+    rebuild_exc, starmapstar, worker)
 from multiprocessing import TimeoutError, get_context, util
 
 __all__ = ["Pool", "ThreadPool"]
@@ -46,11 +46,8 @@ class WorkerLostError(RuntimeError):
     """
 
     def __init__(self, message, task=0, pid=None, exitcode=None, attempts=1):
-        super().__init__(message, task, pid, exitcode, attempts)
+        super().__init__(message)
         self.task, self.pid, self.exitcode, self.attempts = task, pid, exitcode, attempts
-
-    def __str__(self):
-        return self.args[0]
 
 
 class TaskTimeoutError(TimeoutError, _TimeoutError):
@@ -58,11 +55,8 @@ class TaskTimeoutError(TimeoutError, _TimeoutError):
     Python's. Attributes: task, pid and attempts, as of WorkerLostError."""
 
     def __init__(self, message, task=0, pid=None, attempts=1):
-        super().__init__(message, task, pid, attempts)
+        super().__init__(message)
         self.task, self.pid, self.attempts = task, pid, attempts
-
-    def __str__(self):
-        return self.args[0]
 
 
 class PoolTerminatedError(RuntimeError):

@@ -432,7 +432,7 @@ static int hand_out(struct board *self, struct batch *batch, struct memory *memo
         return added < 0 ? -1 : 0;
     }
     PyErr_Clear(); /* the one that can't be pickled is told of when its turn comes */
-    return batch->count > 0 ? put_all(self, batch, memory) : 0;
+    return put_all(self, batch, memory);
 }
 
 static PyObject *board_hand_out(struct board *self, PyObject *const *arguments, Py_ssize_t count)
@@ -444,7 +444,7 @@ static PyObject *board_hand_out(struct board *self, PyObject *const *arguments, 
     unsigned long line = PyLong_AsUnsignedLong(arguments[0]);
     struct parts parts = { .function = arguments[3] };
     parts.task.number = PyLong_AsUnsignedLongLong(arguments[1]);
-    parts.task.mark = (uint16_t)PyLong_AsUnsignedLong(arguments[2]);
+    parts.task.mark = (uint32_t)PyLong_AsUnsignedLong(arguments[2]);
     struct batch batch = { .queue = PyErr_Occurred() ? NULL : line_at(self, (unsigned)line) };
     struct memory memory = { 0 };
     int put = batch.queue ? hand_out(self, &batch, &memory, &parts, arguments[4]) : -1;
@@ -453,42 +453,37 @@ static PyObject *board_hand_out(struct board *self, PyObject *const *arguments, 
     return put < 0 ? NULL : Py_BuildValue("(in)", put, size);
 }
 
-/* Lays a task into the queue, by another number. Returns 0, or -1 with an exception. */
-static int put_again(struct board *self, kith_queue *queue, uint64_t number, const Py_buffer *task)
+/* A task that is laid into the queue once more. */
+struct again {
+    uint64_t number; /* its new one */
+    Py_buffer task;
+};
+
+static void again_copy(const void *what, char *room)
 {
-    size_t size = (size_t)task->len;
-    char *room = reserve(self->state, queue, size);
-    if (!room) {
-        return -1;
-    }
-    int code;
-    Py_BEGIN_ALLOW_THREADS memcpy(room, task->buf, size);
-    memcpy(room + offsetof(struct task, number), &number, sizeof number);
-    code = kith_queue_commit(queue, size);
-    Py_END_ALLOW_THREADS if (code < 0)
-    {
-        raise_code(self->state, code);
-        return -1;
-    }
-    return 0;
+    const struct again *again = what;
+    memcpy(room, again->task.buf, (size_t)again->task.len);
+    memcpy(room + offsetof(struct task, number), &again->number, sizeof again->number);
 }
 
 static PyObject *board_hand_back(struct board *self, PyObject *arguments)
 {
     unsigned line;
     unsigned long long number;
-    Py_buffer task;
-    if (!PyArg_ParseTuple(arguments, "IKy*:hand_back", &line, &number, &task)) {
+    struct again again;
+    if (!PyArg_ParseTuple(arguments, "IKy*:hand_back", &line, &number, &again.task)) {
         return NULL;
     }
+    again.number = number;
     kith_queue *queue = line_at(self, line);
-    if (queue && (size_t)task.len < sizeof(struct task)) {
+    if (queue && (size_t)again.task.len < sizeof(struct task)) {
         PyErr_SetString(PyExc_ValueError, "this is no task that a report brought");
         queue = NULL;
     }
-    int result = queue ? put_again(self, queue, number, &task) : -1;
-    PyBuffer_Release(&task);
-    return result < 0 ? NULL : Py_NewRef(Py_None);
+    size_t size = (size_t)again.task.len;
+    int code = queue ? lay(self->state, (struct laying){ queue, size, again_copy, &again }) : -1;
+    PyBuffer_Release(&again.task);
+    return code < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *board_shut(struct board *self, PyObject *Py_UNUSED(none))
@@ -552,14 +547,6 @@ static void give_back(struct memory *memory)
     }
 }
 
-/* Which copy of a task it is, and its message. */
-static PyObject *again_read(const char *data, size_t size)
-{
-    struct task task;
-    memcpy(&task, data, sizeof task);
-    return Py_BuildValue("(iy#)", task.copy, data, (Py_ssize_t)size);
-}
-
 static PyObject *report_read(const struct board *self, const char *data, size_t size)
 {
     struct report report;
@@ -567,10 +554,10 @@ static PyObject *report_read(const struct board *self, const char *data, size_t 
     data += sizeof report;
     size -= sizeof report;
     PyObject *value = report.what == REPORT_RING    ? Py_NewRef(Py_None)
-                      : report.what == REPORT_AGAIN ? again_read(data, size)
+                      : report.what == REPORT_AGAIN ? PyBytes_FromStringAndSize(data, (Py_ssize_t)size)
                                                     : message_read(self->state, data, size, NULL);
     if (!value) { /* SystemExit, too, for in the thread that takes in it would mean that nobody does so any more */
-        value = exception_taken();
+        value = PyErr_GetRaisedException();
         report.what = report.what == REPORT_DONE ? REPORT_FAILED : report.what;
     }
     return Py_BuildValue("(KIIN)", (unsigned long long)report.number, report.what, report.desk, value);
@@ -860,16 +847,14 @@ static PyMethodDef methods[] = {
     { "descriptors", (PyCFunction)board_descriptors, METH_NOARGS, "What it consists of, for of() in another process." },
     { "hand_out", FAST(board_hand_out),
       "hand_out(line, number, mark, function, items): puts a task for each item of a list, the first ones of them, "
-      "with "
-      "numbers that grow. Returns how many, and the bytes they take. Raises what pickling the first one raises. "
-      "function: pickled, or whatever "
-      "is to be pickled with each." },
+      "hand_out(line, number, mark, function, items): puts a task for each item of a list, the first ones of them, "
+      "with numbers that grow. Returns how many, and the bytes they take. Raises what pickling the first one raises. "
+      "function: pickled, or whatever is to be pickled with each." },
     { "hand_back", (PyCFunction)board_hand_back, METH_VARARGS,
       "hand_back(line, number, task): puts what AGAIN brought, with a new number." },
     { "shut", (PyCFunction)board_shut, METH_NOARGS, "No more tasks: workers end when all that there are are done." },
     { "take_in", (PyCFunction)board_take_in, METH_NOARGS,
-      "Waits for reports. Returns a list of tuples: number, what, desk, value; of AGAIN, that is the copy and the "
-      "task." },
+      "Waits for reports. Returns a list of tuples: number, what, desk, value." },
     { "ring", (PyCFunction)board_ring, METH_NOARGS, "Has take_in return." },
     { "look", (PyCFunction)board_look, METH_O,
       "look(desk): the number of the task there or 0, whether it is about to be reported, since when "

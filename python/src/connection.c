@@ -242,9 +242,7 @@ static PyObject *connection_send(struct connection *self, PyObject *const *argum
     if (code == 0) {
         code = send_message(self, &message);
     }
-    int code = frames_write(self->handle, view.buf, view.len);
-    PyBuffer_Release(&view);
-    Py_DECREF(pickle);
+    message_clear(&message);
     return code < 0 ? NULL : Py_NewRef(Py_None);
 }
 

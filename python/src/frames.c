@@ -105,7 +105,8 @@ static int write_call(void *context, kith_timeout timeout)
     return code;
 }
 
-static void advance(struct iovec *piece, size_t by)
+/* Writes all pieces, which it changes. Returns 0, or -1 with an exception. */
+static int write_all(int descriptor, struct iovec *pieces, size_t count)
 {
     while (count) {
         struct transfer transfer = { .descriptor = descriptor, .pieces = pieces, .count = count };
@@ -126,6 +127,47 @@ static void advance(struct iovec *piece, size_t by)
         }
     }
     return 0;
+}
+
+static struct iovec piece(const void *data, size_t size)
+{
+    return (struct iovec){ .iov_base = (void *)data, .iov_len = size };
+}
+
+/* The pieces of a message in their order: its own bytes, and between them the cuts. Returns how many. */
+static size_t divide(const struct message *message, struct iovec *pieces)
+{
+    size_t count = 0, at = 0;
+    for (size_t i = 0; i < message->cut_count; i++) {
+        const struct cut *cut = &message->cuts[i];
+        pieces[count++] = piece(message->data + at, cut->at - at);
+        pieces[count++] = piece(cut->data, cut->size);
+        at = cut->at;
+    }
+    pieces[count++] = piece(message->data + at, message->used - at);
+    return count;
+}
+
+int frames_write(int descriptor, const struct message *message)
+{
+    unsigned char bytes[LONG_HEADER + COPIED];
+    struct iovec few[2 + 2 * 4], *pieces = few;
+    size_t head = encode(bytes, message->size);
+    if (message->size <= COPIED) {
+        message_copy(message, bytes + head);
+        few[0] = piece(bytes, head + message->size);
+        return write_all(descriptor, few, 1);
+    }
+    if (message->cut_count > 4 && !(pieces = PyMem_New(struct iovec, 2 + 2 * message->cut_count))) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    pieces[0] = piece(bytes, head);
+    int code = write_all(descriptor, pieces, 1 + divide(message, pieces + 1));
+    if (pieces != few) {
+        PyMem_Free(pieces);
+    }
+    return code;
 }
 
 /* ---- reading ---- */

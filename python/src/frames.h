@@ -13,10 +13,10 @@
 #ifndef KITH_PYTHON_FRAMES_H
 #define KITH_PYTHON_FRAMES_H
 
-#include "module.h"
+#include "write.h"
 
 /* Writes a message. Returns 0, or -1 with an exception. */
-int frames_write(int descriptor, const void *data, Py_ssize_t size);
+int frames_write(int descriptor, const struct message *message);
 
 /* Reads the length of the next message, which is to be read by frames_read_data then.
  * Returns 0; or -1 with an exception: EOFError when the other side has closed, OSError when it did so in between. */

@@ -16,6 +16,7 @@ static const struct import {
     { offsetof(struct state, full), "queue", "Full" },
     { offsetof(struct state, authentication_error), "multiprocessing.context", "AuthenticationError" },
     { offsetof(struct state, broken_barrier_error), "threading", "BrokenBarrierError" },
+    { offsetof(struct state, buffer_too_short), "multiprocessing.context", "BufferTooShort" },
     { offsetof(struct state, unpickling_error), "pickle", "UnpicklingError" },
     { offsetof(struct state, pickler), "pickle", "Pickler" },
     { offsetof(struct state, forking_pickler), "multiprocessing.reduction", "ForkingPickler" },
@@ -59,20 +60,10 @@ PyObject *module_import(const char *module, const char *name)
 
 static int import_all(struct state *state)
 {
-    const struct {
-        PyObject **object;
-        const char *module, *name;
-    } imports[] = {
-        { &state->empty, "queue", "Empty" },
-        { &state->full, "queue", "Full" },
-        { &state->authentication_error, "multiprocessing.context", "AuthenticationError" },
-        { &state->broken_barrier_error, "threading", "BrokenBarrierError" },
-        { &state->buffer_too_short, "multiprocessing.context", "BufferTooShort" },
-        { &state->unpickling_error, "pickle", "UnpicklingError" },
-    };
-    for (size_t i = 0; i < sizeof imports / sizeof *imports; i++) {
-        *imports[i].object = module_import(imports[i].module, imports[i].name);
-        if (!*imports[i].object) {
+    for (size_t i = 0; i < IMPORTS; i++) {
+        PyObject **object = state_object(state, i);
+        *object = module_import(imports[i].module, imports[i].name);
+        if (!*object) {
             return -1;
         }
     }

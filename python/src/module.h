@@ -78,6 +78,13 @@ struct state {
     /* For read.c. */
     PyObject *loads;           /* pickle.loads */
     PyObject *keys[KEYS_KEPT]; /* texts that were keys of dicts, by hash; NULL where there is none */
+    /* Shared memory for locks and the like; see arena.c. */
+    PyTypeObject *segment_type;
+    PyObject *segment;                  /* the one that pieces are handed out of; or NULL */
+    struct segment *segments_with_room; /* those of this process that have a free piece; not owned */
+    size_t next_segment;                /* how long the next one will be; 0: the first */
+    PyTypeObject *lock_type;
+    PyTypeObject *rlock_type;
 };
 
 /* The state of the module that a type, or one that it derives from, belongs to: for tp_new, and for arguments.
@@ -92,7 +99,12 @@ PyTypeObject *module_add_type(PyObject *module, PyType_Spec *spec);
 PyObject *module_import(const char *module, const char *name);
 
 /* The files of types, each one function. Returns 0, or -1 with an exception. */
+int acquire_add(PyObject *module, struct state *state);
+int arena_add(PyObject *module, struct state *state);
+int barrier_add(PyObject *module, struct state *state);
 int board_add(PyObject *module, struct state *state);
+int condition_add(PyObject *module, struct state *state);
+int connection_add(PyObject *module, struct state *state);
 int event_add(PyObject *module, struct state *state);
 int guarded_add(PyObject *module, struct state *state);
 int lease_add(PyObject *module, struct state *state);
@@ -101,5 +113,8 @@ int lock_add(PyObject *module, struct state *state);
 int message_add(PyObject *module, struct state *state);
 int process_add(PyObject *module, struct state *state);
 int progress_add(PyObject *module, struct state *state);
+int queue_add(PyObject *module, struct state *state);
+int semaphore_add(PyObject *module, struct state *state);
+int wait_add(PyObject *module, struct state *state);
 
 #endif

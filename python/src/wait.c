@@ -47,8 +47,8 @@ static int describe(struct state *state, PyObject *object, kith_waitable *item, 
 static PyObject *pick(PyObject *objects, const struct crowd *waiting)
 {
     PyObject *ready = PyList_New(0);
-    for (size_t i = 0; ready && i < crowd->count; i++) {
-        if (crowd->items[i].ready && PyList_Append(ready, PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i)) < 0) {
+    for (size_t i = 0; ready && i < waiting->count; i++) {
+        if (waiting->items[i].ready && PyList_Append(ready, PySequence_Fast_GET_ITEM(objects, (Py_ssize_t)i)) < 0) {
             Py_CLEAR(ready);
         }
     }

@@ -395,6 +395,9 @@ void redeliver_take(struct kith_queue *queue, char *record, position at, uint32_
     unsigned deliveries = deliveries_of(record) + (deliveries_of(record) < 0xff);
     atomic_store_explicit(&shared->deliveries[seat - 1], deliveries, memory_order_relaxed);
     seat_add(shared, record, seat, deliveries, is_next);
+    shared->got_last[seat - 1].known = is_next;
+    shared->got_last[seat - 1].at = at;
+    shared->got_last[seat - 1].lap = shared->next_lap;
     if (is_next) {
         atomic_store_explicit(&shared->next, position_after(at, record_units(record_size(record))),
                               memory_order_seq_cst);

@@ -40,15 +40,7 @@ int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadli
             return -EDEADLK;
         if (until == DEADLINE_AT_ONCE)
             return -EAGAIN;
-        if (spin > 0) {
-            spin--;
-            os_cpu_relax();
-            value = atomic_load_explicit(&word->value, memory_order_relaxed);
-            continue;
-        }
-        if (yields > 0) {
-            yields--;
-            os_thread_yield();
+        if (word_effort(&left)) {
             value = atomic_load_explicit(&word->value, memory_order_relaxed);
             continue;
         }

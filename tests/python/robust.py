@@ -29,9 +29,9 @@ FORK_ONLY = ("random_kills",)  # its processes share what children that begin an
 HEAD = """\
 # When something goes wrong
 
-What comes out with `multiprocessing`, and with kith: by CPython %s, and the start method fork. Each line is a program in
-`tests/python/robust`; `make python-robust` runs them all and writes this table. `make check` runs them with kith, and
-fails where something else comes out than is promised.
+What comes out with `multiprocessing`, and with kith: by CPython %s, and the start method fork. Each line is a program
+in `tests/python/robust`; `make python-robust` runs them all and writes this table. `make check` runs them with kith,
+and fails where something else comes out than is promised.
 
 | what happens | what is promised | multiprocessing | kith | CPython |
 | --- | --- | --- | --- | --- |

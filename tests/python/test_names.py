@@ -16,9 +16,28 @@ def public(module):
     return defined | {name for name in getattr(module, "__all__", ()) if not name.startswith("_")}
 
 
+<<<<<<< HEAD
+def kiths_modules():
+    """The modules of kith that are not the standard library's under another name."""
+    names = ["kith"] + ["kith." + found.name for found in pkgutil.iter_modules(kith.__path__)
+                        if found.name != "popen_spawn_win32" and not found.name.startswith("_")]
+    return [module for module in map(importlib.import_module, names) if module.__name__.startswith("kith")]
+
+
+def undocumented(name, value):
+    """What has no docstring: a public class or function, and the public methods and properties that a class defines."""
+    if not value.__doc__:
+        yield name
+    for member in vars(value) if isinstance(value, type) else ():
+        found = getattr(value, member)
+        if not member.startswith("_") and (callable(found) or isinstance(found, property)):
+            if not inspect.getdoc(found):
+                yield name + "." + member
+=======
 def described(function):
     """The names of the parameters, and their defaults."""
     return [(each.name, each.default) for each in inspect.signature(function).parameters.values()]
+>>>>>>> wt-mendA
 
 
 class TestNames(unittest.TestCase):

@@ -869,7 +869,7 @@ class Leaks(Case):
     def test_queues_made_and_dropped(self):
         gc.collect()  # a queue whose _reader was asked for goes with the garbage
         before = descriptors(), mappings()
-        for i in range(2000):
+        for i in range(10000):
             queue = new()
             queue.put(i)
             queue.get()

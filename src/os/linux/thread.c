@@ -16,6 +16,7 @@ _Thread_local struct os_thread os_thread_known;
 
 static int watching; /* the result of os_process_around_fork */
 
+static _Atomic uint32_t stamp; /* this process's, when a thread has asked for it; else 0 */
 unsigned os_thread_generation;
 
 static void forget(void)
@@ -60,6 +61,18 @@ int os_thread_start(pthread_t *thread, void *(*body)(void *), void *argument)
     int code = -pthread_create(thread, NULL, body, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return code;
+}
+
+uint32_t os_thread_learn_process(struct os_thread *self)
+{
+    uint32_t known = atomic_load_explicit(&stamp, memory_order_relaxed);
+    if (known == 0) {
+        uint32_t asked = os_process_stamp();
+        /* All threads are to have the same, also when not all of them could look. */
+        if (atomic_compare_exchange_strong_explicit(&stamp, &known, asked, memory_order_relaxed, memory_order_relaxed))
+            known = asked;
+    }
+    return self->process = known;
 }
 
 bool os_thread_is_ours(uint32_t id)

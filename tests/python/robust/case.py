@@ -27,7 +27,7 @@ def submodule(name):
 
 
 def tell(good, outcome):
-    """Prints the outcome, and ends with all it has started: at once, for what is broken by now may not end by itself."""
+    """Prints the outcome, and ends, with all it has started: what is broken by now may not end by itself."""
     print("%s: %s" % ("good" if good else "bad", outcome), flush=True)
     os.killpg(0, signal.SIGKILL)
 

@@ -62,7 +62,8 @@ def main():
     left = [path for path in memory if os.path.exists(path)]
     if not ended:
         tell(False, "%d of %d children live on" % (len(orphans), len(children)))
-    tell(not left, "its %d children end, and %s is left" % (len(children), "%d files" % len(left) if left else "nothing"))
+    tell(not left, "its %d children end; %s" % (len(children), "%d files are left" % len(left) if left
+                                                else "nothing is left"))
 
 
 if __name__ == "__main__":
