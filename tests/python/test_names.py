@@ -16,7 +16,6 @@ def public(module):
     return defined | {name for name in getattr(module, "__all__", ()) if not name.startswith("_")}
 
 
-<<<<<<< HEAD
 def kiths_modules():
     """The modules of kith that are not the standard library's under another name."""
     names = ["kith"] + ["kith." + found.name for found in pkgutil.iter_modules(kith.__path__)
@@ -33,11 +32,11 @@ def undocumented(name, value):
         if not member.startswith("_") and (callable(found) or isinstance(found, property)):
             if not inspect.getdoc(found):
                 yield name + "." + member
-=======
+
+
 def described(function):
     """The names of the parameters, and their defaults."""
     return [(each.name, each.default) for each in inspect.signature(function).parameters.values()]
->>>>>>> wt-mendA
 
 
 class TestNames(unittest.TestCase):
