@@ -254,7 +254,7 @@ def main():
         return inside(options.method[0], options.inside, options.words, options.part, options.parts)
     pythons = interpreters(options.python)
     if not pythons:
-        sys.exit("suite.py: no interpreter here has test._test_multiprocessing (Debian: libpython3.11-testsuite, or as its python3 is)")
+        sys.exit("suite.py: no interpreter here has test._test_multiprocessing (Debian: libpython3.11-testsuite)")
     for python in pythons if options.build else []:
         subprocess.run([os.path.join(ROOT, "tools", "python"), python], check=True, stdout=subprocess.DEVNULL)
     good = [compare(python, method, options.words, options.quick)

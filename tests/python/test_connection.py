@@ -562,7 +562,8 @@ class TestSockets(Kinds, unittest.TestCase):
 
     def pair(self):
         first, second = socket.socketpair()
-        return connection.Connection(first.detach(), writable=False), connection.Connection(second.detach(), readable=False)
+        return (connection.Connection(first.detach(), writable=False),
+                connection.Connection(second.detach(), readable=False))
 
 
 class TestWait(unittest.TestCase):
