@@ -745,7 +745,7 @@ static PyObject *task_read(struct board *self, const char *data, size_t size)
     size -= sizeof task;
     size_t room = function_room(task.function_size);
     PyObject *function = NULL, *rest = NULL, *both = NULL;
-    int mark = task.mark;
+    int mark = (int)task.mark;
     if (task.function_size > 0) {
         function = function_of(self, data, task.function_size);
         rest = function ? message_read(self->state, data + room, size - room, NULL) : NULL;
