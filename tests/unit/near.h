@@ -49,7 +49,7 @@ static inline kith_manager *connect_with(const kith_manager_options *more)
     kith_manager *made = NULL;
     options.authkey = key;
     options.authkey_size = strlen(key);
-    assert_code(kith_manager_connect(&made, address, &options, KITH_SECONDS(30)), 0);
+    assert_code(kith_manager_connect(&made, address, &options, KITH_SECONDS(5)), 0);
     return made;
 }
 
