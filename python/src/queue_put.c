@@ -151,7 +151,7 @@ static void batch_free(struct batch *batch)
     PyMem_Free(batch->data);
 }
 
-/* Adds a message behind the others: for now `data` of it is where it begins, for all may move. */
+/* Adds a message behind the others: until the batch is put, `data` of it is where it begins, for all may move. */
 static int batch_add(struct batch *batch, size_t number, const struct message *message)
 {
     size_t wanted = batch->size + message->size;
