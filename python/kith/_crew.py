@@ -23,7 +23,7 @@ __all__ = []
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
-DONE, FAILED, AGAIN, READY, RING = range(5)  # what a report says; see board.c
+DONE, FAILED, AGAIN, READY, RING = range(5)  # what a report says; see board.h
 
 LINE_WORKERS = 100  # a line may have KITH_QUEUE_GETTERS_MAX getters
 AHEAD = 4096  # so many tasks may be handed out and not ended
