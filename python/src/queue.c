@@ -219,39 +219,54 @@ static PyObject *queue_unlink(PyObject *module, PyObject *arguments)
 
 /* ---- looking ---- */
 
-/* Stock's queue is closed by its feeder thread: one that nothing was put into has none, and can still be looked at. */
-static PyObject *raise_handle_closed(void)
+static int has_handle(const struct queue *self)
 {
-    PyErr_SetString(PyExc_OSError, "handle is closed");
-    return NULL;
+    int has = self->queue && !self->closed;
+    if (!has) {
+        PyErr_SetString(PyExc_OSError, "handle is closed");
+    }
+    return has;
 }
 
+/* What a call that does not wait returns; -1 with an exception. */
+static int look(struct queue *self, int (*call)(const kith_queue *))
+{
+    if (!has_handle(self)) {
+        return -1;
+    }
+    int code = call(self->queue);
+    if (code < 0) {
+        queue_raise(self, code);
+    }
+    return code;
+}
+
+/* Stock's queue is closed by its feeder thread: one that nothing was put into has none, and can still be looked at. */
 static PyObject *queue_empty(struct queue *self, PyObject *Py_UNUSED(none))
 {
-    if (self->closed || !self->queue) {
-        return self->used || self->simple || !self->closed ? raise_handle_closed()
-                                                           : PyBool_FromLong(self->last_size == 0);
+    if (self->closed && !self->used && !self->simple) {
+        return PyBool_FromLong(self->last_size == 0);
     }
-    int code = kith_queue_empty(self->queue);
-    return code < 0 ? queue_raise(self, code) : PyBool_FromLong(code);
+    int empty = look(self, kith_queue_empty);
+    return empty < 0 ? NULL : PyBool_FromLong(empty);
 }
 
 static PyObject *queue_full(struct queue *self, PyObject *Py_UNUSED(none))
 {
-    if (self->closed || !self->queue) {
-        return self->closed ? PyBool_FromLong(self->last_full) : raise_handle_closed();
+    if (self->closed) {
+        return PyBool_FromLong(self->last_full);
     }
-    int code = kith_queue_full(self->queue);
-    return code < 0 ? queue_raise(self, code) : PyBool_FromLong(code);
+    int full = look(self, kith_queue_full);
+    return full < 0 ? NULL : PyBool_FromLong(full);
 }
 
 static PyObject *queue_qsize(struct queue *self, PyObject *Py_UNUSED(none))
 {
-    if (self->closed || !self->queue) {
-        return self->closed ? PyLong_FromLong(self->last_size) : raise_handle_closed();
+    if (self->closed) {
+        return PyLong_FromLong(self->last_size);
     }
-    int code = kith_queue_qsize(self->queue);
-    return code < 0 ? queue_raise(self, code) : PyLong_FromLong(code);
+    int size = look(self, kith_queue_qsize);
+    return size < 0 ? NULL : PyLong_FromLong(size);
 }
 
 static PyObject *queue_stats(struct queue *self, PyObject *Py_UNUSED(none))
@@ -290,8 +305,8 @@ static PyObject *queue_poll(struct queue *self, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "|O:_poll", &seconds) || (seconds && timeout_of(seconds, &timeout) < 0)) {
         return NULL;
     }
-    if (self->closed || !self->queue) {
-        return raise_handle_closed();
+    if (!has_handle(self)) {
+        return NULL;
     }
     self->users++;
     int code = kith_queue_empty(self->queue);
@@ -303,6 +318,23 @@ static PyObject *queue_poll(struct queue *self, PyObject *arguments)
     return PyBool_FromLong(code != KITH_EEMPTY); /* who gets from one that is shut need not wait */
 }
 
+/* Does a call that needs nothing but the handle, without the GIL. Returns what it returned; or -1 with an exception,
+ * for -EPERM a ValueError of this text, if there is one. */
+static int call_handle(struct queue *self, waiting_call *call, kith_timeout timeout, const char *not_permitted)
+{
+    if (queue_enter(self) < 0) {
+        return -1;
+    }
+    int code = wait_for(call, self->queue, timeout);
+    queue_leave(self);
+    if (code == -EPERM && not_permitted) {
+        PyErr_SetString(PyExc_ValueError, not_permitted);
+    } else if (code < 0) {
+        queue_raise(self, code);
+    }
+    return code < 0 ? -1 : code;
+}
+
 static int join_call(void *context, kith_timeout timeout)
 {
     return kith_queue_join(context, timeout);
@@ -310,12 +342,7 @@ static int join_call(void *context, kith_timeout timeout)
 
 static PyObject *queue_join(struct queue *self, PyObject *Py_UNUSED(none))
 {
-    if (queue_enter(self) < 0) {
-        return NULL;
-    }
-    int code = wait_for(join_call, self->queue, KITH_FOREVER);
-    queue_leave(self);
-    return code < 0 ? queue_raise(self, code) : Py_NewRef(Py_None);
+    return call_handle(self, join_call, KITH_FOREVER, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static int task_done_call(void *context, kith_timeout Py_UNUSED(timeout))
@@ -325,30 +352,20 @@ static int task_done_call(void *context, kith_timeout Py_UNUSED(timeout))
 
 static PyObject *queue_task_done(struct queue *self, PyObject *Py_UNUSED(none))
 {
-    if (queue_enter(self) < 0) {
-        return NULL;
-    }
-    int code = wait_for(task_done_call, self->queue, KITH_NOWAIT);
-    queue_leave(self);
-    if (code == -EPERM) {
-        PyErr_SetString(PyExc_ValueError, "task_done() called too many times");
-        return NULL;
-    }
-    return code < 0 ? queue_raise(self, code) : Py_NewRef(Py_None);
+    int code = call_handle(self, task_done_call, KITH_NOWAIT, "task_done() called too many times");
+    return code < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static int deliveries_call(void *context, kith_timeout Py_UNUSED(timeout))
+{
+    return kith_queue_deliveries(context);
 }
 
 static PyObject *queue_deliveries(struct queue *self, PyObject *Py_UNUSED(none))
 {
-    if (queue_enter(self) < 0) {
-        return NULL;
-    }
-    int code = kith_queue_deliveries(self->queue);
-    queue_leave(self);
-    if (code == -EPERM) {
-        PyErr_SetString(PyExc_ValueError, "this thread has no unfinished message of a queue that redelivers");
-        return NULL;
-    }
-    return code < 0 ? queue_raise(self, code) : PyLong_FromLong(code);
+    int count = call_handle(self, deliveries_call, KITH_NOWAIT,
+                            "this thread has no unfinished message of a queue that redelivers");
+    return count < 0 ? NULL : PyLong_FromLong(count);
 }
 
 static int shut_call(void *context, kith_timeout Py_UNUSED(timeout))
@@ -358,26 +375,24 @@ static int shut_call(void *context, kith_timeout Py_UNUSED(timeout))
 
 static PyObject *queue_shut(struct queue *self, PyObject *Py_UNUSED(none))
 {
-    if (queue_enter(self) < 0) {
-        return NULL;
-    }
-    int code = wait_for(shut_call, self->queue, KITH_NOWAIT);
-    queue_leave(self);
-    return code < 0 ? queue_raise(self, code) : Py_NewRef(Py_None);
+    return call_handle(self, shut_call, KITH_NOWAIT, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 /* ---- descriptors ---- */
 
 static PyObject *queue_fileno(struct queue *self, PyObject *Py_UNUSED(none))
 {
-    int code = self->closed || !self->queue ? KITH_ECLOSED : kith_queue_fd(self->queue);
-    return code == KITH_ECLOSED ? raise_handle_closed() : code < 0 ? queue_raise(self, code) : PyLong_FromLong(code);
+    if (!has_handle(self)) {
+        return NULL;
+    }
+    int fd = kith_queue_fd(self->queue);
+    return fd < 0 ? queue_raise(self, fd) : PyLong_FromLong(fd);
 }
 
 static PyObject *queue_share_fd(struct queue *self, PyObject *Py_UNUSED(none))
 {
-    int code = self->closed || !self->queue ? KITH_ECLOSED : kith_queue_share_fd(self->queue);
-    return code == KITH_ECLOSED ? raise_handle_closed() : code < 0 ? queue_raise(self, code) : PyLong_FromLong(code);
+    int fd = look(self, kith_queue_share_fd);
+    return fd < 0 ? NULL : PyLong_FromLong(fd);
 }
 
 static PyObject *queue_is_closed(struct queue *self, void *Py_UNUSED(closure))

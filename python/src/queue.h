@@ -34,8 +34,8 @@ void *queue_raise_late(struct queue *self, int code, int late);
 /* The arguments block and timeout, as one. Returns 0, or -1 with an exception. */
 int queue_timeout(PyObject *block, PyObject *seconds, kith_timeout *timeout);
 
-/* For connections, too. Where each of `count` names is among the arguments of a METH_FASTCALL | METH_KEYWORDS call; NULL for what is not
- * given. At least `needed` must be. Returns 0, or -1 with a TypeError. */
+/* For connections, too. Where each of `count` names is among the arguments of a METH_FASTCALL | METH_KEYWORDS call; NULL
+ * for what is not given. At least `needed` must be. Returns 0, or -1 with a TypeError. */
 int queue_arguments(const char *function, const char *const *names, size_t count, size_t needed,
                     PyObject *const *arguments, Py_ssize_t given, PyObject *keywords, PyObject **values);
 

@@ -451,8 +451,8 @@ static PyObject *view_of(PyObject *owner, size_t begin, size_t size)
     return view;
 }
 
-/* A buffer that the pickle may keep. Of a copy it is as the pickle would have had it inside: bytes, or else one to write
- * to. Of a message in place, it is a view, which can't be written to. */
+/* A buffer that the pickle may keep. Of a copy it is as the pickle would have had it inside: bytes, or else one to
+ * write to. Of a message in place, it is a view, which can't be written to. */
 static PyObject *buffer_of(PyObject *owner, const unsigned char *data, size_t begin, size_t size, int readonly)
 {
     if (readonly && PyByteArray_CheckExact(owner)) {
