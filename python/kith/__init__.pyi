@@ -5,6 +5,15 @@ from kith.context import Process as Process
 from kith.context import ProcessError as ProcessError
 from kith.context import TimeoutError as TimeoutError
 
+__all__ = [
+    "Array", "AuthenticationError", "Barrier", "BoundedSemaphore", "BufferTooShort", "Condition", "Event",
+    "JoinableQueue", "Lock", "Manager", "Pipe", "Pool", "Process", "ProcessError", "Queue", "RLock", "RawArray",
+    "RawValue", "Semaphore", "SimpleQueue", "TimeoutError", "Value", "active_children", "allow_connection_pickling",
+    "cpu_count", "current_process", "freeze_support", "get_all_start_methods", "get_context", "get_logger",
+    "get_start_method", "log_to_stderr", "parent_process", "reducer", "set_executable", "set_forkserver_preload",
+    "set_start_method", "install",
+]
+
 __kith__: str
 __version__: str
 SUBDEBUG: int

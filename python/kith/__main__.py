@@ -21,7 +21,7 @@ import types
 import kith
 from kith import context
 
-__all__ = []
+__all__ = ()
 
 
 def fail(text):

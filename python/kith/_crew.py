@@ -19,7 +19,7 @@ from kith import _kith, _worker
 from multiprocessing import util
 from multiprocessing.connection import wait
 
-__all__ = []
+__all__ = ()
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 

@@ -20,7 +20,7 @@ __all__ = ["find", "is_bettered"]
 
 installed = False  # kith stands in the place of multiprocessing: _install.py sets it
 
-__path__ = []  # this module has submodules
+__path__: list[str] = []  # this module has submodules
 _OURS = [os.path.dirname(os.path.abspath(__file__))]
 _AS_IT_IS = frozenset((
     "dummy", "forkserver", "popen_fork", "popen_forkserver", "popen_spawn_posix", "popen_spawn_win32", "process",

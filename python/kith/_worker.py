@@ -8,7 +8,7 @@ import os
 from kith import _kith
 from multiprocessing import context, reduction, util
 
-__all__ = []
+__all__ = ()
 
 # What a task's mark says of its function and its argument.
 CALL = 0  # function(*argument[0], **argument[1])

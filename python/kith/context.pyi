@@ -6,6 +6,7 @@ from multiprocessing.context import TimeoutError as TimeoutError
 from multiprocessing.context import assert_spawning as assert_spawning
 from multiprocessing.context import get_spawning_popen as get_spawning_popen
 from multiprocessing.context import set_spawning_popen as set_spawning_popen
+from multiprocessing.synchronize import Lock as _StockLock, RLock as _StockRLock
 from typing import Any, Callable, Iterable, Literal, Optional, Tuple, Type, Union, overload
 
 from kith.connection import Connection
@@ -22,16 +23,18 @@ from kith.synchronize import Lock as _Lock
 from kith.synchronize import RLock as _RLock
 from kith.synchronize import Semaphore as _Semaphore
 
+__all__: Tuple[str, ...]
+
 class BaseContext(_stock.BaseContext):
     def Manager(self) -> SyncManager: ...
     def Pipe(self, duplex: bool = ...) -> Tuple[Connection, Connection]: ...
-    def Lock(self) -> _Lock: ...  # type: ignore[override]
-    def RLock(self) -> _RLock: ...  # type: ignore[override]
-    def Condition(self, lock: Union[_Lock, _RLock, None] = ...) -> _Condition: ...  # type: ignore[override]
-    def Semaphore(self, value: int = ...) -> _Semaphore: ...  # type: ignore[override]
-    def BoundedSemaphore(self, value: int = ...) -> _BoundedSemaphore: ...  # type: ignore[override]
-    def Event(self) -> _Event: ...  # type: ignore[override]
-    def Barrier(  # type: ignore[override]
+    def Lock(self) -> _Lock: ...
+    def RLock(self) -> _RLock: ...
+    def Condition(self, lock: Union[_StockLock, _StockRLock, None] = ...) -> _Condition: ...
+    def Semaphore(self, value: int = ...) -> _Semaphore: ...
+    def BoundedSemaphore(self, value: int = ...) -> _BoundedSemaphore: ...
+    def Event(self) -> _Event: ...
+    def Barrier(
             self, parties: int, action: Optional[Callable[[], object]] = ...,
             timeout: Optional[float] = ...) -> _Barrier: ...
     def Queue(self, maxsize: int = ..., *, max_bytes: int = ..., redeliver: bool = ..., max_deliveries: int = ...,

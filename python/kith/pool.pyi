@@ -1,18 +1,33 @@
+from abc import ABCMeta
 from multiprocessing.context import BaseContext
 from multiprocessing.pool import (
-    ApplyResult as _StockApplyResult, ExceptionWithTraceback as ExceptionWithTraceback,
-    IMapIterator as _StockIMapIterator, IMapUnorderedIterator as _StockIMapUnorderedIterator,
-    MapResult as _StockMapResult, MaybeEncodingError as MaybeEncodingError, Pool as _StockPool,
-    RemoteTraceback as RemoteTraceback, ThreadPool as ThreadPool,
+    ApplyResult as _StockApplyResult, IMapIterator as _StockIMapIterator,
+    IMapUnorderedIterator as _StockIMapUnorderedIterator, MapResult as _StockMapResult, Pool as _StockPool,
+    ThreadPool as ThreadPool,
 )
 from multiprocessing import TimeoutError as _ProcessTimeoutError
-from typing import Any, Callable, Generic, Iterable, Iterator, List, Mapping, Optional, TypeVar, Union
+from types import TracebackType
+from typing import Any, Callable, Generic, Iterable, List, Mapping, Optional, TypeVar, Union
 
 __all__ = ['Pool', 'ThreadPool']
 
 _T = TypeVar('_T')
 _S = TypeVar('_S')
-_Progress = Union[None, bool, str, Callable[[int, Optional[int]], object]]
+_ProgressOption = Union[None, bool, str, Callable[[int, Optional[int]], object]]
+
+class RemoteTraceback(Exception):
+    tb: str
+    def __init__(self, tb: str) -> None: ...
+
+class ExceptionWithTraceback:
+    exc: BaseException
+    tb: str
+    def __init__(self, exc: BaseException, tb: Optional[TracebackType]) -> None: ...
+
+class MaybeEncodingError(Exception):
+    exc: str
+    value: str
+    def __init__(self, exc: BaseException, value: object) -> None: ...
 
 class WorkerLostError(RuntimeError):
     task: int
@@ -38,7 +53,7 @@ class MapResult(_StockMapResult[_T], Generic[_T]): ...
 class IMapIterator(_StockIMapIterator[_T], Generic[_T]): ...
 class IMapUnorderedIterator(_StockIMapUnorderedIterator[_T], Generic[_T]): ...
 
-class Pool(_StockPool):
+class Pool(_StockPool, metaclass=ABCMeta):
     terminate_grace: float
     def __init__(self, processes: Optional[int] = ..., initializer: Optional[Callable[..., object]] = ...,
                  initargs: Iterable[Any] = ..., maxtasksperchild: Optional[int] = ...,
@@ -51,23 +66,25 @@ class Pool(_StockPool):
                     error_callback: Optional[Callable[[BaseException], object]] = ..., *,
                     timeout: Optional[float] = ..., retries: Optional[int] = ...) -> ApplyResult[_T]: ...
     def map(self, func: Callable[[_S], _T], iterable: Iterable[_S], chunksize: Optional[int] = ..., *,
-            timeout: Optional[float] = ..., retries: Optional[int] = ..., progress: _Progress = ...) -> List[_T]: ...
+            timeout: Optional[float] = ..., retries: Optional[int] = ...,
+            progress: _ProgressOption = ...) -> List[_T]: ...
     def starmap(self, func: Callable[..., _T], iterable: Iterable[Iterable[Any]], chunksize: Optional[int] = ..., *,
                 timeout: Optional[float] = ..., retries: Optional[int] = ...,
-                progress: _Progress = ...) -> List[_T]: ...
-    def map_async(self, func: Callable[[_S], _T], iterable: Iterable[_S], chunksize: Optional[int] = ...,
-                  callback: Optional[Callable[[List[_T]], object]] = ...,
-                  error_callback: Optional[Callable[[BaseException], object]] = ..., *,
-                  timeout: Optional[float] = ..., retries: Optional[int] = ...,
-                  progress: _Progress = ...) -> MapResult[_T]: ...
-    def starmap_async(self, func: Callable[..., _T], iterable: Iterable[Iterable[Any]],
-                      chunksize: Optional[int] = ..., callback: Optional[Callable[[List[_T]], object]] = ...,
-                      error_callback: Optional[Callable[[BaseException], object]] = ..., *,
-                      timeout: Optional[float] = ..., retries: Optional[int] = ...,
-                      progress: _Progress = ...) -> MapResult[_T]: ...
-    def imap(self, func: Callable[[_S], _T], iterable: Iterable[_S], chunksize: int = ..., *,
+                progress: _ProgressOption = ...) -> List[_T]: ...
+    # The stubs that came with mypy until 2024 have another callback there.
+    def map_async(  # type: ignore[override, unused-ignore]
+            self, func: Callable[[_S], _T], iterable: Iterable[_S], chunksize: Optional[int] = ...,
+            callback: Optional[Callable[[List[_T]], object]] = ...,
+            error_callback: Optional[Callable[[BaseException], object]] = ..., *, timeout: Optional[float] = ...,
+            retries: Optional[int] = ..., progress: _ProgressOption = ...) -> MapResult[_T]: ...
+    def starmap_async(  # type: ignore[override, unused-ignore]
+            self, func: Callable[..., _T], iterable: Iterable[Iterable[Any]], chunksize: Optional[int] = ...,
+            callback: Optional[Callable[[List[_T]], object]] = ...,
+            error_callback: Optional[Callable[[BaseException], object]] = ..., *, timeout: Optional[float] = ...,
+            retries: Optional[int] = ..., progress: _ProgressOption = ...) -> MapResult[_T]: ...
+    def imap(self, func: Callable[[_S], _T], iterable: Iterable[_S], chunksize: Optional[int] = ..., *,
              timeout: Optional[float] = ..., retries: Optional[int] = ...,
-             progress: _Progress = ...) -> Iterator[_T]: ...
-    def imap_unordered(self, func: Callable[[_S], _T], iterable: Iterable[_S], chunksize: int = ..., *,
+             progress: _ProgressOption = ...) -> IMapIterator[_T]: ...
+    def imap_unordered(self, func: Callable[[_S], _T], iterable: Iterable[_S], chunksize: Optional[int] = ..., *,
                        timeout: Optional[float] = ..., retries: Optional[int] = ...,
-                       progress: _Progress = ...) -> Iterator[_T]: ...
+                       progress: _ProgressOption = ...) -> IMapIterator[_T]: ...
