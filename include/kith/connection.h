@@ -374,6 +374,13 @@ typedef struct kith_listener_options {
      *  or one user of Unix sockets. Whoever comes from there after that is turned away at once, also with the right
      *  key. In a minute, so many are forgotten again, one by one. 0: no bound. The last 1,000 origins are known. */
     unsigned max_failures;
+    /** Where several processes accept at one "fd:...": a pair of sockets (socketpair with AF_UNIX and SOCK_SEQPACKET)
+     *  that all of them have, and the same authkey. It stays the caller's, as the socket does. Clients that have not
+     *  proved themselves yet when a process returns from kith_listener_accept (with KITH_NOWAIT: and takes one along),
+     *  or closes its listener, wait there, and go on with whichever process is in that call next. They see the end when
+     *  nobody has the pair any more, or the process dies that is in the call with them. Not with TLS. NULL: they wait
+     *  for this listener's next call */
+    const int *lobby;
 } kith_listener_options;
 
 /** Listens at an address. A socket's file that a dead listener has left is replaced; that of a living one is not.
@@ -383,8 +390,9 @@ typedef struct kith_listener_options {
  *  @param options   NULL for the defaults. For a socket that listens already, backlog means nothing, and mode must be 0
  *  @return 0; -EADDRINUSE when somebody listens there, or a file that is no socket is there; -EADDRNOTAVAIL, -EACCES,
  *          -ENOENT (no such folder), -EROFS, -ENOSPC; KITH_ETLS when certificate or key can't be used; -EINVAL when the
- *          address is none, "fd:..." is no stream socket that listens, or options contradict each other; -EBADF when
- *          that descriptor is not open; -ENOTSUP for TLS on a Unix socket; -EMFILE, -ENFILE, -ENOMEM */
+ *          address is none, "fd:..." is no stream socket that listens, the lobby is no such pair, or options contradict
+ *          each other; -EBADF when one of these descriptors is not open; -ENOTSUP for TLS on a Unix socket, or with a
+ *          lobby; -EMFILE, -ENFILE, -ENOMEM */
 KITH_API KITH_MUST_USE int kith_listener_new(kith_listener **listener, const char *address,
                                              const kith_listener_options *options);
 
@@ -425,8 +433,8 @@ typedef struct kith_listener_stats {
 /** @return 0; -EINVAL when listener or stats is NULL */
 KITH_API int kith_listener_get_stats(const kith_listener *listener, kith_listener_stats *stats);
 
-/** Stops listening: those who wait are turned away, and the socket's file is removed, by the process that made it.
- *  Connections that were accepted live on. No other thread may be in a call on it.
+/** Stops listening: those who wait are turned away, unless there is a lobby, and the socket's file is removed, by the
+ *  process that made it. Connections that were accepted live on. No other thread may be in a call on it.
  *  @return 0, also when it is closed already; -EINVAL when listener is NULL */
 KITH_API int kith_listener_close(kith_listener *listener);
 

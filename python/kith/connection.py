@@ -100,6 +100,7 @@ class SocketListener(stock.SocketListener):
     """A socket that listens; what Listener is made of."""
 
     _door = None  # (process id, its _kith.Doorkeeper, a lock for those of its threads that accept)
+    _lobby = None  # two sockets, between which clients wait that one process has begun with, and another goes on with
 
     def __init__(self, address, family, backlog=1):
         try:
@@ -138,15 +139,27 @@ class SocketListener(stock.SocketListener):
             self._last_accepted = None
         return client
 
+    def open_lobby(self):
+        """To be called before other processes get this object, if they are to accept with an authkey."""
+        self._lobby = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
     def _keeper(self, authkey):
         if self._door is None or self._door[0] != os.getpid():
-            self._door = os.getpid(), _kith.Doorkeeper(self._socket.fileno(), authkey), threading.Lock()
+            if self._lobby is None:
+                self.open_lobby()
+            lobby = tuple(end.fileno() for end in self._lobby)
+            self._door = os.getpid(), _kith.Doorkeeper(self._socket.fileno(), authkey, lobby), threading.Lock()
         return self._door
 
     def close(self):
-        """Closes the socket, and removes its file; clients who are proving themselves are turned away."""
+        """Closes the socket, and removes its file.
+
+        Clients who are proving themselves go on where another process has it and accepts; else they see the end.
+        """
         if self._door is not None:
             self._door[1].close()
+        for end in self._lobby or ():
+            end.close()
         super().close()
 
 
@@ -189,6 +202,8 @@ class Listener(stock.Listener):
         stock._validate_family(family)
         self._listener = SocketListener(address or stock.arbitrary_address(family), family, backlog)
         self._authkey = authkey
+        if authkey is not None:
+            self._listener.open_lobby()
 
     def accept(self):
         """Waits for a client, and returns a Connection to it.

@@ -1,7 +1,8 @@
 /* listener.c: the type Doorkeeper: takes clients of a socket that listens, and has them prove that they know the key.
  *
  * It is made of the descriptor of a socket, which stays the caller's, and of which every process that has it can make a
- * Doorkeeper of its own. Clients prove themselves side by side, so none holds up another (kith_listener). */
+ * Doorkeeper of its own. Clients prove themselves side by side, so none holds up another (kith_listener), and what one
+ * process has begun, others go on with: for that, all have a lobby, two sockets that are the caller's, too. */
 #include "error.h"
 #include "waiting.h"
 
@@ -18,14 +19,14 @@ struct doorkeeper {
 
 static PyObject *doorkeeper_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = { "descriptor", "authkey", NULL };
-    int descriptor;
+    static char *names[] = { "descriptor", "authkey", "lobby", NULL };
+    int descriptor, lobby[2];
     char address[sizeof "fd:" + 3 * sizeof descriptor];
     kith_listener_options options = { 0 };
     Py_ssize_t key_size;
     struct state *state = state_of_type(type);
-    if (!state || !PyArg_ParseTupleAndKeywords(arguments, keywords, "iy#:Doorkeeper", names, &descriptor,
-                                               (const char **)&options.authkey, &key_size)) {
+    if (!state || !PyArg_ParseTupleAndKeywords(arguments, keywords, "iy#(ii):Doorkeeper", names, &descriptor,
+                                               (const char **)&options.authkey, &key_size, &lobby[0], &lobby[1])) {
         return NULL;
     }
     struct doorkeeper *self = (struct doorkeeper *)type->tp_alloc(type, 0);
@@ -34,6 +35,7 @@ static PyObject *doorkeeper_new(PyTypeObject *type, PyObject *arguments, PyObjec
     }
     self->state = state;
     options.authkey_size = (size_t)key_size;
+    options.lobby = lobby;
     snprintf(address, sizeof address, "fd:%d", descriptor);
     int code = kith_listener_new(&self->listener, address, &options);
     if (code < 0) {
@@ -130,7 +132,7 @@ static PyMethodDef methods[] = {
       "the "
       "caller's. Raises TimeoutError." },
     { "close", (PyCFunction)doorkeeper_close, METH_NOARGS,
-      "close(): turns away who is proving himself. The socket is the caller's to close." },
+      "close(): leaves who is proving himself in the lobby. The sockets are the caller's to close." },
     { NULL, NULL, 0, NULL },
 };
 
@@ -140,7 +142,7 @@ static PyGetSetDef attributes[] = {
 };
 
 static PyType_Slot slots[] = {
-    { Py_tp_doc, "Doorkeeper(descriptor, authkey): takes clients of a socket that listens." },
+    { Py_tp_doc, "Doorkeeper(descriptor, authkey, lobby): takes clients of a socket that listens." },
     { Py_tp_new, (void *)doorkeeper_new },
     { Py_tp_dealloc, (void *)doorkeeper_dealloc },
     { Py_tp_methods, methods },

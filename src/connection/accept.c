@@ -2,11 +2,15 @@
  *
  * Each is a state machine that never waits (handshake.c); what waits is the one set of events. One that is ready gets
  * one turn, and then the others have theirs. No client can hold up another one, nor take more than its place among
- * max_handshakes, for its patience. */
+ * max_handshakes, for its patience.
+ *
+ * Where several processes accept at one socket, each has taken more clients than it returns. So those that are left go
+ * on in whichever process is in the call next: they wait for it in the lobby, each a packet with its socket. */
 #include "base/error.h"
 #include "connection/connection.h"
 #include "connection/listener.h"
 #include "os/events.h"
+#include "os/packet.h"
 #include "os/poll.h"
 #include "process/forks.h"
 
@@ -31,9 +35,13 @@ static void count(kith_listener *listener, enum outcome outcome)
 /* These two under forks_block, in one go with opening or closing the guest's socket. */
 static void enlist(kith_listener *listener, struct guest *guest)
 {
-    guest->older = listener->newest;
-    *(listener->newest ? &listener->newest->newer : &listener->oldest) = guest;
-    listener->newest = guest;
+    struct guest *older = listener->newest;
+    while (older && older->until > guest->until) /* guest comes from the lobby */
+        older = older->older;
+    guest->older = older;
+    guest->newer = older ? older->newer : listener->oldest;
+    *(guest->newer ? &guest->newer->older : &listener->newest) = guest;
+    *(older ? &older->newer : &listener->oldest) = guest;
     atomic_fetch_add_explicit(&listener->guests, 1, memory_order_relaxed);
 }
 
@@ -69,6 +77,52 @@ void listener_turn_away(kith_listener *listener, bool ours)
             channel_close(&guest->handshake.channel, false);
         free(guest);
     }
+}
+
+/* ---- the lobby ---- */
+
+void listener_hand_on(kith_listener *listener)
+{
+    struct guest *guest;
+    while (listener->lobby[0] >= 0 && (guest = listener->newest)) {
+        int socket = guest->handshake.channel.socket;
+        if (os_packet_send(listener->lobby[0], guest, sizeof *guest, &socket, 1) < 0)
+            break; /* it is full: the others stay */
+        unwatch(listener, guest);
+        strike(listener, guest);
+        channel_close(&guest->handshake.channel, false);
+        free(guest);
+    }
+}
+
+/* What points into the process that it comes from is set anew. */
+static void settle(const kith_listener *listener, struct guest *guest, int socket)
+{
+    struct auth *auth = &guest->handshake.auth;
+    channel_open(&guest->handshake.channel, socket, &channel_bare, NULL);
+    auth->key = listener->key;
+    if (auth->refusal)
+        auth->refusal = "the other side has not proved itself, as another process found";
+    guest->watched = false;
+}
+
+/* Under forks_block.
+ * @return 0; -EAGAIN when nobody is there, or the packet is none of ours; -EMFILE, and then that client is lost */
+static int take_from_lobby(kith_listener *listener, struct guest *guest)
+{
+    int descriptors[OS_PACKET_DESCRIPTORS];
+    size_t count;
+    ptrdiff_t size = os_packet_receive(listener->lobby[1], guest, sizeof *guest, descriptors, &count);
+    if (size == (ptrdiff_t)sizeof *guest && count == 1) {
+        settle(listener, guest, descriptors[0]);
+        enlist(listener, guest);
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (descriptors[i] >= 0)
+            close(descriptors[i]);
+    }
+    return size < 0 && size != -EINTR ? (int)size : -EAGAIN;
 }
 
 /* ---- leaving ---- */
@@ -144,7 +198,6 @@ static void be_patient(kith_listener *listener, struct guest *guest)
     (void)deadline_from(listener->patience, &guest->until); /* which was good for the first step */
     forks_block();
     strike(listener, guest);
-    guest->newer = NULL;
     enlist(listener, guest);
     forks_allow();
 }
@@ -232,8 +285,10 @@ static int begin(kith_listener *listener, struct guest *guest)
     return 0;
 }
 
-/* @return 0; -EAGAIN when nobody waits; -EMFILE, -ENFILE, -ENOMEM; another negated errno */
-static int receive_guest(kith_listener *listener, struct guest **guest)
+/* @param begins  how the guest begins: at the socket, or out of the lobby
+ * @return 0; -EAGAIN when nobody waits; -EMFILE, -ENFILE, -ENOMEM; another negated errno */
+static int receive_guest(kith_listener *listener, struct guest **guest,
+                         int (*begins)(kith_listener *listener, struct guest *guest))
 {
     struct guest *made = calloc(1, sizeof *made);
     if (!made)
@@ -241,7 +296,7 @@ static int receive_guest(kith_listener *listener, struct guest **guest)
     int code = deadline_from(listener->patience, &made->until);
     if (code == 0) {
         forks_block();
-        code = begin(listener, made);
+        code = begins(listener, made);
         forks_allow();
     }
     if (code < 0)
@@ -284,12 +339,26 @@ static bool is_shortage(int code)
     return code == -EMFILE || code == -ENFILE || code == -ENOMEM;
 }
 
+/* @return as go_on */
+static int let_in(kith_listener *listener, struct guest *guest, kith_connection *connection)
+{
+    bool is_oldest = listener->oldest == guest; /* and out of the lobby, unless it is alone */
+    if (is_oldest)
+        listener->timer_runs = false; /* for its time */
+    if (atomic_load_explicit(&listener->guests, memory_order_relaxed) > listener->max_guests) {
+        evict(listener, "too many clients prove themselves at a time");
+        if (is_oldest)
+            return 0;
+    }
+    return go_on(listener, guest, connection);
+}
+
 /* @return as go_on; -EMFILE, -ENFILE or -ENOMEM when there is no room for a client that waits; all with the detail */
 static int admit(kith_listener *listener, kith_connection *connection)
 {
     struct guest *guest;
     int code;
-    while (is_shortage(code = receive_guest(listener, &guest)) && listener->oldest)
+    while (is_shortage(code = receive_guest(listener, &guest, begin)) && listener->oldest)
         evict(listener, kith_strerror(code));
     if (code == -EAGAIN)
         return 0;
@@ -303,9 +372,20 @@ static int admit(kith_listener *listener, kith_connection *connection)
         dismiss(listener, guest, OUTCOME_TURNED_AWAY, "others from there, or itself, have failed too often of late");
         return 0;
     }
-    if (atomic_load_explicit(&listener->guests, memory_order_relaxed) > listener->max_guests)
-        evict(listener, "too many clients prove themselves at a time");
-    return go_on(listener, guest, connection);
+    return let_in(listener, guest, connection);
+}
+
+/* Somebody who has begun with a process that does not accept just now.
+ * @return as admit */
+static int readmit(kith_listener *listener, kith_connection *connection)
+{
+    struct guest *guest;
+    int code = receive_guest(listener, &guest, take_from_lobby);
+    if (code == -EAGAIN)
+        return 0;
+    if (code < 0)
+        return error_fail(code, "a client waits at %s, and can't go on: %s", listener->text, kith_strerror(code));
+    return let_in(listener, guest, connection);
 }
 
 /* ---- the call ---- */
@@ -316,6 +396,8 @@ static int attend(kith_listener *listener, void *tag, kith_connection *connectio
 {
     if (tag == &listener->socket)
         return admit(listener, connection);
+    if (tag == listener->lobby)
+        return readmit(listener, connection);
     if (tag == &listener->timer)
         return drop_late_ones(listener, connection);
     return go_on(listener, tag, connection);
@@ -363,6 +445,11 @@ int kith_listener_accept(kith_listener *listener, kith_connection **connection, 
         return error_fail(-ENOMEM, "no memory for a connection");
     connection_read_ahead(made, false);
     code = serve(listener, made, until);
+    if (code == 1 || timeout != KITH_NOWAIT) { /* who only looks would be told at once to look again */
+        forks_block();
+        listener_hand_on(listener);
+        forks_allow();
+    }
     if (code == 1 && listener->max_message)
         code = kith_connection_set_max_message(made, listener->max_message);
     if (code < 0) {

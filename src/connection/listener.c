@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "os/events.h"
+#include "os/packet.h"
 #include "process/forks.h"
 
 #include <errno.h>
@@ -43,6 +44,8 @@ static void close_one(int *descriptor)
 static void shut(kith_listener *listener, bool ours)
 {
     listener->open = false;
+    if (ours)
+        listener_hand_on(listener);
     listener_turn_away(listener, ours);
     if (ours) {
         os_socket_file_remove(&listener->file);
@@ -52,6 +55,8 @@ static void shut(kith_listener *listener, bool ours)
     close_one(&listener->socket);
     close_one(&listener->events);
     close_one(&listener->timer);
+    close_one(&listener->lobby[0]);
+    close_one(&listener->lobby[1]);
     close_one(&listener->file.folder);
 }
 
@@ -107,6 +112,11 @@ static int check(const struct address *address, const kith_listener_options *opt
                           options->allowed_users ? "given" : "NULL", options->allowed_user_count);
     if (options->tls && !address->is_tcp)
         return error_fail(-ENOTSUP, "TLS is for TCP: the bytes of a Unix socket never leave this machine");
+    if (options->lobby && address->given < 0)
+        return error_fail(-EINVAL, "a lobby is for those who share a socket: listen at fd:..., and not at %s",
+                          address->text);
+    if (options->lobby && options->tls)
+        return error_fail(-ENOTSUP, "who has begun with TLS can't go on with another process: give no lobby");
     deadline ignored;
     return deadline_from(options->handshake_timeout, &ignored);
 }
@@ -244,6 +254,18 @@ static int adopt(kith_listener *listener)
     return listener->socket < 0 ? explain(listener, listener->socket) : 0;
 }
 
+static int open_lobby(kith_listener *listener, const int ends[2])
+{
+    for (int i = 0; i < 2; i++) {
+        forks_block();
+        int own = listener->lobby[i] = os_packet_adopt(ends[i]);
+        forks_allow();
+        if (own < 0)
+            return error_fail(own, "descriptor %d is no end of a lobby: %s", ends[i], kith_strerror(own));
+    }
+    return os_events_watch(listener->events, listener->lobby[1], OS_POLL_READ, listener->lobby);
+}
+
 /* Writes down where it listens, and warns when everybody on the way can listen, too. */
 static int find_text(kith_listener *listener)
 {
@@ -277,7 +299,9 @@ static int begin(kith_listener *listener, const kith_listener_options *options)
     code = os_events_watch(listener->events, listener->socket, OS_POLL_READ, &listener->socket);
     if (code == 0)
         code = os_events_watch(listener->events, listener->timer, OS_POLL_READ, &listener->timer);
-    return code < 0 ? explain(listener, code) : 0;
+    if (code < 0)
+        return explain(listener, code);
+    return options->lobby ? open_lobby(listener, options->lobby) : 0;
 }
 
 int kith_listener_new(kith_listener **listener, const char *address, const kith_listener_options *options)
@@ -291,7 +315,7 @@ int kith_listener_new(kith_listener **listener, const char *address, const kith_
     if (!made)
         return error_fail(-ENOMEM, "no memory for a listener");
     made->generation = forks_generation();
-    made->socket = made->events = made->timer = made->file.folder = -1;
+    made->socket = made->events = made->timer = made->file.folder = made->lobby[0] = made->lobby[1] = -1;
     int code = address_parse(&made->address, address, true);
     if (code == 0) {
         memcpy(made->text, made->address.text, sizeof made->text);

@@ -49,12 +49,13 @@ struct kith_listener {
     unsigned generation;      /* of the process that made it; no other one may use it, nor touch events */
     bool open;
     int socket; /* these are -1 when closed */
-    int events; /* watches the socket, the timer and all guests; their tags are &socket, &timer, and the guest */
+    int events; /* watches the socket, the timer and all guests; their tags are &socket, &timer, lobby, and the guest */
     int timer;
+    int lobby[2];    /* -1: none; one sends into the first and receives from the second */
     bool timer_runs; /* until some guest's time was over, that may have gone meanwhile */
     struct os_socket_file file;
 
-    /* The guests, all with the same patience: so the oldest is also the one whose time is over first. */
+    /* The guests, in the order in which their time is over. */
     struct guest *oldest;
     struct guest *newest;
     _Atomic unsigned guests;
@@ -76,6 +77,9 @@ struct kith_listener {
 
 /** @return 0; -EINVAL when listener is NULL; KITH_ECLOSED, also in another process; with the detail */
 int listener_check(const kith_listener *listener);
+
+/** Puts guests into the lobby, if there is one and as long as it has room. Under forks_block. */
+void listener_hand_on(kith_listener *listener);
 
 /** Turns all guests away. Under forks_block.
  *  @param ours  false in another process than the one that made the listener: then only descriptors are closed */

@@ -269,9 +269,52 @@ class TestStrangers(unittest.TestCase):
             if child == 0:
                 greet(self.listener)
                 os._exit(0)
-            clients.start(self.listener.address)  # one at a time: who accepts may have begun with others, too
+            clients.start(self.listener.address)
             self.assertEqual(os.waitpid(child, 0)[1], 0)
         self.assertEqual(clients.end(), ["welcome"] * 3)
+
+    def start(self, target, *args):
+        process = kith.get_context("fork").Process(target=target, args=args, daemon=True)
+        process.start()
+        return process
+
+    def test_whom_one_process_leaves_another_goes_on_with(self):
+        def greet_one(listener, end):
+            greet(listener)
+            end.recv()
+        for ends in (True, False):
+            with self.subTest(ends=ends):
+                slow = connection.SocketClient(self.listener.address)
+                ours, theirs = kith.Pipe()
+                child = self.start(greet_one, self.listener, theirs)
+                slow.poll(None)  # the child has begun with it
+                clients = Clients(self)
+                clients.start(self.listener.address)
+                self.assertEqual(clients.end(), ["welcome"])
+                if ends:
+                    ours.send("end")
+                    child.join()
+                acceptor = threading.Thread(target=greet, args=(self.listener,), daemon=True)
+                acceptor.start()
+                stock.answer_challenge(slow, KEY)
+                stock.deliver_challenge(slow, KEY)
+                self.assertEqual(slow.recv(), "welcome")
+                acceptor.join()
+                if not ends:
+                    ours.send("end")
+                    child.join()
+                for end in slow, ours, theirs:
+                    end.close()
+
+    def test_several_processes_accept_one_each_and_end(self):
+        children = [self.start(greet, self.listener) for _ in range(8)]
+        clients = Clients(self)
+        for _ in children:
+            clients.start(self.listener.address)
+        self.assertEqual(clients.end(), ["welcome"] * len(children))
+        for child in children:
+            child.join()
+            self.assertEqual(child.exitcode, 0)
 
     def test_threads_accept_side_by_side(self):
         threads = [threading.Thread(target=greet, args=(self.listener,)) for _ in range(4)]

@@ -1,5 +1,5 @@
 /* kith/connection.h: listeners at sockets that listen already: who hands them over, what they are, and what is left of
- * them afterwards. */
+ * them afterwards; and several that share one. */
 #include "strangers.h"
 
 static const kith_listener_options with_key = { KEY("the key") };
@@ -8,11 +8,14 @@ static const kith_client_options client_with_key = { KEY("the key") };
 static kith_listener *listener;
 static int given;
 static char address[16]; /* "fd:..." */
+static kith_listener *other;
+static int lobby[2];
+static const kith_listener_options with_lobby = { KEY("the key"), .lobby = lobby };
 
 static int set_up_given(void **state)
 {
-    listener = NULL;
-    given = -1;
+    listener = other = NULL;
+    given = lobby[0] = lobby[1] = -1;
     return set_up_name(state);
 }
 
@@ -25,7 +28,10 @@ static void take_back(void)
 static int tear_down_given(void **state)
 {
     kith_listener_free(listener);
+    kith_listener_free(other);
     take_back();
+    close(lobby[0]);
+    close(lobby[1]);
     return tear_down(state);
 }
 
@@ -150,15 +156,171 @@ static void its_file_has_the_mode_that_its_maker_gave(void **state)
     assert_null(listener);
 }
 
+/* ---- several at one socket ---- */
+
+static void share(void)
+{
+    give(strange_listener(own_name, 8));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, lobby), 0);
+    listener = listen_at(address, &with_lobby);
+    other = listen_at(address, &with_lobby);
+}
+
+/* Gives clients their turns, and keeps them. */
+static void look(kith_listener *one)
+{
+    kith_connection *connection = NULL;
+    assert_true(readable(kith_listener_fd(one), PATIENCE));
+    assert_code(kith_listener_accept(one, &connection, KITH_NOWAIT), -ETIMEDOUT);
+}
+
+/* A client that proves itself to one of them. */
+static int begin_at(kith_listener *one)
+{
+    unsigned char challenge[600];
+    int client = stranger(one);
+    while (!readable(client, 0))
+        look(one);
+    assert_true(hear_frame(client, challenge) > 0);
+    assert_int_equal(stats_of(one).handshakes, 1);
+    return client;
+}
+
+/* It goes on with the other one, who is the first to hear that it has no key. */
+static void expect_to_go_on(int client)
+{
+    say_words(client, "no response");
+    while (stats_of(other).refused < 1)
+        look(other);
+    hear_words(client, "#FAILURE#");
+    hear_the_end(client);
+    close(client);
+}
+
+static void whom_one_leaves_another_goes_on_with(void **state)
+{
+    (void)state;
+    share();
+    int client = begin_at(listener);
+    expect_meeting();
+    assert_int_equal(stats_of(listener).handshakes, 0);
+    assert_int_equal(stats_of(other).handshakes, 0);
+    expect_to_go_on(client);
+}
+
+static void whom_one_does_not_wait_for_another_goes_on_with(void **state)
+{
+    (void)state;
+    share();
+    int client = begin_at(listener);
+    serve(listener);
+    assert_int_equal(stats_of(listener).handshakes, 0);
+    expect_to_go_on(client);
+}
+
+static void so_it_is_when_one_closes(void **state)
+{
+    (void)state;
+    share();
+    int client = begin_at(listener);
+    kith_listener_close(listener);
+    expect_to_go_on(client);
+}
+
+static void everybody_has_the_time_that_was_given_first(void **state)
+{
+    (void)state;
+    share();
+    kith_listener_free(other);
+    kith_listener_options hasty = with_lobby;
+    hasty.handshake_timeout = KITH_MS(20);
+    other = listen_at(address, &hasty);
+    int patient = begin_at(listener);
+    kith_listener_close(listener);
+    while (stats_of(other).handshakes < 1)
+        look(other);
+    int late = stranger(other);
+    while (stats_of(other).timed_out < 1)
+        look(other);
+    close(late);
+    assert_int_equal(stats_of(other).handshakes, 1);
+    expect_to_go_on(patient);
+}
+
+static void there_is_no_room_for_more_than_may_prove_themselves(void **state)
+{
+    (void)state;
+    share();
+    kith_listener_free(other);
+    kith_listener_options small = with_lobby;
+    small.max_handshakes = 1;
+    other = listen_at(address, &small);
+    int first = begin_at(listener), second = begin_at(other);
+    kith_listener_close(listener);
+    while (stats_of(other).evicted < 1)
+        look(other);
+    hear_the_end(first); /* the oldest, though the last to come */
+    close(first);
+    expect_to_go_on(second);
+}
+
+static void what_lies_in_the_lobby_and_is_no_client_is_nobody(void **state)
+{
+    (void)state;
+    share();
+    assert_int_equal(send(lobby[0], "hello", 5, 0), 5);
+    expect_meeting();
+    assert_false(readable(lobby[1], 0));
+}
+
+static void when_nobody_has_the_lobby_it_is_the_end(void **state)
+{
+    (void)state;
+    share();
+    int client = begin_at(listener);
+    kith_listener_close(listener);
+    kith_listener_close(other);
+    assert_false(readable(client, 0));
+    for (int i = 0; i < 2; i++) {
+        close(lobby[i]);
+        lobby[i] = -1;
+    }
+    hear_the_end(client);
+    close(client);
+}
+
+static void what_is_no_lobby_is_refused(void **state)
+{
+    (void)state;
+    assert_explained(kith_listener_new(&listener, own_name, &with_lobby), -EINVAL);
+    give(strange_listener(own_name, 8));
+    assert_explained(kith_listener_new(&listener, address, &with_lobby), -EBADF);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lobby), 0);
+    assert_explained(kith_listener_new(&listener, address, &with_lobby), -EINVAL);
+    assert_null(listener);
+}
+
 #define GIVEN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_given, tear_down_given)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GIVEN_TEST(its_address_is_the_one_of_the_socket), GIVEN_TEST(who_waits_already_is_taken_in),
-        GIVEN_TEST(the_socket_outlives_its_listeners),    GIVEN_TEST(the_listener_has_a_descriptor_of_its_own),
-        GIVEN_TEST(what_does_not_listen_is_refused),      GIVEN_TEST(so_are_numbers_that_are_none),
-        GIVEN_TEST(nobody_connects_to_a_number),          GIVEN_TEST(its_file_has_the_mode_that_its_maker_gave),
+        GIVEN_TEST(its_address_is_the_one_of_the_socket),
+        GIVEN_TEST(who_waits_already_is_taken_in),
+        GIVEN_TEST(the_socket_outlives_its_listeners),
+        GIVEN_TEST(the_listener_has_a_descriptor_of_its_own),
+        GIVEN_TEST(what_does_not_listen_is_refused),
+        GIVEN_TEST(so_are_numbers_that_are_none),
+        GIVEN_TEST(nobody_connects_to_a_number),
+        GIVEN_TEST(its_file_has_the_mode_that_its_maker_gave),
+        GIVEN_TEST(whom_one_leaves_another_goes_on_with),
+        GIVEN_TEST(whom_one_does_not_wait_for_another_goes_on_with),
+        GIVEN_TEST(so_it_is_when_one_closes),
+        GIVEN_TEST(everybody_has_the_time_that_was_given_first),
+        GIVEN_TEST(there_is_no_room_for_more_than_may_prove_themselves),
+        GIVEN_TEST(what_lies_in_the_lobby_and_is_no_client_is_nobody),
+        GIVEN_TEST(when_nobody_has_the_lobby_it_is_the_end),
+        GIVEN_TEST(what_is_no_lobby_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

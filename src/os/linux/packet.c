@@ -4,6 +4,7 @@
 #include "os/stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -17,14 +18,35 @@ int os_packet_pair(int ends[2])
     return errno == ENOBUFS ? -ENOMEM : -errno;
 }
 
-bool os_packet_is_from_us(int socket)
+static bool is_for_packets(int socket)
 {
     int type = 0;
     socklen_t size = sizeof type;
+    return getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+bool os_packet_is_from_us(int socket)
+{
     struct ucred maker;
     socklen_t maker_size = sizeof maker;
-    return getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET &&
-           getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &maker, &maker_size) == 0 && maker.uid == geteuid();
+    return is_for_packets(socket) && getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &maker, &maker_size) == 0 &&
+           maker.uid == geteuid();
+}
+
+int os_packet_adopt(int socket)
+{
+    if (fcntl(socket, F_GETFD) < 0)
+        return -errno;
+    if (!is_for_packets(socket))
+        return -EINVAL;
+    int own = fcntl(socket, F_DUPFD_CLOEXEC, 3);
+    int flags = own < 0 ? -1 : fcntl(own, F_GETFL);
+    if (flags >= 0 && fcntl(own, F_SETFL, flags | O_NONBLOCK) == 0)
+        return own;
+    int code = -errno;
+    if (own >= 0)
+        close(own);
+    return code;
 }
 
 union control {
