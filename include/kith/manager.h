@@ -350,7 +350,11 @@ KITH_API const char *kith_proxy_type(const kith_proxy *proxy);
 /** @return the object's id in its server; "" when proxy is NULL */
 KITH_API const char *kith_proxy_id(const kith_proxy *proxy);
 
-/** Gives the reference back, and frees the handle. The manager must be there still. NULL is fine. */
+/** Gives the reference back, and frees the handle. The manager must be there still. NULL is fine.
+ *
+ *  A kith server's answer is not waited for (but once in 64 times); nor, for longer than a second, a connection to it
+ *  where this thread has none, and then the reference ends with this process. A stock server is waited for, a second at
+ *  most, and may keep the object if that was too short. */
 KITH_API void kith_proxy_free(kith_proxy *proxy);
 
 #ifdef __cplusplus

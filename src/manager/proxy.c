@@ -8,6 +8,9 @@
 
 #include <stdlib.h>
 
+/* How long a proxy that ends may take to connect to its server. */
+#define FAREWELL KITH_SECONDS(1)
+
 /* ---- which class of Python's stands for it ---- */
 
 static bool exposes(const kith_value *exposed, const char *method)
@@ -103,10 +106,18 @@ static int proxy_new(kith_proxy **proxy, kith_manager *manager, const char *type
     return finish(proxy, made, life);
 }
 
+/* Who frees a proxy is not to wait for a server that does not serve. A lasting line is not given up for that: what its
+ * thread has acquired would be lost with it. */
+static deadline farewell(const kith_manager *manager)
+{
+    deadline until = DEADLINE_PASSED;
+    (void)deadline_from(FAREWELL, &until); /* which is a good one */
+    return client_patience(manager, until);
+}
+
 static void give_back(kith_manager *manager, const char *id)
 {
-    deadline until = client_patience(manager, OS_FOREVER);
-    (void)server_call_for(manager, "decref", id, until);
+    (void)server_call_post(manager, "decref", id, farewell(manager));
 }
 
 static unsigned life_of(kith_manager *manager)
@@ -169,7 +180,7 @@ static bool is_held(kith_proxy *proxy)
         return false;
     if (!manager->is_kith || manager->is_tcp) /* there, the loss of the keeper tells */
         return true;
-    return thread_line_open(manager, &line, client_patience(manager, OS_FOREVER)) == 0 && taken == life_of(manager);
+    return thread_line_open(manager, &line, farewell(manager)) == 0 && taken == life_of(manager);
 }
 
 int proxy_hold(kith_proxy *proxy, deadline until)

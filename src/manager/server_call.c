@@ -40,18 +40,29 @@ static int ask_stock(kith_manager *manager, const struct question *question, kit
     return code < 0 ? code : ask_apart(manager, connection, question, arena, result, until);
 }
 
+/* The line for calls to a kith server itself; over TCP, manager->keeping is held from then on. */
+static int open_line(kith_manager *manager, struct thread_line **line, deadline until)
+{
+    return manager->is_tcp ? thread_line_keeper(manager, line, until) : thread_line_open(manager, line, until);
+}
+
+static void leave_line(kith_manager *manager)
+{
+    if (manager->is_tcp)
+        pthread_mutex_unlock(&manager->keeping);
+}
+
 int server_call(kith_manager *manager, const struct question *question, kith_arena *arena, kith_value **result,
                 deadline until)
 {
     struct thread_line *line;
     if (!manager->is_kith)
         return ask_stock(manager, question, arena, result, until);
-    int code = manager->is_tcp ? thread_line_keeper(manager, &line, until) : thread_line_open(manager, &line, until);
+    int code = open_line(manager, &line, until);
     if (code < 0)
         return code;
     code = server_call_on(line, question, "", arena, result, until);
-    if (manager->is_tcp)
-        pthread_mutex_unlock(&manager->keeping);
+    leave_line(manager);
     return code;
 }
 
@@ -64,6 +75,21 @@ int server_call_for(kith_manager *manager, const char *method, const char *id, d
         return code;
     code = server_call(manager, &(struct question){ .method = method, .text = id }, arena, &result, until);
     kith_arena_free(arena);
+    return code;
+}
+
+int server_call_post(kith_manager *manager, const char *method, const char *id, deadline until)
+{
+    struct thread_line *line;
+    if (!manager->is_kith)
+        return server_call_for(manager, method, id, until);
+    int code = open_line(manager, &line, until);
+    if (code < 0)
+        return code;
+    code = question_write(&line->request, &(struct question){ .method = method, .text = id, .id = "" });
+    if (code == 0)
+        code = thread_line_post(line, client_patience(manager, OS_FOREVER));
+    leave_line(manager);
     return code;
 }
 

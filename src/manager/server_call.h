@@ -19,6 +19,10 @@ int server_call(kith_manager *manager, const struct question *question, kith_are
 /** The same where nothing but success is of interest; it takes an id or nothing (NULL). */
 int server_call_for(kith_manager *manager, const char *method, const char *id, deadline until);
 
+/** The same, but a kith server's answer is not waited for, unless many are owed.
+ *  @param until  for a connection, where none is open; and for a stock server's answer */
+int server_call_post(kith_manager *manager, const char *method, const char *id, deadline until);
+
 /** Finds out whether the server is kith's: it knows a call that stock Python's refuse.
  *  @param connection  a fresh one. To a kith server it becomes this thread's line; else it is closed
  *  @return 1 or 0; as thread_line_receive; -ENOMEM */

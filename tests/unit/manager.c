@@ -775,6 +775,34 @@ static void test_a_started_server_that_is_killed(void **state)
     assert_int_equal(kith_process_active_children(NULL, 0), 0);
 }
 
+static void *free_in_thread(void *proxy)
+{
+    kith_proxy_free(proxy);
+    return proxy;
+}
+
+/* One that is stopped listens still, for its socket does. */
+static void test_a_proxy_of_a_server_that_does_not_serve(void **state)
+{
+    (void)state;
+    kith_manager *started;
+    kith_process *process;
+    assert_code(kith_manager_start(&started, NULL, NULL, NULL), 0);
+    kith_manager_options options = { 0 };
+    options.authkey = kith_manager_authkey(started, &options.authkey_size);
+    assert_code(kith_manager_connect(&manager, kith_manager_address(started), &options, KITH_FOREVER), 0);
+    kith_proxy *list = make("list"), *other = make("list");
+    assert_int_equal(kith_process_active_children(&process, 1), 1);
+    assert_int_equal(kill(kith_process_pid(process), SIGSTOP), 0);
+    kith_proxy_free(list);
+    in_thread(free_in_thread, other); /* which has no connection yet */
+    assert_int_equal(kill(kith_process_pid(process), SIGCONT), 0);
+    assert_int_equal(kith_manager_number_of_objects(manager), 1); /* the other's, until this process ends */
+    kith_manager_free(manager);
+    manager = NULL;
+    kith_manager_free(started);
+}
+
 static void test_a_server_that_is_killed_between_answers(void **state)
 {
     (void)state;
@@ -954,6 +982,7 @@ int main(void)
         ALONE(test_a_start_that_is_refused),
         ALONE(test_a_start_with_a_snapshot_that_is_none),
         ALONE(test_a_started_server_that_is_killed),
+        ALONE(test_a_proxy_of_a_server_that_does_not_serve),
         ALONE(test_a_server_that_is_killed_between_answers),
         ALONE(test_a_started_server_that_is_told_to_end),
         ALONE(test_only_who_has_started_a_server_ends_it),
