@@ -2,9 +2,9 @@
 #include "module.h"
 
 static int (*const parts[])(PyObject *module, struct state *state) = {
-    acquire_add, arena_add,    barrier_add, board_add,     condition_add, connection_add,
-    event_add,   guarded_add,  lease_add,   listener_add,  lock_add,      message_add,
-    process_add, progress_add, queue_add,   semaphore_add, wait_add,
+    acquire_add,    arena_add,   arrays_add,   barrier_add, board_add,     condition_add,
+    connection_add, event_add,   guarded_add,  lease_add,   listener_add,  lock_add,
+    message_add,    process_add, progress_add, queue_add,   semaphore_add, wait_add,
 };
 
 /* What others define: where it is kept in the state, and where it comes from. */
@@ -38,6 +38,7 @@ static PyObject **state_object(struct state *state, size_t number)
         &state->connection_type,
         &state->spare,
         &state->lease_type,
+        &state->loan_type,
         &state->shut_down,
     };
     if (number < IMPORTS) {

@@ -74,6 +74,7 @@ struct state {
     PyObject *connection_type; /* of connection.c */
     PyObject *spare;           /* bytes that long messages are received into; NULL while somebody does so */
     PyObject *lease_type;      /* of lease.c */
+    PyObject *loan_type;       /* of arrays.c */
     PyObject *shut_down;       /* queue.ShutDown, or one like it */
     /* For read.c. */
     PyObject *loads;           /* pickle.loads */
@@ -101,6 +102,7 @@ PyObject *module_import(const char *module, const char *name);
 /* The files of types, each one function. Returns 0, or -1 with an exception. */
 int acquire_add(PyObject *module, struct state *state);
 int arena_add(PyObject *module, struct state *state);
+int arrays_add(PyObject *module, struct state *state);
 int barrier_add(PyObject *module, struct state *state);
 int board_add(PyObject *module, struct state *state);
 int condition_add(PyObject *module, struct state *state);

@@ -494,45 +494,13 @@ static int write_plain(PyObject *object, struct message *message)
 
 /* ---- by the Pickler ---- */
 
-/* ---- arrays of numpy ---- */
-
-/* An array that is read-only here is to be written to where it arrives, as by the standard library's protocol. By
- * protocol 5 it would come as what can't be. */
-static PyObject *reduce_array(PyObject *Py_UNUSED(none), PyObject *array)
-{
-    PyObject *flags = PyObject_GetAttrString(array, "flags");
-    PyObject *flag = flags ? PyObject_GetAttrString(flags, "writeable") : NULL;
-    int writeable = flag ? PyObject_IsTrue(flag) : -1;
-    Py_XDECREF(flags);
-    Py_XDECREF(flag);
-    return writeable < 0 ? NULL : PyObject_CallMethod(array, "__reduce_ex__", "i", writeable ? 5 : 4);
-}
-
-static PyMethodDef reduce_array_method = { "reduce_array", reduce_array, METH_O, NULL };
-
-/* Adds arrays to a table, unless it has them, or there are none. Returns 0, or -1 with an exception. */
-static int add_arrays(PyObject *table)
-{
-    PyObject *numpy = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy");
-    PyObject *type = numpy ? PyObject_GetAttrString(numpy, "ndarray") : NULL;
-    if (!type) { /* maybe it is being imported */
-        PyErr_Clear();
-        return 0;
-    }
-    PyObject *reduce = PyCFunction_New(&reduce_array_method, NULL);
-    int code = reduce && PyDict_SetDefault(table, type, reduce) ? 0 : -1;
-    Py_XDECREF(reduce);
-    Py_DECREF(type);
-    return code;
-}
-
 /* What the Pickler looks types up in: ForkingPickler looks into its own table first, and then into that of copyreg. One
  * dict of both is what the Pickler reads quickest; it is made anew each time, for both may grow. */
 static PyObject *dispatch_table(struct state *state)
 {
     PyObject *table = PyDict_Copy(state->copyreg_table);
     PyObject *extra = table ? PyObject_GetAttrString(state->forking_pickler, "_extra_reducers") : NULL;
-    if (!extra || PyDict_Update(table, extra) < 0 || add_arrays(table) < 0) {
+    if (!extra || PyDict_Update(table, extra) < 0 || arrays_reduce(state, table) < 0) {
         Py_CLEAR(table);
     }
     Py_XDECREF(extra);

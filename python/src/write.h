@@ -34,6 +34,10 @@ struct message {
 /* Whether a message may have buffers beside its pickle: not where a stock Python may be the reader. */
 enum buffers { BUFFERS_INSIDE, BUFFERS_BESIDE };
 
+/* arrays.c: adds numpy's arrays to a table of types and what reduces them, unless it has them, or there are none.
+ * Returns 0, or -1 with an exception. */
+int arrays_reduce(struct state *state, PyObject *table);
+
 /* Makes an object's message. This may run Python code of the object's, so hold nothing that others wait for.
  * Returns 0, and message_clear is due; or -1 with an exception. */
 int message_write(struct state *state, PyObject *object, enum buffers buffers, struct message *message);

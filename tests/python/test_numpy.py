@@ -1,5 +1,7 @@
 """numpy's arrays through queues, pipes, pools and shared memory."""
 
+import pickle
+import sys
 import threading
 import unittest
 
@@ -25,6 +27,24 @@ def answer(connection):
 
 def fill(shared, value):
     numpy.frombuffer(shared.get_obj(), dtype=numpy.float64)[:] = value
+
+
+def is_in_place(array):
+    while isinstance(array, numpy.ndarray):
+        array = array.base
+    return type(memoryview(array).obj).__name__ == "Lease"
+
+
+class Buffer:
+    def __init__(self, data):
+        self.data = data
+
+    def __reduce_ex__(self, protocol):
+        return same, (pickle.PickleBuffer(self.data),)
+
+
+def same(buffer):
+    return buffer
 
 
 class Numpy(unittest.TestCase):
@@ -78,6 +98,38 @@ class Numpy(unittest.TestCase):
                 thread.join()
                 self.assertTrue(got.flags.writeable)
                 self.assert_same(got, sent)
+
+    def test_so_do_those_of_every_kind(self):
+        queue = self.context.Queue()
+        for array in self.arrays + [numpy.arange("2020", "2021", dtype="M8[D]"), numpy.array(1.5),
+                                    numpy.asfortranarray(numpy.arange(6e4).reshape(200, 300))]:
+            array.flags.writeable = False
+            references = sys.getrefcount(array)
+            queue.put(array)
+            got = queue.get()
+            self.assert_same(got, array)
+            self.assertTrue(got.flags.writeable)
+            self.assertFalse(array.flags.writeable)
+            self.assertEqual(sys.getrefcount(array), references)
+
+    def test_arrays_in_place_are_read_only_views(self):
+        queue = self.context.Queue(redeliver=True)
+        for array in numpy.arange(1 << 17), numpy.asfortranarray(numpy.arange(6e4).reshape(200, 300)):
+            for writeable in True, False:
+                array.flags.writeable = writeable
+                queue.put(array)
+                got = queue.get(copy=False)
+                self.assert_same(got, array)
+                self.assertFalse(got.flags.writeable)
+                self.assertFalse(got.flags.owndata)
+                self.assertTrue(is_in_place(got))
+                del got
+        queue.join()
+
+    def test_what_else_is_read_only_stays_so(self):
+        queue = self.context.Queue()
+        queue.put(Buffer(bytes(1 << 17)))
+        self.assertIsInstance(queue.get(), bytes)
 
     def test_pool(self):
         with self.context.Pool(2) as pool:
