@@ -13,6 +13,7 @@ import concurrent.futures
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,13 +23,16 @@ PACKAGE = os.path.join(HERE, os.pardir, os.pardir, "python")
 METHODS = ("fork", "spawn", "forkserver")
 PORT = 8888  # what s000_server listens at
 LIMIT = 120  # seconds
+ENDLESS = ("s000_server", "s002_work_nojoin")  # what they print is read while they run
 
 
 class Program:
     """One of the programs while it runs, in a session of its own."""
 
     def __init__(self, name, method):
-        environment = dict(os.environ, PYTHONPATH=PACKAGE, PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8")
+        environment = dict(os.environ, PYTHONPATH=PACKAGE, PYTHONIOENCODING="utf-8")
+        if name in ENDLESS:  # of the others, what each process prints is to come in one piece
+            environment["PYTHONUNBUFFERED"] = "1"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "kith", "--start-method", method, os.path.join(HERE, "seeds", name + ".py")],
             env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -81,6 +85,15 @@ def is_listening(port):
     """Whether somebody listens at a TCP port; without a connection, which the server would have to answer."""
     lines = [line.split() for name in ("/proc/net/tcp", "/proc/net/tcp6") for line in open(name)]
     return any(words[1].endswith(":%04X" % port) and words[3] == "0A" for words in lines)
+
+
+def takes_name(sock, name):
+    """Gives a socket its name, unless another one has it. It is free again when that ends, in whatever way."""
+    try:
+        sock.bind(name)
+    except OSError:
+        return False
+    return True
 
 
 # ---- what each program does ----
@@ -178,9 +191,11 @@ def run(name, method):
 
 
 def run_servers(methods):
-    """The servers, one after the other, as they listen at the same port."""
-    wait_for(lambda: not is_listening(PORT), "port %d to be free" % PORT)
-    return [run("s000_server", method) for method in methods]
+    """The servers, one after the other, as they listen at the same port; and not beside those of another run."""
+    with socket.socket(socket.AF_UNIX) as turn:
+        wait_for(lambda: takes_name(turn, "\0kith-seeds-%d" % PORT), "its turn")
+        wait_for(lambda: not is_listening(PORT), "port %d to be free" % PORT)
+        return [run("s000_server", method) for method in methods]
 
 
 def main():

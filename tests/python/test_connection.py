@@ -316,11 +316,11 @@ class Kinds:
         old = signal.signal(signal.SIGALRM, raises)
         self.addCleanup(signal.signal, signal.SIGALRM, old)
         for call in (self.first.recv, lambda: self.first.poll(None), lambda: connection.wait([self.first])):
-            signal.setitimer(signal.ITIMER_REAL, 0.02)
             with self.assertRaises(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, 0.02)
                 call()
-        signal.setitimer(signal.ITIMER_REAL, 0.02)
         with self.assertRaises(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
             while True:  # until there is no room
                 self.second.send(b"x" * 100000)
 
@@ -338,8 +338,8 @@ class Kinds:
                 signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
             signal.signal(signal.SIGUSR1, ring)
             signal.alarm(30)
-            threading.Thread(target=interrupt).start()
             try:
+                threading.Thread(target=interrupt).start()
                 call()
             except Rung:
                 os._exit(0)
@@ -466,8 +466,8 @@ class TestPipes(Kinds, unittest.TestCase):
         thread = threading.Thread(target=lambda: got.append(self.first.recv()))
         thread.start()
         time.sleep(0.02)  # it waits by now; if not, this test waits in its place, and passes as well
-        signal.setitimer(signal.ITIMER_REAL, 0.02)
         with self.assertRaises(Rung):
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
             self.first.recv()
         self.second.send("for the thread")
         thread.join()
@@ -477,11 +477,11 @@ class TestPipes(Kinds, unittest.TestCase):
         before = descriptors()
         first, second = connection.Pipe(duplex=False)
         got = []
-        thread = threading.Thread(target=lambda: got.append(first.recv()))
+        begins = threading.Event()
+        thread = threading.Thread(target=lambda: (begins.set(), got.append(first.recv())))
         thread.start()
-        while not first.poll(0) and not thread.is_alive():
-            pass
-        time.sleep(0.02)
+        begins.wait()
+        time.sleep(0.2)  # nothing tells that it waits
         first.close()
         second.send("last")
         thread.join()

@@ -232,8 +232,8 @@ class TestStrangers(unittest.TestCase):
             raise KeyboardInterrupt
         old = signal.signal(signal.SIGALRM, raises)
         self.addCleanup(signal.signal, signal.SIGALRM, old)
-        signal.setitimer(signal.ITIMER_REAL, 0.02)
         with self.assertRaises(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
             self.listener.accept()
         clients = Clients(self)
         clients.start(self.listener.address)
@@ -255,8 +255,8 @@ class TestStrangers(unittest.TestCase):
         for authkey in (None, KEY):
             with connection.Listener(authkey=authkey) as listener:
                 thread = threading.Thread(target=interrupt)
-                thread.start()
                 with self.assertRaises(Rung):
+                    thread.start()
                     listener.accept()
                 thread.join()
 

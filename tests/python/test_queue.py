@@ -643,10 +643,16 @@ class Signals(Case):
     def test_a_signal_that_interrupts_nothing_is_not_missed(self):
         queue = new()
         thread = threading.Timer(0.02, _thread.interrupt_main)
-        thread.start()
-        self.assertRaises(KeyboardInterrupt, queue.get)
+        with self.assertRaises(KeyboardInterrupt):
+            thread.start()
+            queue.get()
         thread.join()
         self.assertTrue(queue.empty())
+
+    def check(self, handler, call):
+        with self.assertRaisesRegex(KeyError, "from the handler"):
+            self.alarm(handler)
+            call()
 
     def test_handler_that_raises(self):
         def handler(*_):
@@ -655,12 +661,10 @@ class Signals(Case):
         queue = new(1)
         for call in (queue.get, lambda: queue.get(timeout=PATIENCE), lambda: queue.get(copy=False),
                      lambda: queue.get_many(3), lambda: queue._poll(None)):
-            self.alarm(handler)
-            self.assertRaisesRegex(KeyError, "from the handler", call)
+            self.check(handler, call)
         queue.put(1)
         for call in (lambda: queue.put(2), lambda: queue.put_many([2]), queue.join):
-            self.alarm(handler)
-            self.assertRaisesRegex(KeyError, "from the handler", call)
+            self.check(handler, call)
         self.assertEqual(queue.get(), 1)
         self.assertTrue(queue.empty())
 
