@@ -264,9 +264,9 @@ static void each_task_of_a_chunk_has_its_own_time_limit(void **state)
 {
     (void)state;
     kith_result *result;
-    kith_task_options options = { .chunk = 40, .timeout = KITH_MS(40) };
-    assert_code(kith_pool_map_async(pool, &result, two_milliseconds, numbers(40), &options), 0);
-    assert_code(kith_result_wait(result, KITH_FOREVER), 0); /* that is 80 ms for all */
+    kith_task_options options = { .chunk = 120, .timeout = KITH_MS(200) };
+    assert_code(kith_pool_map_async(pool, &result, two_milliseconds, numbers(120), &options), 0);
+    assert_code(kith_result_wait(result, KITH_FOREVER), 0); /* that is 240 ms for all */
     assert_code(kith_result_get(result, NULL, NULL, KITH_NOWAIT), 0);
     kith_result_free(result);
 }

@@ -304,10 +304,10 @@ static void but_not_more_often(void **state)
 static void a_task_that_takes_too_long_is_ended(void **state)
 {
     (void)state;
-    kith_result *result = run_map(sleep_at_4, 10, &(kith_task_options){ .chunk = 10, .timeout = KITH_MS(30) });
+    kith_result *result = run_map(sleep_at_4, 10, &(kith_task_options){ .chunk = 10, .timeout = KITH_MS(200) });
     assert_only_4_failed(result, 10, KITH_EOVERTIME);
     assert_int_equal(outcome_of(result, 4).exit_code, 0);
-    assert_non_null(strstr(outcome_of(result, 4).detail, "task 4 exceeded its time limit of 0.03 s: worker "));
+    assert_non_null(strstr(outcome_of(result, 4).detail, "task 4 exceeded its time limit of 0.2 s: worker "));
     kith_result_free(result);
     assert_int_equal(stats().timed_out, 1);
     assert_int_equal(stats().lost, 0);
@@ -316,7 +316,7 @@ static void a_task_that_takes_too_long_is_ended(void **state)
 static void so_is_one_whose_worker_is_stopped(void **state)
 {
     (void)state;
-    kith_result *result = run_map(stop_at_4, 10, &(kith_task_options){ .chunk = 5, .timeout = KITH_MS(30) });
+    kith_result *result = run_map(stop_at_4, 10, &(kith_task_options){ .chunk = 5, .timeout = KITH_MS(200) });
     assert_only_4_failed(result, 10, KITH_EOVERTIME);
     kith_result_free(result);
 }
@@ -324,7 +324,7 @@ static void so_is_one_whose_worker_is_stopped(void **state)
 static void it_is_begun_again_when_that_was_asked_for(void **state)
 {
     (void)state;
-    kith_result *result = run_map(sleep_once, 2, &(kith_task_options){ .timeout = KITH_MS(20), .retries = 1 });
+    kith_result *result = run_map(sleep_once, 2, &(kith_task_options){ .timeout = KITH_MS(200), .retries = 1 });
     for (size_t i = 0; i < 2; i++) {
         assert_gave_its_number(result, i);
         assert_int_equal(outcome_of(result, i).attempts, 2);
@@ -336,14 +336,14 @@ static void a_limit_is_that_of_each_task_and_of_no_other(void **state)
 {
     (void)state;
     kith_result *slow, *quick;
-    kith_task_options generous = { .timeout = KITH_SECONDS(60), .chunk = 3 }, strict = { .timeout = KITH_MS(10) };
+    kith_task_options generous = { .timeout = KITH_SECONDS(60), .chunk = 3 }, strict = { .timeout = KITH_MS(200) };
     assert_code(kith_pool_map_async(pool, &slow, take_30_milliseconds, numbers(6), &generous), 0);
     assert_code(kith_pool_map_async(pool, &quick, square, numbers(20), &strict), 0);
     assert_code(kith_result_get(slow, NULL, NULL, KITH_FOREVER), 0);
     assert_code(kith_result_wait(quick, KITH_FOREVER), 0);
     kith_result_free(slow);
     kith_result_free(quick);
-    kith_task_options short_for_all = { .timeout = KITH_MS(90), .chunk = 8 }; /* 8 take longer, but each does not */
+    kith_task_options short_for_all = { .timeout = KITH_MS(200), .chunk = 8 }; /* 8 take longer, but each does not */
     assert_code(kith_pool_map(pool, take_30_milliseconds, numbers(8), NULL, NULL, &short_for_all), 0);
 }
 

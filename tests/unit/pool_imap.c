@@ -567,7 +567,7 @@ static void a_task_that_exceeds_its_time_fails(void **state)
 {
     (void)state;
     kith_imap *imap =
-        begin(wait_at_zero, &(struct source){ .count = 5 }, &(kith_task_options){ .timeout = KITH_MS(20) });
+        begin(wait_at_zero, &(struct source){ .count = 5 }, &(kith_task_options){ .timeout = KITH_MS(200) });
     take_failure(imap, KITH_EOVERTIME, 0);
     take_squares(imap, 1, 5);
     take_the_end(imap);
