@@ -2,8 +2,8 @@
  *
  * The C library sees to that for its own allocator. The one of gcc 12's AddressSanitizer has locks that a thread may
  * hold at the moment at which another one forks: the child finds them held by nobody that lives, and waits for ever at
- * its first malloc. (LLVM's was mended in release 18.) So the sanitized programs are linked with the static form of the
- * run-time library, in which the functions that lock all of it can be reached, and with this file, which calls them. */
+ * its first malloc. (LLVM's was mended in release 18.) The shared form of that run-time library does not export the
+ * functions that lock all of it. So tools/check links one of its own, from the static form and this file. */
 #include <pthread.h>
 
 /* From LLVM's compiler-rt, lsan/lsan_common.h and sanitizer_common/sanitizer_stackdepot.h: names of C++. */
@@ -24,10 +24,9 @@ static void unlock(void)
     unlock_allocator();
 }
 
-static void lock_at_forks(void)
+/* Before libraries that need this one register what they do at forks: so the locks are taken after that, and given back
+ * before it. */
+__attribute__((constructor)) static void lock_at_forks(void)
 {
     pthread_atfork(lock, unlock, unlock);
 }
-
-/* Before libraries register what they do at forks: so the locks are taken after that, and given back before it. */
-__attribute__((section(".preinit_array"), used)) static void (*const first)(void) = lock_at_forks;
