@@ -10,6 +10,7 @@
 /** A process's experience with one object; all zero at the beginning. */
 struct experience {
     _Atomic int spins;
+    _Atomic unsigned waits;
 };
 
 /** Looks at a word until it is another one than this. @return whether it is; false after some 30 us at most, and at
