@@ -115,7 +115,7 @@ KITH_API KITH_MUST_USE int kith_connection_from_share(kith_connection **connecti
  *  @param connection  an open end that may send
  *  @param data        the message, still the caller's afterwards. May be NULL when size is 0
  *  @param size        its length in bytes
- *  @param timeout     how long to wait for the other side to make room. KITH_AT_ONCE (kith/queue.h) is for all calls
+ *  @param timeout     how long to wait for the other side to make room. KITH_AT_ONCE (kith/base.h) is for all calls
  *                     that send and receive: it differs from KITH_NOWAIT with shared_memory alone
  *  @return 0; -ETIMEDOUT when there was no room in time; -EPIPE when the other side is closed, or an earlier message
  *          was cut short; with shared_memory, -EAGAIN when somebody is in the middle of a call, with KITH_AT_ONCE, and

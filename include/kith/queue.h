@@ -82,11 +82,9 @@ KITH_API int kith_queue_share_fd(const kith_queue *queue);
  *  @return 0; -EINVAL when queue is NULL or it is no queue's; KITH_ELAYOUT; -EBADF, -EMFILE, -ENOMEM; -ENOTSUP */
 KITH_API KITH_MUST_USE int kith_queue_from_fd(kith_queue **queue, int fd);
 
-/** A timeout for putting and getting (kith_queue_put, put_many, reserve; get, get_bytes, get_many, peek, take; put_value
- *  and get_value of kith/codec.h): as KITH_NOWAIT, and does not even wait for another caller who is just in a call, nor
- *  hand over poison: then it is -EAGAIN, and nothing is known. KITH_EFULL and KITH_EEMPTY it says where they are
- *  certain. For a thread that holds what others must not wait for, as the lock of an interpreter. */
-#define KITH_AT_ONCE ((kith_timeout)-2)
+/* KITH_AT_ONCE is for putting and getting (kith_queue_put, put_many, reserve; get, get_bytes, get_many, peek, take;
+ * put_value and get_value of kith/codec.h). It does not hand over poison either: then it is -EAGAIN, too. KITH_EFULL and
+ * KITH_EEMPTY it says where they are certain. */
 
 /** Puts one message at the queue's tail.
  *

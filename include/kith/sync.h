@@ -110,11 +110,12 @@ KITH_API KITH_MUST_USE int kith_lock_in(kith_lock **lock, void *memory, kith_ope
  *  often the dead one had acquired a recursive lock, the new owner has acquired it once.
  *
  *  @param lock     a lock
- *  @param timeout  how long to wait
+ *  @param timeout  how long to wait. KITH_AT_ONCE, too: it makes no system call
  *  @return 0 or KITH_EOWNERDEAD: this thread owns it now. -ETIMEDOUT: another owned it all that time (with KITH_NOWAIT:
- *          now). -EDEADLK: this thread owns it already and would wait for itself; or, with kith_deadlocks_detect, it
- *          waits for its own end, and the detail says how. -EOVERFLOW: acquired 4,294,967,296 times already. -EINTR:
- *          when there is a timeout, or anyone may release it, for handlers with SA_RESTART, too */
+ *          now). -EAGAIN: with KITH_AT_ONCE, another owns it, who may be dead. -EDEADLK: this thread owns it already and
+ *          would wait for itself; or, with kith_deadlocks_detect, it waits for its own end, and the detail says how.
+ *          -EOVERFLOW: acquired 4,294,967,296 times already. -EINTR: when there is a timeout, or anyone may release it,
+ *          for handlers with SA_RESTART, too */
 KITH_API KITH_MUST_USE int kith_lock_acquire(kith_lock *lock, kith_timeout timeout);
 
 /** Releases the lock and lets one waiter have it; a recursive one when it has been released as often as acquired.
@@ -203,8 +204,10 @@ KITH_API KITH_MUST_USE int kith_semaphore_in(kith_semaphore **semaphore, void *m
  *  A process that dies while it waits takes nothing with it. A process that dies after this returned 0 keeps the unit
  *  for ever, unless the units have owners: then the next one to acquire it gets KITH_EOWNERDEAD, which means acquired.
  *
+ *  @param timeout  how long to wait. KITH_AT_ONCE, too
  *  @return 0 or KITH_EOWNERDEAD: a unit was taken. -ETIMEDOUT: there was none in time. -EBUSY: the time is over, and
- *          what came of it can't be known, because a process was stopped in the middle of a call. -EINTR */
+ *          what came of it can't be known, because a process was stopped in the middle of a call. -EAGAIN: with
+ *          KITH_AT_ONCE, somebody is in the middle of a call. -EINTR */
 KITH_API KITH_MUST_USE int kith_semaphore_acquire(kith_semaphore *semaphore, kith_timeout timeout);
 
 /** Gives one unit back, and wakes one waiter.

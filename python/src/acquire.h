@@ -41,8 +41,9 @@ static inline PyObject *held_acquired(struct held *self)
 /* Acquires at once, or else without the GIL. Returns what the call returned. */
 static inline int held_acquire(struct held *self, waiting_call *call, kith_timeout timeout)
 {
-    int code = call(self->resident.object, KITH_NOWAIT);
-    return code == -ETIMEDOUT && timeout != KITH_NOWAIT ? wait_watchfully(call, self->resident.object, timeout) : code;
+    int code = call(self->resident.object, KITH_AT_ONCE);
+    int waits = code == -EAGAIN || (code == -ETIMEDOUT && timeout != KITH_NOWAIT);
+    return waits ? wait_watchfully(call, self->resident.object, timeout) : code;
 }
 
 /* Reads the arguments of acquire. Returns 0, or -1 with an exception. */

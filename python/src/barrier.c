@@ -150,15 +150,24 @@ static PyObject *barrier_wait(struct barrier *self, PyObject *argument)
     return PyLong_FromLong(kith_barrier_parties(self->barrier) - 1 - code);
 }
 
+/* A call that may find another process stopped in the middle of its own, and then waits a second for it. */
+static int without_gil(int (*call)(kith_barrier *), kith_barrier *barrier)
+{
+    PyThreadState *thread = PyEval_SaveThread();
+    int code = call(barrier);
+    PyEval_RestoreThread(thread);
+    return code;
+}
+
 static PyObject *barrier_reset(struct barrier *self, PyObject *Py_UNUSED(none))
 {
-    int code = kith_barrier_reset(self->barrier);
+    int code = without_gil(kith_barrier_reset, self->barrier);
     return code < 0 ? raise_code(self->state, code) : Py_NewRef(Py_None);
 }
 
 static PyObject *barrier_abort(struct barrier *self, PyObject *Py_UNUSED(none))
 {
-    int code = kith_barrier_abort(self->barrier);
+    int code = without_gil(kith_barrier_abort, self->barrier);
     return code < 0 ? raise_code(self->state, code) : Py_NewRef(Py_None);
 }
 
@@ -176,13 +185,13 @@ static PyObject *barrier_parties(struct barrier *self, void *Py_UNUSED(closure))
 
 static PyObject *barrier_waiting(struct barrier *self, void *Py_UNUSED(closure))
 {
-    int count = kith_barrier_waiting(self->barrier);
+    int count = without_gil(kith_barrier_waiting, self->barrier);
     return count < 0 ? raise_code(self->state, count) : PyLong_FromLong(count);
 }
 
 static PyObject *barrier_broken(struct barrier *self, void *Py_UNUSED(closure))
 {
-    int broken = kith_barrier_broken(self->barrier);
+    int broken = without_gil(kith_barrier_broken, self->barrier);
     return broken < 0 ? raise_code(self->state, broken) : PyBool_FromLong(broken);
 }
 

@@ -56,6 +56,12 @@ static void lock_dealloc(struct lock *self)
 
 /* ---- acquiring ---- */
 
+/* A try waits for nobody: it needs no first one. */
+static int try(struct held *held)
+{
+    return kith_lock_acquire(held->resident.object, KITH_NOWAIT);
+}
+
 static int acquire_call(void *lock, kith_timeout timeout)
 {
     return kith_lock_acquire(lock, timeout);
@@ -67,7 +73,7 @@ static PyObject *acquire(struct lock *self, kith_timeout timeout)
     if (held_is_mine(held) && self->recursive) {
         return held_acquired(held);
     }
-    int code = held_acquire(held, acquire_call, timeout);
+    int code = timeout == KITH_NOWAIT ? try(held) : held_acquire(held, acquire_call, timeout);
     if (code == -ETIMEDOUT) {
         return Py_NewRef(Py_False);
     }

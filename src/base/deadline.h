@@ -35,6 +35,13 @@ static inline int deadline_from(kith_timeout timeout, deadline *until)
     return 0;
 }
 
+/** The same for a call that knows KITH_AT_ONCE, too: that makes DEADLINE_AT_ONCE. */
+static inline int deadline_from_or_at_once(kith_timeout timeout, deadline *until)
+{
+    *until = DEADLINE_AT_ONCE;
+    return timeout == KITH_AT_ONCE ? 0 : deadline_from(timeout, until);
+}
+
 static inline bool deadline_passed(deadline until)
 {
     return until <= DEADLINE_PASSED || (until != OS_FOREVER && os_clock_now() >= until);

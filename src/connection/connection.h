@@ -102,13 +102,6 @@ void connection_set_renewal(kith_connection *connection, const struct renewal *r
 
 /* ---- for the calls ---- */
 
-/** A deadline for sending and receiving: KITH_AT_ONCE, too. @return as deadline_from */
-static inline int connection_deadline(kith_timeout timeout, deadline *until)
-{
-    *until = DEADLINE_AT_ONCE;
-    return timeout == KITH_AT_ONCE ? 0 : deadline_from(timeout, until);
-}
-
 /** Whether the handle is there and open. @return 0, -EINVAL, KITH_ECLOSED, with its detail */
 int connection_check(const kith_connection *connection);
 

@@ -37,7 +37,7 @@ static int await_end_of_lane(kith_connection *connection, deadline until)
 int kith_connection_send_fd(kith_connection *connection, int fd, kith_timeout timeout)
 {
     deadline until;
-    int code = connection_deadline(timeout, &until);
+    int code = deadline_from_or_at_once(timeout, &until);
     if (code == 0)
         code = send_begin(connection, until);
     if (code == 0)
@@ -88,7 +88,7 @@ static int explain(int code)
 int kith_connection_recv_fd(kith_connection *connection, int *fd, kith_timeout timeout)
 {
     deadline until;
-    int code = connection_deadline(timeout, &until);
+    int code = deadline_from_or_at_once(timeout, &until);
     if (code == 0)
         code = connection_check_receive(connection);
     if (code == 0)

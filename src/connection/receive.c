@@ -71,7 +71,7 @@ int connection_check_receive(const kith_connection *connection)
 
 static int begin(kith_connection *connection, kith_timeout timeout, deadline *until)
 {
-    int code = connection_deadline(timeout, until);
+    int code = deadline_from_or_at_once(timeout, until);
     if (code == 0)
         code = connection_check_receive(connection);
     return code < 0 ? code : connection_revive(connection, *until);

@@ -103,7 +103,7 @@ int send_frames(kith_connection *connection, const void *frames, size_t size, de
 int kith_connection_send(kith_connection *connection, const void *data, size_t size, kith_timeout timeout)
 {
     deadline until;
-    int code = connection_deadline(timeout, &until);
+    int code = deadline_from_or_at_once(timeout, &until);
     if (code < 0)
         return code;
     if (!data && size)

@@ -7,7 +7,7 @@ int kith_connection_send_value(kith_connection *connection, const kith_value *va
     unsigned char room[4096]; /* for most pickles */
     struct pickle_out pickle = { .data = room, .capacity = sizeof room, .lent = true };
     deadline until;
-    int code = connection_deadline(timeout, &until);
+    int code = deadline_from_or_at_once(timeout, &until);
     if (code == 0)
         code = send_begin(connection, until);
     if (code == 0)

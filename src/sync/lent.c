@@ -45,6 +45,8 @@ int lent_acquire_slowly(struct os_thread *self, _Atomic uint32_t *word, struct l
         }
         if (word_effort(&left))
             continue;
+        if (until == DEADLINE_AT_ONCE)
+            return -EAGAIN;
         int64_t now = os_clock_now();
         if (look_is_due(look, now) && !os_process_lives(owner, own)) {
             if (take(word, &value, own))

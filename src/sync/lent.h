@@ -19,7 +19,8 @@ struct lent_look {
 };
 
 /** Acquires a word that was not free at the first attempt.
- *  @return 0; KITH_EOWNERDEAD, which means acquired; -ETIMEDOUT, -EINTR */
+ *  @return 0; KITH_EOWNERDEAD, which means acquired; -ETIMEDOUT, -EINTR; -EAGAIN, with DEADLINE_AT_ONCE: somebody owned
+ *          it for a microsecond or two, and whether that one lives was not looked at */
 int lent_acquire_slowly(struct os_thread *self, _Atomic uint32_t *word, struct lent_look *look, deadline until);
 
 /** Acquires it, waiting while another process, or this one, owns it. @return as lent_acquire_slowly */

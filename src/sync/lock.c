@@ -130,8 +130,9 @@ static int acquire_slowly(struct os_thread *self, struct kith_lock *lock, deadli
 {
     struct lock_shared *shared = lock->shared;
     struct robust_word *seeker = NULL;
-    int code = lock->seekers && deadlock_detected() ? deadlock_acquire(self, lock, until, &seeker)
-                                                    : word_acquire_slowly(self, &shared->owned.word, until);
+    bool seeks = lock->seekers && until != DEADLINE_AT_ONCE && deadlock_detected();
+    int code =
+        seeks ? deadlock_acquire(self, lock, until, &seeker) : word_acquire_slowly(self, &shared->owned.word, until);
     owned_settle(self, &shared->owned, code);
     if (seeker)
         deadlock_seek_no_more(self, seeker);
@@ -143,7 +144,7 @@ int kith_lock_acquire(kith_lock *lock, kith_timeout timeout)
     if (unlikely(!lock))
         return no_lock();
     deadline until;
-    int code = deadline_from(timeout, &until);
+    int code = deadline_from_or_at_once(timeout, &until);
     if (unlikely(code < 0))
         return code;
     struct os_thread *self = word_thread();

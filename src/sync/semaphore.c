@@ -252,8 +252,9 @@ static int acquire_guard(struct os_thread *self, struct semaphore_shared *shared
 {
     if (!shared->owned)
         return word_acquire_slowly(self, &shared->guard, until);
+    deadline first = until == DEADLINE_AT_ONCE ? until : DEADLINE_PASSED;
     for (;;) {
-        int code = word_acquire_slowly(self, &shared->guard, DEADLINE_PASSED);
+        int code = word_acquire_slowly(self, &shared->guard, first);
         if (code != -ETIMEDOUT || deadline_passed(until))
             return code;
         uint32_t value = atomic_load_explicit(&shared->guard.value, memory_order_relaxed);
@@ -313,7 +314,7 @@ int kith_semaphore_acquire(kith_semaphore *semaphore, kith_timeout timeout)
     if (unlikely(!semaphore))
         return no_semaphore();
     deadline until;
-    int code = deadline_from(timeout, &until);
+    int code = deadline_from_or_at_once(timeout, &until);
     if (unlikely(code < 0))
         return code;
     struct os_thread *self = word_thread();

@@ -19,7 +19,7 @@ int word_spins(void)
 
 struct word_efforts word_efforts(deadline until)
 {
-    return (struct word_efforts){ .spins = word_spins(), .yields = until == DEADLINE_PASSED ? 0 : YIELDS };
+    return (struct word_efforts){ .spins = word_spins(), .yields = until <= DEADLINE_PASSED ? 0 : YIELDS };
 }
 
 int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until)
