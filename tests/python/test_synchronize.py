@@ -1,7 +1,9 @@
 """kith.synchronize: what stock's objects do, and what they don't when a process dies."""
 
 import _thread
+import ctypes
 import gc
+import mmap
 import os
 import pickle
 import signal
@@ -17,6 +19,7 @@ from kith import synchronize
 
 METHODS = ('fork', 'spawn', 'forkserver')
 LONG = 30  # seconds that nothing takes unless it has gone wrong
+GUARD = 64  # where in a semaphore or a barrier the word lies that says who is in the middle of a call
 
 
 def descriptors():
@@ -92,6 +95,22 @@ class Case(unittest.TestCase):
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+
+    def held_up(self, guard, call):
+        """What call returns in another thread, that finds another process in the middle of a call, until this thread
+        has the GIL: so that is not to be kept."""
+        results = []
+        thread = threading.Thread(target=lambda: results.append(call()))
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(LONG)
+        try:
+            guard.value = os.getppid()
+            thread.start()
+            guard.value = 0
+        finally:
+            sys.setswitchinterval(interval)
+        thread.join(LONG)
+        return results
 
     def check_signals(self, wait):
         """wait(timeout) goes on after a handler has run, and ends when it raises an exception."""
@@ -331,6 +350,11 @@ class SemaphoreTest(Case):
             os.kill(child.pid, signal.SIGCONT)
         self.assertTrue(semaphore.acquire(timeout=LONG))
 
+    def test_a_stopped_process_does_not_stop_other_threads(self):
+        semaphore = kith.Semaphore(1)
+        guard = ctypes.c_uint32.from_address(semaphore._semlock.handle + GUARD)
+        self.assertEqual(self.held_up(guard, lambda: semaphore.acquire(False)), [True])
+
 
 def take_units_for_ever(semaphore):
     acquire, release = semaphore.acquire, semaphore.release
@@ -564,6 +588,14 @@ class BarrierTest(Case):
         wait_until(lambda: barrier.n_waiting == 1)
         time.sleep(0.05)
         barrier.wait(LONG)
+
+    def test_a_stopped_process_does_not_stop_other_threads(self):
+        barrier = kith.Barrier(2)
+        guard = ctypes.c_uint32.from_buffer(mmap.mmap(barrier._share_fd(), 0), GUARD)
+        for call, result in ((lambda: barrier.n_waiting, 0), (lambda: barrier.broken, False),
+                             (barrier.reset, None), (barrier.abort, None)):
+            self.assertEqual(self.held_up(guard, call), [result])
+        self.assertTrue(barrier.broken)
 
 
 def use_all(lock, recursive, semaphore, bounded, condition, given, event, barrier):

@@ -257,7 +257,7 @@ static void lock_refuses_bad_input(void **state)
     assert_explained(kith_lock_owner(NULL), -EINVAL);
     assert_explained(kith_lock_is_owned(NULL), -EINVAL);
     assert_code(kith_lock_new(&lock, NULL), 0);
-    assert_explained(kith_lock_acquire(lock, -2), -EINVAL);
+    assert_explained(kith_lock_acquire(lock, -3), -EINVAL);
     kith_lock_free(lock);
 }
 
