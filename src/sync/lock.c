@@ -130,9 +130,13 @@ static int acquire_slowly(struct os_thread *self, struct kith_lock *lock, deadli
 {
     struct lock_shared *shared = lock->shared;
     struct robust_word *seeker = NULL;
-    bool seeks = lock->seekers && until != DEADLINE_AT_ONCE && deadlock_detected();
-    int code =
-        seeks ? deadlock_acquire(self, lock, until, &seeker) : word_acquire_slowly(self, &shared->owned.word, until);
+    int code;
+    if (until == DEADLINE_AT_ONCE)
+        code = word_acquire_soon(self, &shared->owned.word);
+    else if (lock->seekers && deadlock_detected())
+        code = deadlock_acquire(self, lock, until, &seeker);
+    else
+        code = word_acquire_slowly(self, &shared->owned.word, until);
     owned_settle(self, &shared->owned, code);
     if (seeker)
         deadlock_seek_no_more(self, seeker);

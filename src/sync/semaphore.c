@@ -250,11 +250,12 @@ static int sleep_for_unit(struct semaphore_shared *shared, deadline until)
  *  (sync/word.h), but when units have owners, these sleep on the units, too, for somebody's death. So all do. */
 static int acquire_guard(struct os_thread *self, struct semaphore_shared *shared, deadline until)
 {
+    if (until == DEADLINE_AT_ONCE)
+        return word_acquire_soon(self, &shared->guard);
     if (!shared->owned)
         return word_acquire_slowly(self, &shared->guard, until);
-    deadline first = until == DEADLINE_AT_ONCE ? until : DEADLINE_PASSED;
     for (;;) {
-        int code = word_acquire_slowly(self, &shared->guard, first);
+        int code = word_acquire_slowly(self, &shared->guard, DEADLINE_PASSED);
         if (code != -ETIMEDOUT || deadline_passed(until))
             return code;
         uint32_t value = atomic_load_explicit(&shared->guard.value, memory_order_relaxed);

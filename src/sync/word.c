@@ -57,6 +57,16 @@ int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadli
     }
 }
 
+int word_acquire_soon(struct os_thread *self, struct robust_word *word)
+{
+    struct word_efforts left = word_efforts(DEADLINE_AT_ONCE);
+    int code;
+    do {
+        code = word_acquire_slowly(self, word, DEADLINE_AT_ONCE);
+    } while (code == -EAGAIN && word_effort(&left));
+    return code;
+}
+
 void word_wake_one(_Atomic uint32_t *word)
 {
     /* When there is nobody, others may have owned and released the word since, and left somebody asleep: it would look
