@@ -83,8 +83,8 @@ KITH_API int kith_queue_share_fd(const kith_queue *queue);
 KITH_API KITH_MUST_USE int kith_queue_from_fd(kith_queue **queue, int fd);
 
 /* KITH_AT_ONCE is for putting and getting (kith_queue_put, put_many, reserve; get, get_bytes, get_many, peek, take;
- * put_value and get_value of kith/codec.h). It does not hand over poison either: then it is -EAGAIN, too. KITH_EFULL and
- * KITH_EEMPTY it says where they are certain. */
+ * put_value and get_value of kith/codec.h). It does not hand over poison either: then it is -EAGAIN, too. KITH_EFULL
+ * and KITH_EEMPTY it says where they are certain. */
 
 /** Puts one message at the queue's tail.
  *

@@ -59,8 +59,8 @@ static inline bool word_effort(struct word_efforts *left)
  *          DEADLINE_AT_ONCE; -EDEADLK when this thread owns it already */
 int word_acquire_slowly(struct os_thread *self, struct robust_word *word, deadline until);
 
-/** The same, with DEADLINE_AT_ONCE, by who would have more to do than to look for a microsecond or two, were it told that
- *  another owns it. */
+/** The same, with DEADLINE_AT_ONCE, by who would have more to do than to look for a microsecond or two, were it told
+ *  that another owns it. */
 int word_acquire_soon(struct os_thread *self, struct robust_word *word);
 
 /** Acquires the word if it is free and nobody sleeps on it: one compare and swap. The word is in the slot. */
