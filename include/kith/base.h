@@ -93,8 +93,8 @@ typedef int64_t kith_timeout;
 #define KITH_FOREVER ((kith_timeout)-1)
 #define KITH_NOWAIT ((kith_timeout)0)
 /** For calls that say that they know it: as KITH_NOWAIT, and does not even wait for another caller who is just in a
- *  call: then it is -EAGAIN, and nothing is known. For a thread that holds what others must not wait for, as the lock of
- *  an interpreter. */
+ *  call: then it is -EAGAIN, and nothing is known. For a thread that holds what others must not wait for, as the lock
+ *  of an interpreter. */
 #define KITH_AT_ONCE ((kith_timeout)-2)
 #define KITH_SECONDS(seconds) ((kith_timeout)((seconds)*1e9))
 #define KITH_MS(milliseconds) ((kith_timeout)(milliseconds)*1000000)

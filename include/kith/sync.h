@@ -113,9 +113,9 @@ KITH_API KITH_MUST_USE int kith_lock_in(kith_lock **lock, void *memory, kith_ope
  *  @param timeout  how long to wait. KITH_AT_ONCE, too: it makes no system call
  *  @return 0 or KITH_EOWNERDEAD: this thread owns it now. -ETIMEDOUT: another owned it all that time (with KITH_NOWAIT:
  *          now). -EAGAIN: with KITH_AT_ONCE, another owns it, who may be dead. -EDEADLK: this thread owns it already
- *          and would wait for itself; or, with kith_deadlocks_detect, it waits for its own end, and the detail says how.
- *          -EOVERFLOW: acquired 4,294,967,296 times already. -EINTR: when there is a timeout, or anyone may release it,
- *          for handlers with SA_RESTART, too */
+ *          and would wait for itself; or, with kith_deadlocks_detect, it waits for its own end, and the detail says
+ *          how. -EOVERFLOW: acquired 4,294,967,296 times already. -EINTR: when there is a timeout, or anyone may
+ *          release it, for handlers with SA_RESTART, too */
 KITH_API KITH_MUST_USE int kith_lock_acquire(kith_lock *lock, kith_timeout timeout);
 
 /** Releases the lock and lets one waiter have it; a recursive one when it has been released as often as acquired.
