@@ -110,7 +110,7 @@ KITH_API KITH_MUST_USE int kith_lock_in(kith_lock **lock, void *memory, kith_ope
  *  often the dead one had acquired a recursive lock, the new owner has acquired it once.
  *
  *  @param lock     a lock
- *  @param timeout  how long to wait. KITH_AT_ONCE, too: it makes no system call
+ *  @param timeout  how long to wait. KITH_AT_ONCE, too
  *  @return 0 or KITH_EOWNERDEAD: this thread owns it now. -ETIMEDOUT: another owned it all that time (with KITH_NOWAIT:
  *          now). -EAGAIN: with KITH_AT_ONCE, another owns it, who may be dead. -EDEADLK: this thread owns it already
  *          and would wait for itself; or, with kith_deadlocks_detect, it waits for its own end, and the detail says
