@@ -9,6 +9,7 @@ A message is a pickle, which a C program reads by kith/codec.h.
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
 import functools
 import os
@@ -164,6 +165,7 @@ class Queue(_Base, _kith.Queue, _stock.Queue):
 
     _stock = _stock.Queue
     _has_error_hook = False
+    _watching = None  # an event loop, and the executor that waits for room for it
 
     def __init_subclass__(cls, **keywords):
         super().__init_subclass__(**keywords)
@@ -228,19 +230,23 @@ class Queue(_Base, _kith.Queue, _stock.Queue):
     async def aput(self, obj):
         """Puts an object, without holding up the event loop. When it is cancelled, nothing was put.
 
-        While the queue is full it looks again after 1 ms, and then less often, at least every 50 ms."""
+        While the queue is full, a thread waits for room."""
         try:
             return self.put_nowait(obj)
         except Full:
             message = _kith.dumps(obj, True)  # once, and not each time that it looks
-        pause = 0.001
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 0.05)
-            try:
-                return self.put_bytes(message, False)
-            except Full:
-                pass
+            # That puts nothing, so it may be left alone when this is cancelled. The end of the program waits for it.
+            if await loop.run_in_executor(self._watcher(loop), self._wait_for_room, len(message), 0.1):
+                with contextlib.suppress(Full):
+                    return self.put_bytes(message, False)
+
+    def _watcher(self, loop):
+        """An executor with a thread for this queue alone: those of the loop's own may all be waiting for others."""
+        if self._watching is None or self._watching[0] is not loop:  # it is not the parent's either
+            self._watching = loop, concurrent.futures.ThreadPoolExecutor(1, "kith-room")
+        return self._watching[1]
 
 
 class JoinableQueue(Queue, _stock.JoinableQueue):

@@ -463,6 +463,8 @@ static PyMethodDef queue_methods[] = {
     { "_create", (PyCFunction)queue_create, METH_VARARGS, NULL },
     { "_attach", (PyCFunction)queue_attach, METH_VARARGS, NULL },
     { "_poll", (PyCFunction)queue_poll, METH_VARARGS, NULL },
+    { "_wait_for_room", (PyCFunction)queue_wait_for_room, METH_VARARGS,
+      "_wait_for_room($self, size, timeout)\n--\n\nWhether there was room for a message of so many bytes, in time." },
     { "_fileno", (PyCFunction)queue_fileno, METH_NOARGS, NULL },
     { "_share_fd", (PyCFunction)queue_share_fd, METH_NOARGS, NULL },
     { NULL, NULL, 0, NULL },

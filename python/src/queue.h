@@ -47,6 +47,7 @@ PyObject *queue_put(struct queue *self, PyObject *const *arguments, Py_ssize_t c
 PyObject *queue_put_nowait(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 PyObject *queue_put_simple(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 PyObject *queue_put_bytes(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
+PyObject *queue_wait_for_room(struct queue *self, PyObject *arguments);
 PyObject *queue_put_many(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 PyObject *queue_get(struct queue *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 PyObject *queue_get_nowait(struct queue *self, PyObject *none);

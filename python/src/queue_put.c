@@ -136,6 +136,38 @@ PyObject *queue_put_bytes(struct queue *self, PyObject *const *arguments, Py_ssi
     return put_message(self, &message, timeout);
 }
 
+/* ---- room ---- */
+
+struct room {
+    kith_queue *queue;
+    size_t size;
+};
+
+static int room_call(void *context, kith_timeout timeout)
+{
+    const struct room *room = context;
+    void *data;
+    int code = kith_queue_reserve(room->queue, room->size, &data, timeout);
+    return code < 0 ? code : kith_queue_cancel(room->queue);
+}
+
+PyObject *queue_wait_for_room(struct queue *self, PyObject *arguments)
+{
+    Py_ssize_t size;
+    PyObject *seconds;
+    kith_timeout timeout;
+    if (!PyArg_ParseTuple(arguments, "nO:_wait_for_room", &size, &seconds) || timeout_of(seconds, &timeout) < 0 ||
+        queue_enter(self) < 0) {
+        return NULL;
+    }
+    struct room room = { self->queue, (size_t)size };
+    int code = wait_for(room_call, &room, timeout);
+    PyObject *result =
+        code < 0 && code != KITH_EFULL && code != -EBUSY ? queue_raise(self, code) : PyBool_FromLong(code == 0);
+    queue_leave(self);
+    return result;
+}
+
 /* ---- many at once ---- */
 
 /* Messages one behind the other. */

@@ -769,6 +769,42 @@ class Asyncio(Case):
             self.assertTrue(queue.empty())
         self.run_async(main())
 
+    def test_who_waits_for_room_does_not_try_again_and_again(self):
+        class Counted(queues.Queue):
+            tries = 0
+
+            def put_bytes(self, *arguments):
+                self.tries += 1
+                return super().put_bytes(*arguments)
+        queue = Counted(1, ctx=kith.get_context("fork"))
+        queue.put(0)
+
+        async def main():
+            putting = [asyncio.ensure_future(queue.aput(i)) for i in (1, 2)]
+            await asyncio.sleep(0.25)
+            tries = queue.tries
+            got = [await queue.aget() for _ in range(3)]
+            await asyncio.gather(*putting)
+            return tries, sorted(got)
+        for _ in range(2):  # another loop has a thread of its own
+            self.assertEqual(self.run_async(main()), (0, [0, 1, 2]))
+            queue.put(0)
+            queue.tries = 0
+
+    def test_who_waits_for_room_hears_of_the_end(self):
+        queue = new(1)
+        queue.put(0)
+
+        async def main(end):
+            putting = asyncio.ensure_future(queue.aput(1))
+            await asyncio.sleep(0.01)
+            end()
+            await putting
+        self.assertRaises(ShutDown, self.run_async, main(queue.shut))
+        queue = new(1)
+        queue.put(0)
+        self.assertRaises(ValueError, self.run_async, main(queue.close))
+
     def test_put_that_is_cancelled(self):
         queue = new(1)
         queue.put(0)
