@@ -7,6 +7,7 @@ different:
 - A server that start() has begun ends when the process that called it is killed.
 - A manager's Queue and JoinableQueue, and queues of kith's that a registered callable returns, are in shared memory. A
   proxy on the same host and of the same user has the queue handed over, and puts and gets without the server.
+- Calls of such a proxy go through shared memory, where the server listens at a Unix socket.
 """
 
 import os
@@ -19,7 +20,7 @@ import traceback
 from kith import _kith, connection, shared_memory
 from kith._stock import managers as stock
 from kith._stock import process, reduction, resource_tracker, util
-from kith.connection import Client, Listener, XmlClient, XmlListener
+from kith.connection import Client, Connection, Listener, Pipe, XmlClient, XmlListener
 
 globals().update((name, value) for name, value in vars(stock).items() if not name.startswith("__"))
 
@@ -113,10 +114,15 @@ def _shared_queue(obj):
     return obj if isinstance(obj, _kith.Queue) else None
 
 
+def _socket_of(conn):
+    """A socket object, to be closed, for the socket of a connection."""
+    return socket.socket(fileno=os.dup(conn.fileno()))
+
+
 def _is_near(conn):
     """Whether at the other end of a connection there is a process of this host and user."""
     try:
-        with socket.socket(fileno=os.dup(conn.fileno())) as peer:
+        with _socket_of(conn) as peer:
             if peer.family != socket.AF_UNIX:
                 return False
             credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
@@ -126,6 +132,13 @@ def _is_near(conn):
 
 
 # ---- the server ----
+
+class _Moved(BaseException):
+    """A client goes on at another connection. (Not an Exception: those that serve_client sees are answered.)"""
+
+    def __init__(self, conn):
+        self.conn = conn
+
 
 class Server(stock.Server):
     """What runs in a manager's process. Get one from a manager by get_server()."""
@@ -137,7 +150,7 @@ class Server(stock.Server):
         self.authkey = process.AuthenticationString(authkey)
         self.listener = listener_client[serializer][0](address=address, backlog=128, authkey=self.authkey)
         self.address = self.listener.address
-        self.id_to_obj = {"0": (None, ())}
+        self.id_to_obj = {"0": (None, (), None)}  # of which a client asks what concerns its connection
         self.id_to_refcount = {}
         self.id_to_local_proxy_obj = {}
         self.mutex = threading.Lock()
@@ -185,7 +198,13 @@ class Server(stock.Server):
         """Serves a proxy's connection from now on, in this thread."""
         threading.current_thread().name = name
         c.send(("#RETURN", _GREETING))
-        self.serve_client(c)
+        try:
+            self.serve_client(c)
+        except _Moved as moved:
+            near = moved.conn
+        c.close()
+        with near:
+            self.serve_client(near)
 
     def fallback_queue(self, conn, ident, obj):
         """Answers whether an object is a queue that the client may have, and hands it over before the reply."""
@@ -195,7 +214,25 @@ class Server(stock.Server):
         if given:
             reduction.send_handle(conn, shared._share_fd(), None)
 
-    fallback_mapping = dict(stock.Server.fallback_mapping, **{"#QUEUE": fallback_queue})
+    def fallback_near(self, conn, ident, obj):
+        """Goes on at a pipe through shared memory, whose other end the client gets, if it may have one; else says so."""
+        try:
+            if not _is_near(conn):
+                return False
+            ours, theirs = Pipe()
+        except OSError:  # no descriptors left
+            return False
+        with theirs:
+            descriptors = theirs._share()
+            if -1 in descriptors:  # of plain sockets, as descriptors are scarce: nothing would be won
+                ours.close()
+                return False
+            conn.send(("#RETURN", True))
+            with _socket_of(conn) as channel:
+                reduction.sendfds(channel, descriptors)
+        raise _Moved(ours)
+
+    fallback_mapping = dict(stock.Server.fallback_mapping, **{"#QUEUE": fallback_queue, "#NEAR": fallback_near})
 
 
 def _end_with(parent):
@@ -276,6 +313,21 @@ class BaseManager(stock.BaseManager):
 
 # ---- proxies ----
 
+def _go_near(conn):
+    """The connection at which to go on with a server of kith's, in place of this one: in shared memory, where it can."""
+    if not dispatch(conn, "0", "#NEAR"):
+        return conn
+    with conn, _socket_of(conn) as channel:
+        descriptors = reduction.recvfds(channel, 3)
+    try:
+        near = Connection._from_share(tuple(descriptors), True, True)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+    near._serves_kith = True
+    return near
+
+
 class BaseProxy(stock.BaseProxy):
     """What stands for an object of a server's: its methods are done there, and their results come back."""
 
@@ -283,12 +335,18 @@ class BaseProxy(stock.BaseProxy):
     _Client = property(lambda self: listener_client[self._serializer][1], lambda self, client: None)
 
     def _connect(self):
+        conn = self._meet()
+        self._tls.connection = _go_near(conn) if conn._serves_kith else conn
+
+    def _meet(self):
+        """A new connection to the server; its _serves_kith says whether what kith's servers know may be asked for."""
         name = process.current_process().name
         if threading.current_thread() is not threading.main_thread():
             name += "|" + threading.current_thread().name
         conn = self._Client(self._token.address, authkey=self._authkey)
-        conn._serves_kith = dispatch(conn, None, "accept_connection", (name,)) == _GREETING
-        self._tls.connection = conn
+        greeting = dispatch(conn, None, "accept_connection", (name,))
+        conn._serves_kith = greeting == _GREETING and self._serializer == "pickle"
+        return conn
 
     def __reduce__(self):
         if getattr(_putting, "near", False):
@@ -327,16 +385,12 @@ class QueueProxy(BaseProxy):
             self._connect()
             conn = self._tls.connection
         if self._near_queue is False:
-            self._near_queue = self._ask(conn) if self._serializer == "pickle" and conn._serves_kith else None
+            self._near_queue = self._ask() if conn._serves_kith else None
         return conn, self._near_queue
 
-    def _ask(self, conn):
-        conn.send((self._id, "#QUEUE", (), {}))
-        kind, given = conn.recv()
-        if kind != "#RETURN":
-            raise stock.convert_to_error(kind, given)
-        descriptor = reduction.recv_handle(conn) if given else None
-        conn.recv()  # that is all
+    def _ask(self):
+        with self._meet() as conn:  # descriptors go by a socket
+            descriptor = reduction.recv_handle(conn) if dispatch(conn, self._id, "#QUEUE") else None
         if descriptor is None:
             return None
         try:

@@ -172,12 +172,21 @@ int frames_write(int descriptor, const struct message *message)
 
 /* ---- reading ---- */
 
+/* Whether a wait must not miss a signal: its handlers run in the main thread. (That of a program which embeds Python may
+ * be another one than the process's: then a signal that comes just before the wait is heeded after it.) */
+static int heeds_signals(void)
+{
+    return PyThread_get_thread_native_id() == (unsigned long)getpid();
+}
+
+/* Other threads, as are those of a manager's server, sleep in the call: who is asked next is awake 10 us sooner than
+ * after a poll. */
 static int read_call(void *context, kith_timeout timeout)
 {
     struct transfer *transfer = context;
     void *data = transfer->pieces->iov_base;
     size_t size = transfer->pieces->iov_len;
-    transfer->done = recv(transfer->descriptor, data, size, MSG_DONTWAIT);
+    transfer->done = recv(transfer->descriptor, data, size, heeds_signals() ? MSG_DONTWAIT : 0);
     int code = transfer->done < 0 ? await_turn(transfer, POLLIN, timeout) : DONE;
     if (code == 0) {
         transfer->done = read(transfer->descriptor, data, size);

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import resource
 import signal
 import socket
 import sys
@@ -63,6 +64,27 @@ def add(shared, lock, count):
 
 def is_near(proxy):
     return proxy._find()[1] is not None
+
+
+def calls_near(proxy):
+    """Whether this thread's calls, of which there was one, go through shared memory."""
+    return -1 not in proxy._tls.connection._share()
+
+
+def leave_few_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+
+class Census:
+    def threads(self):
+        return [thread.name for thread in threading.enumerate()]
+
+
+class Counting(managers.SyncManager):
+    pass
+
+
+Counting.register("Census", Census)
 
 
 class TestQueues(unittest.TestCase):
@@ -186,6 +208,101 @@ class TestQueues(unittest.TestCase):
         del one
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
         self.assertEqual(self.manager._number_of_objects(), objects)
+
+
+class TestCalls(unittest.TestCase):
+    """Which way calls go."""
+
+    def test_they_go_through_shared_memory(self):
+        with managers.SyncManager() as manager:
+            entries, other = manager.dict(), manager.list()
+            entries["long"] = bytes(3 << 20)
+            self.assertEqual(len(entries["long"]), 3 << 20)
+            self.assertTrue(calls_near(entries))
+            other.append(1)
+            self.assertIs(other._tls.connection, entries._tls.connection)
+            near = []
+            thread = threading.Thread(target=lambda: near.append((entries.get("none"), calls_near(entries))))
+            thread.start()
+            thread.join()
+            self.assertEqual(near, [(None, True)])
+
+    def test_with_tcp_they_do_not(self):
+        with managers.SyncManager(("127.0.0.1", 0)) as manager:
+            entries = manager.dict(a=1)
+            self.assertEqual(entries["a"], 1)
+            self.assertFalse(calls_near(entries))
+
+    def test_where_descriptors_are_scarce_they_do_not(self):
+        manager = managers.SyncManager()
+        manager.start(leave_few_descriptors)
+        with manager:
+            entries = manager.dict()
+            ways, threads = [], []
+            go, ready = threading.Event(), threading.Barrier(9)
+
+            def call(number):
+                entries[number] = number
+                ways.append(calls_near(entries))
+                ready.wait(30)
+                go.wait(30)
+
+            for number in range(8):
+                threads.append(threading.Thread(target=call, args=(number,)))
+                threads[-1].start()
+            ready.wait(30)
+            self.assertEqual(dict(entries), {number: number for number in range(8)})
+            go.set()
+            for thread in threads:
+                thread.join()
+            self.assertIn(False, ways)
+
+    def test_the_errors_of_a_call_are_raised(self):
+        with managers.SyncManager() as manager:
+            entries = manager.dict()
+            with self.assertRaises(KeyError):
+                entries["none"]
+            self.assertTrue(calls_near(entries))
+            with self.assertRaises(Exception):
+                entries["lock"] = threading.Lock()
+            entries["a"] = 1
+            self.assertEqual(entries.copy(), {"a": 1})
+
+    def test_a_killed_client_leaves_no_thread(self):
+        with Counting() as manager:
+            census, (reader, writer) = manager.Census(), os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    kith.current_process().name = "the client"
+                    census.threads()
+                    os.write(writer, b"%d" % calls_near(census))
+                    signal.pause()
+                finally:
+                    os._exit(1)
+            try:
+                self.assertEqual(os.read(reader, 1), b"1")
+                self.assertIn("the client", census.threads())
+            finally:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                os.close(reader)
+                os.close(writer)
+            until = time.monotonic() + 30
+            while "the client" in census.threads() and time.monotonic() < until:
+                time.sleep(0.005)
+            self.assertNotIn("the client", census.threads())
+
+    def test_one_that_waits_raises_when_the_server_is_killed(self):
+        manager = managers.SyncManager()
+        manager.start()
+        event = manager.Event()
+        self.assertFalse(event.is_set())
+        self.assertTrue(calls_near(event))
+        threading.Timer(0.1, os.kill, (manager._process.pid, signal.SIGKILL)).start()
+        with self.assertRaises(DEAD):
+            event.wait()
+        manager._process.join()
 
 
 class TestRegistered(unittest.TestCase):
