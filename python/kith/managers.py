@@ -215,7 +215,7 @@ class Server(stock.Server):
             reduction.send_handle(conn, shared._share_fd(), None)
 
     def fallback_near(self, conn, ident, obj):
-        """Goes on at a pipe through shared memory, whose other end the client gets, if it may have one; else says so."""
+        """Goes on at a pipe through shared memory, whose other end the client gets; or says that there is none."""
         try:
             if not _is_near(conn):
                 return False
@@ -314,7 +314,7 @@ class BaseManager(stock.BaseManager):
 # ---- proxies ----
 
 def _go_near(conn):
-    """The connection at which to go on with a server of kith's, in place of this one: in shared memory, where it can."""
+    """The connection at which to go on with a server of kith's: one in shared memory, or else this one."""
     if not dispatch(conn, "0", "#NEAR"):
         return conn
     with conn, _socket_of(conn) as channel:
