@@ -9,6 +9,7 @@ median of the ratios of each turn; and whether that is what was aimed at. --out 
 """
 
 import argparse
+import compileall
 import importlib.util
 import itertools
 import json
@@ -231,6 +232,8 @@ def main():
     options.repetitions = options.repetitions or (1 if options.quick else 7)
     options.seconds = options.seconds or (0.02 if options.quick else 0.5)
     sys.path.insert(0, os.path.join(HERE, os.pardir, "python"))
+    # as an installed package is: else each interpreter compiled it anew, and forked with the memory that this took
+    compileall.compile_dir(os.path.join(HERE, os.pardir, "python", "kith"), quiet=1)
     options.modules = [module for module in options.modules.split(",") if importlib.util.find_spec(module)]
     numpy = importlib.util.find_spec("numpy")
     options.rows = [row for row in ROWS if re.search(options.only, row[0]) and (numpy or "numpy" not in row[0])]
