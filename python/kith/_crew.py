@@ -23,7 +23,8 @@ __all__ = ()
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
-DONE, FAILED, AGAIN, READY, RING = range(5)  # what a report says; see board.h
+DONE, FAILED, AGAIN, UNFIT, RING = range(5)  # what a report says; see board.c
+NOT_YET, WELL = range(2)  # what a worker has told of its beginning
 
 LINE_WORKERS = 100  # a line may have KITH_QUEUE_GETTERS_MAX getters
 AHEAD = 4096  # so many tasks may be handed out and not ended
@@ -139,7 +140,7 @@ class Crew:
         self.workers = []
         self.desks = {}  # of each worker
         self.free_desks = list(range(processes - 1, -1, -1))
-        self.ready = set()  # desks whose workers have told how their initializer ended
+        self.ready = set()  # desks whose workers are known to have begun
         self.false_starts = 0
         self.failure = None  # what the last initializer raised
         self.broken = None  # why there will be no more workers
@@ -163,7 +164,7 @@ class Crew:
             raise
         self.threads = [threading.Thread(target=self.live, args=(target,), name="Pool-" + target.__name__, daemon=True)
                         for target in (self.keep, self.feed, self.take_in)]
-        for thread in self.threads:
+        for thread in reversed(self.threads):  # the keeper has most to do at first, which nobody waits for
             thread.start()
         return self.threads
 
@@ -202,16 +203,24 @@ class Crew:
                     continue
                 util.debug("cleaning up worker %d", i)
                 worker.join()
+                self.note_begun()
                 del self.workers[i]
                 desk = self.desks.pop(worker)
-                number = self.board.look(desk)[0]
+                number, begun = self.board.look(desk)[0], self.board.begun(desk)
                 self.board.clear_desk(desk)
                 self.free_desks.append(desk)
                 if number in self.pending:
                     self.fallen[number] = worker.pid, worker.exitcode
-                if worker.exitcode != 0 and desk not in self.ready:
+                if worker.exitcode != 0 and begun == NOT_YET:  # of one that is unfit, its report is counted
                     self.false_starts += 1
                 self.ready.discard(desk)
+
+    def note_begun(self):
+        """Workers that began well since the last look end a row of those that did not."""
+        for desk in self.desks.values():
+            if desk not in self.ready and self.board.begun(desk) == WELL:
+                self.ready.add(desk)
+                self.false_starts = 0
 
     def keep(self):
         pause = 0.05
@@ -403,10 +412,9 @@ class Crew:
                             result._set(number & INDEX, (what == DONE, value))
                 elif what == AGAIN:
                     self.settle(number, desk, value)
-                elif what == READY:
+                elif what == UNFIT:
                     self.failure = value
-                    self.false_starts = 0 if value is None else self.false_starts + 1
-                    self.ready.add(desk)  # how it began is known
+                    self.false_starts += 1
             self.taken += len(reports)
             reports = result = value = None
             if self.hungry and self.has_room():

@@ -690,7 +690,7 @@ class Deaths(Case):
 
     def test_all_idle_workers_are_killed_at_once(self):
         with mock.patch.object(_crew, "FALSE_STARTS", 3), self.pool(4) as pool:
-            wait_for(lambda: len(pool._crew.ready) == 4)
+            wait_for(lambda: all(pool._crew.board.begun(desk) == _crew.WELL for desk in range(4)))
             with pool._crew.rolls:  # the keeper is to find them dead together
                 for worker in pool._pool:
                     worker.kill()
