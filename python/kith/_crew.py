@@ -181,18 +181,21 @@ class Crew:
     def hire(self):
         """Starts as many workers as are missing."""
         with self.rolls:
-            while len(self.workers) < self.processes and self.broken is None:
-                desk = self.free_desks[-1]
-                worker = self.start(self.context, target=_worker.work, args=(
-                    self.board, desk % self.lines, desk, self.initializer, self.initargs, self.maxtasks,
-                    self.wrap_exception))
-                worker.name = worker.name.replace("Process", "PoolWorker")
-                worker.daemon = True
+            missing = self.processes - len(self.workers) if self.broken is None else 0
+            # All are made before the first is forked: after a fork, whatever this process writes to is copied anew.
+            for worker, desk in [self.make_worker(desk) for desk in self.free_desks[:-missing - 1:-1]]:
                 worker.start()
                 self.free_desks.pop()
                 self.desks[worker] = desk
                 self.workers.append(worker)
                 util.debug("added worker")
+
+    def make_worker(self, desk):
+        worker = self.start(self.context, target=_worker.work, args=(
+            self.board, desk % self.lines, desk, self.initializer, self.initargs, self.maxtasks, self.wrap_exception))
+        worker.name = worker.name.replace("Process", "PoolWorker")
+        worker.daemon = True
+        return worker, desk
 
     def dismiss(self):
         """Takes the workers that have ended from the rolls."""
