@@ -320,8 +320,9 @@ def main():
     while True:
         start = time.perf_counter()
         result = work(module, count)
-        took = seconds_each(result) * (count if not isinstance(result, list) else len(result))
-        if took >= wanted / 2 or time.perf_counter() - start > 4 * wanted:
+        done = len(result) if isinstance(result, list) else count
+        took = seconds_each(result) * done
+        if took >= wanted / 2 or time.perf_counter() - start > 4 * wanted or done < count:
             break
         count = int(count * min(max(wanted / max(took, 1e-9), 2), 20))
     figures = {"seconds": seconds_each(result)}
