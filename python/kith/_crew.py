@@ -152,7 +152,10 @@ class Crew:
         self.finished = False
 
     def begin(self):
-        """Hires the first workers, and starts the threads. Returns these: keeper, feeder, taker."""
+        """Hires the first workers, and starts the keeper, who starts the taker; the feeder is called when there is
+        something to do for it. Returns these three threads: keeper, feeder, taker.
+
+        To start a thread is to wait until it runs, for half as long as it takes to fork a worker."""
         try:
             self.hire()
         except BaseException:
@@ -164,8 +167,7 @@ class Crew:
             raise
         self.threads = [threading.Thread(target=self.live, args=(target,), name="Pool-" + target.__name__, daemon=True)
                         for target in (self.keep, self.feed, self.take_in)]
-        for thread in reversed(self.threads):  # the keeper has most to do at first, which nobody waits for
-            thread.start()
+        self.threads[0].start()
         return self.threads
 
     def live(self, target):
@@ -226,6 +228,7 @@ class Crew:
                 self.false_starts = 0
 
     def keep(self):
+        self.threads[2].start()
         pause = 0.05
         while self.state == RUN or (self.cache and self.state != TERMINATE):
             self.dismiss()
@@ -316,6 +319,9 @@ class Crew:
         with self.door:
             if self.backlog == 0 and feed.prompt and self.push(feed):
                 return
+            feeder = self.threads[1]
+            if feeder.ident is None:
+                feeder.start()
             self.backlog += 1
             self.feeds.put(feed)
         if self.asleep:
@@ -462,6 +468,15 @@ class Crew:
 
     # ---- the end ----
 
+    def join(self):
+        """Waits until the threads have ended; the feeder only where the pool was closed, for else it may wait where the
+        program makes its arguments."""
+        keeper, feeder, taker = self.threads
+        keeper.join()
+        if self.state == CLOSE:
+            _join(feeder)
+        _join(taker)
+
     def give_up(self, error):
         """No worker lives to do any task."""
         self.broken = error
@@ -502,7 +517,7 @@ class Crew:
 
 
 def _join(thread, timeout=None):
-    if thread is not threading.current_thread():
+    if thread.ident is not None and thread is not threading.current_thread():
         thread.join(timeout)
 
 

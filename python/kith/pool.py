@@ -487,10 +487,7 @@ class Pool(_stock.Pool, metaclass=abc.ABCMeta):
             raise ValueError("Pool is still running")
         if self._state not in (CLOSE, TERMINATE):
             raise ValueError("In unknown state")
-        self._worker_handler.join()
-        if self._state == CLOSE:
-            self._task_handler.join()
-        self._result_handler.join()
+        self._crew.join()
         for worker in self._pool:
             worker.join()
 
