@@ -1,12 +1,10 @@
 /* Waiting awake: who finds nothing to do looks again for a while, before it goes to sleep. */
 #include "queue/queue.h"
+#include "sync/offer.h"
 
 /* Waiting for the other side spins for so many pauses, about 15 ns each, and looks at its position every so many of
  * them. */
 enum { SPINS_MIN = 10, SPINS_MAX = 2000, LONG_SPIN_EVERY = 16, STRIDE_MAX = 128, AT_ONCE = 8, YIELDS = 8 };
-
-/* Yielding for longer than this, in nanoseconds, has shown a busy third; for so many waits nobody yields to it. */
-enum { YIELD_LONG = 1000000, SLEEPS = 256 };
 
 /** How many messages the other side has moved on by. */
 static uint64_t moved_by(const _Atomic position *other, position seen)
@@ -57,26 +55,20 @@ static bool spin_while(struct vigil *vigil, const _Atomic position *other, posit
     return moved > 0;
 }
 
-/** In the hope that the other side waits for this CPU. If a busy third does, it has the CPU until its turn is over,
- *  milliseconds later, and asleep we would be woken sooner: who has seen that goes to sleep at once for some time. (If
- *  the other side has moved on by several messages, it had the CPU itself, and is in full flow.) */
-static void yield_while(const _Atomic position *other, position seen)
+/** In the hope that the other side waits for this CPU. If it has moved on by several messages, it is in full flow. */
+static void offer_while(const _Atomic position *other, position seen)
 {
-    static _Thread_local unsigned sleeps;
-    if (sleeps > 0) {
-        sleeps--;
+    int64_t since;
+    if (!offer_begin(&since))
         return;
-    }
-    int64_t long_after = os_clock_now() + YIELD_LONG;
     for (int i = 0; i < YIELDS && !moved_by(other, seen); i++)
         os_thread_yield();
-    if (os_clock_now() > long_after && moved_by(other, seen) <= 1)
-        sleeps = SLEEPS;
+    offer_end(since, moved_by(other, seen) > 1);
 }
 
 void wait_awake(struct vigil *vigil, const _Atomic position *other, position seen)
 {
     /* First in the hope that the other side runs on another CPU. */
     if (!spin_while(vigil, other, seen))
-        yield_while(other, seen);
+        offer_while(other, seen);
 }

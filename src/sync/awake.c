@@ -2,6 +2,7 @@
 #include "sync/awake.h"
 
 #include "os/thread.h"
+#include "sync/offer.h"
 #include "sync/word.h"
 
 /* Spins are pauses, about 15 ns each. First comes what has paid; then the CPU is offered so many times.
@@ -38,14 +39,25 @@ static bool spin_as_usual(struct experience *experience, const _Atomic uint32_t 
     return changed;
 }
 
+/** Offers the CPU; a probe looks for a while between two offers, too. */
+static bool offer(const _Atomic uint32_t *word, uint32_t value, bool probes)
+{
+    int64_t since;
+    bool changed = false;
+    if (!offer_begin(&since))
+        return false;
+    for (int i = 0; i < (probes ? PROBE_YIELDS : YIELDS) && !changed; i++) {
+        os_thread_yield();
+        changed = probes ? spin(word, value, PROBE_SPINS) : has_changed(word, value);
+    }
+    offer_end(since, false);
+    return changed;
+}
+
 bool await_change(struct experience *experience, const _Atomic uint32_t *word, uint32_t value)
 {
     bool alone = word_spins() == 0; /* on the only CPU nobody changes it while we look, but when it is offered */
     bool changed = !alone && spin_as_usual(experience, word, value);
     bool probes = !alone && atomic_fetch_add_explicit(&experience->waits, 1, memory_order_relaxed) % PROBE_EVERY == 0;
-    for (int i = 0; i < (probes ? PROBE_YIELDS : YIELDS) && !changed; i++) {
-        os_thread_yield();
-        changed = probes ? spin(word, value, PROBE_SPINS) : has_changed(word, value);
-    }
-    return changed;
+    return changed || offer(word, value, probes);
 }

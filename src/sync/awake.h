@@ -13,8 +13,8 @@ struct experience {
     _Atomic unsigned waits;
 };
 
-/** Looks at a word until it is another one than this. @return whether it is; false after some 30 us at most, and at
- *  once where there is but one CPU: then nobody else can change it while we look */
+/** Looks at a word until it is another one than this. @return whether it is; false after some 30 us, or 150 us now and
+ *  then, but for what those take to whom it offers the CPU meanwhile */
 bool await_change(struct experience *experience, const _Atomic uint32_t *word, uint32_t value);
 
 #endif
