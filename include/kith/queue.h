@@ -188,16 +188,6 @@ KITH_API KITH_MUST_USE int kith_queue_get_many(kith_queue *queue, void *buffer, 
  *  @return 0 or a code of kith_queue_get */
 KITH_API KITH_MUST_USE int kith_queue_peek(kith_queue *queue, const void **data, size_t *size, kith_timeout timeout);
 
-/** Copies a part of the message that this thread has peeked: so a long message gets to where it belongs by one copy, as
- *  with kith_queue_get. Copying it oneself is as right, but may be slow for the putter that uses the room next: that
- *  depends on how the processors of the two share their caches.
- *  @param offset  where the part begins in the message, in bytes
- *  @param buffer  receives it; may be NULL when size is 0
- *  @param size    its length in bytes
- *  @return 0; -EPERM when this thread has not peeked; -EINVAL when the message ends before the part does, when queue is
- *          NULL, or buffer and size is not 0; KITH_ECLOSED */
-KITH_API KITH_MUST_USE int kith_queue_copy(kith_queue *queue, size_t offset, void *buffer, size_t size);
-
 /** Ends a peek.
  *  @param take  not 0: the message is taken from the queue. 0: it stays at the head, for whoever comes next
  *  @return 0; -EPERM when this thread has not peeked, or, with redeliver and take, has closed another handle of the

@@ -61,30 +61,26 @@ static PyObject *make_raw(struct state *Py_UNUSED(state), const void *data, size
 
 /* ---- long messages ---- */
 
-static int copy_and_take(kith_queue *queue, size_t offset, void *to, size_t size)
-{
-    int code = kith_queue_copy(queue, offset, to, size);
-    int released = kith_queue_release(queue, code == 0);
-    return code < 0 ? code : released;
-}
-
 /* Copies a part of the message that this thread has peeked, and takes it, without the GIL when it is long. */
-static int copy_peeked(struct queue *self, size_t offset, void *to, size_t size)
+static int copy_and_take(kith_queue *queue, void *to, const void *from, size_t size)
 {
     if (size <= QUEUE_GIL_MAX) {
-        return copy_and_take(self->queue, offset, to, size);
+        memcpy(to, from, size);
+        return kith_queue_release(queue, 1);
     }
     PyThreadState *thread = PyEval_SaveThread();
-    int code = copy_and_take(self->queue, offset, to, size);
+    memcpy(to, from, size);
+    int code = kith_queue_release(queue, 1);
     PyEval_RestoreThread(thread);
     return code;
 }
 
 /* Makes a bytes object of a part of the message that this thread has peeked, and takes the message. */
-static PyObject *take_as_bytes(struct queue *self, size_t offset, size_t size)
+static PyObject *take_as_bytes(struct queue *self, const char *data, size_t size)
 {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-    int code = bytes ? copy_peeked(self, offset, PyBytes_AS_STRING(bytes), size) : kith_queue_release(self->queue, 0);
+    int code =
+        bytes ? copy_and_take(self->queue, PyBytes_AS_STRING(bytes), data, size) : kith_queue_release(self->queue, 0);
     if (code < 0) {
         Py_CLEAR(bytes);
         queue_raise(self, code);
@@ -93,10 +89,11 @@ static PyObject *take_as_bytes(struct queue *self, size_t offset, size_t size)
 }
 
 /* Makes a block of the message, of which views may be kept, and takes the message. */
-static PyObject *take_as_block(struct queue *self, size_t size)
+static PyObject *take_as_block(struct queue *self, const void *data, size_t size)
 {
     PyObject *block = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)size);
-    int code = block ? copy_peeked(self, 0, PyByteArray_AS_STRING(block), size) : kith_queue_release(self->queue, 0);
+    int code = block ? copy_and_take(self->queue, PyByteArray_AS_STRING(block), data, size)
+                     : kith_queue_release(self->queue, 0);
     if (code < 0) {
         Py_CLEAR(block);
         queue_raise(self, code);
@@ -110,9 +107,9 @@ static PyObject *get_peeked(struct queue *self, const char *data, size_t size, m
     size_t begin = 0;
     size_t length = size;
     if (make == make_raw || message_is_bytes(data, size, &begin, &length)) {
-        return take_as_bytes(self, begin, length);
+        return take_as_bytes(self, data + begin, length);
     }
-    PyObject *block = take_as_block(self, size);
+    PyObject *block = take_as_block(self, data, size);
     PyObject *object = block ? make(self->state, PyByteArray_AS_STRING(block), size, block) : NULL;
     Py_XDECREF(block);
     return object;

@@ -181,64 +181,24 @@ struct destination {
     bool allocate; /* take memory of the message's size */
 };
 
-/** A call that gets. */
-struct getting {
-    struct os_thread *self;
-    int seat;     /* with redelivery; else 0 */
-    char *record; /* what is to be got next */
-    position at;
-};
-
 /* Up to so many bytes of a message fit into the nearer caches, with those that are queued. */
 #define TOUCH_MAX ((size_t)64 * 1024)
 
-/* What is longer is copied in pieces of so many bytes, which the nearest cache holds until they are touched. */
-#define PIECE ((size_t)16 * 1024)
-
-/** Writes to each cache line of what was copied out, what is there already. The putter that writes there next takes the
- *  line over from one cache, as it would one of the getter's own. A line that both have only read since it was written
- *  belongs to both, and to take it is three to ten times as slow (docs/design/queue.md). */
-static inline void touch(char *data, size_t size)
+/** Writes to each cache line of a record that was copied out, what is there already. The putter that writes there next
+ *  takes the line over from one cache, as it would one of the getter's own. A line that both have only read since it
+ *  was written belongs to both, and to take it is three times as slow (docs/design/queue.md). */
+static inline void record_touch(char *record, size_t size)
 {
-    for (size_t at = 0; at < size; at += CACHE_LINE) {
-        volatile char *line = data + at;
+    for (size_t at = 0; at == 0 || (at < size && size <= TOUCH_MAX); at += CACHE_LINE) {
+        volatile char *line = record + at;
         char there = *line;
         *line = there;
     }
 }
 
-/** From inside: copies a part of the record out, piece by piece. A long one is touched only by a getter that has time
- *  for that, for nothing is queued behind: else it would hold up itself more than it helps the putter. */
-static void copy_in_pieces(const struct queue_shared *shared, const struct getting *call, size_t offset, void *to,
-                           size_t size)
+static int copy_out(char *record, struct destination *to)
 {
-    position tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
-    bool touches = size <= TOUCH_MAX || items_between(call->at, tail) <= 1;
-    char *from = record_data(call->record) + offset;
-    for (size_t at = 0; at < size; at += PIECE) {
-        size_t piece = size - at < PIECE ? size - at : PIECE;
-        memcpy((char *)to + at, from + at, piece);
-        if (touches)
-            touch(from + at, piece);
-    }
-}
-
-/** From inside: copies all of the record out. */
-static inline void copy_record(const struct queue_shared *shared, const struct getting *call, void *to, size_t size)
-{
-    if (unlikely(size > TOUCH_MAX)) {
-        copy_in_pieces(shared, call, 0, to, size);
-        touch(call->record, 1);
-        return;
-    }
-    if (size > 0)
-        memcpy(to, record_data(call->record), size);
-    touch(call->record, size > 0 ? size : 1);
-}
-
-static int copy_out(const struct queue_shared *shared, const struct getting *call, struct destination *to)
-{
-    to->size = (size_t)record_size(call->record);
+    to->size = (size_t)record_size(record);
     if (to->allocate) {
         to->data = malloc(to->size > 0 ? to->size : 1);
         if (!to->data)
@@ -247,9 +207,19 @@ static int copy_out(const struct queue_shared *shared, const struct getting *cal
         return error_fail(-EMSGSIZE, "the message has %zu bytes, the buffer %zu: it stays in the queue", to->size,
                           to->capacity);
     }
-    copy_record(shared, call, to->data, to->size);
+    if (to->size > 0)
+        memcpy(to->data, record_data(record), to->size);
+    record_touch(record, to->size);
     return 0;
 }
+
+/** A call that gets. */
+struct getting {
+    struct os_thread *self;
+    int seat;     /* with redelivery; else 0 */
+    char *record; /* what is to be got next */
+    position at;
+};
 
 /** What a call ends with that has got nothing. */
 static int got_nothing(const struct getting *call, struct kith_queue *queue, int code)
@@ -328,7 +298,7 @@ static int get(kith_queue *queue, struct destination *to, kith_timeout timeout)
     int code = get_begin(&call, queue, timeout);
     if (unlikely(code < 0))
         return code;
-    code = copy_out(queue->chain.shared, &call, to);
+    code = copy_out(call.record, to);
     if (likely(code == 0))
         get_commit(&call, queue);
     get_leave(call.self, queue);
@@ -371,10 +341,10 @@ struct batch {
     unsigned done;
 };
 
-/** Copies the call's record to the batch. @return false when it does not fit */
-static bool batch_add(struct batch *batch, const struct queue_shared *shared, const struct getting *call)
+/** Copies a record to the batch. @return false when it does not fit */
+static bool batch_add(struct batch *batch, char *record)
 {
-    size_t size = (size_t)record_size(call->record);
+    size_t size = (size_t)record_size(record);
     size_t room = (size + UNIT - 1) / UNIT * UNIT; /* the next one begins at a multiple of 8 */
     if (size > batch->capacity) {
         if (batch->done == 0)
@@ -382,12 +352,13 @@ static bool batch_add(struct batch *batch, const struct queue_shared *shared, co
         return false;
     }
     batch->sizes[batch->done++] = size;
-    copy_record(shared, call, batch->buffer, size);
     if (size > 0) {
         size_t used = room < batch->capacity ? room : batch->capacity;
+        memcpy(batch->buffer, record_data(record), size);
         batch->buffer += used;
         batch->capacity -= used;
     }
+    record_touch(record, size);
     return true;
 }
 
@@ -400,7 +371,7 @@ static bool get_run(struct getting *call, struct kith_queue *queue, struct batch
     uint64_t end = atomic_load_explicit(&shared->laps[first].end, memory_order_acquire);
     bool fits = true;
     while (batch->done < batch->count && call->at != shared->tail_seen && position_units(call->at) != end) {
-        fits = batch_add(batch, shared, call);
+        fits = batch_add(batch, call->record);
         if (!fits)
             break;
         uint64_t units = record_units(record_size(call->record));
@@ -415,7 +386,7 @@ static bool get_run(struct getting *call, struct kith_queue *queue, struct batch
 /** From inside: gets one of those that are redelivered. @return false when it does not fit, or is poison */
 static bool get_one(const struct getting *call, struct kith_queue *queue, struct batch *batch)
 {
-    if (is_poison(queue, call->record) || !batch_add(batch, queue->chain.shared, call))
+    if (is_poison(queue, call->record) || !batch_add(batch, call->record))
         return false;
     get_commit(call, queue);
     return true;
@@ -464,32 +435,6 @@ int kith_queue_peek(kith_queue *queue, const void **data, size_t *size, kith_tim
     return 0;
 }
 
-/** Whether this thread has peeked through this handle. */
-static bool has_peeked(const struct os_thread *self, const struct kith_queue *queue)
-{
-    return monitor_has(self, &queue->chain.shared->get) && queue->peeked;
-}
-
-int kith_queue_copy(kith_queue *queue, size_t offset, void *buffer, size_t size)
-{
-    deadline until;
-    struct getting call = { .seat = 0 };
-    int code = queue_call(queue, KITH_NOWAIT, &until, &call.self);
-    if (code < 0)
-        return code;
-    if (!buffer && size > 0)
-        return error_fail(-EINVAL, "buffer is NULL");
-    if (!has_peeked(call.self, queue))
-        return error_fail(-EPERM, "this thread has not peeked at the queue");
-    call.record = queue->peeked;
-    call.at = queue->peeked_at;
-    size_t there = (size_t)record_size(call.record);
-    if (offset > there || size > there - offset)
-        return error_fail(-EINVAL, "%zu bytes from %zu on: the message has %zu", size, offset, there);
-    copy_in_pieces(queue->chain.shared, &call, offset, buffer, size);
-    return 0;
-}
-
 int kith_queue_release(kith_queue *queue, int take)
 {
     deadline until;
@@ -498,7 +443,7 @@ int kith_queue_release(kith_queue *queue, int take)
     if (code < 0)
         return code;
     struct queue_shared *shared = queue->chain.shared;
-    if (!has_peeked(call.self, queue))
+    if (!monitor_has(call.self, &shared->get) || !queue->peeked)
         return error_fail(-EPERM, "this thread has not peeked at the queue");
     if (shared->redeliver)
         call.seat = seat_of(call.self, shared); /* peek has taken it, and closing another handle gives it up */
@@ -508,7 +453,7 @@ int kith_queue_release(kith_queue *queue, int take)
     call.record = queue->peeked;
     call.at = queue->peeked_at;
     queue->peeked = NULL;
-    touch(call.record, 1); /* of the message we do not know what was read */
+    record_touch(call.record, 0); /* of the message we do not know what was read */
     if (take && !refused)
         get_commit(&call, queue);
     get_leave(call.self, queue);

@@ -1,4 +1,4 @@
-/* kith/queue.h, in place: reserve, commit and cancel; peek, copy and release. */
+/* kith/queue.h, in place: reserve, commit and cancel; peek and release. */
 #include "queues.h"
 
 #include <kith/sync.h>
@@ -249,72 +249,6 @@ static void release_takes_or_leaves(void **state)
     assert_explained(kith_queue_release(queue, 1), -EPERM);
 }
 
-/** Copies a part of what is peeked, and nothing but that. */
-static void copy_part(const unsigned char *whole, size_t offset, size_t size)
-{
-    unsigned char *copy = malloc(size + 2);
-    assert_non_null(copy);
-    copy[0] = copy[size + 1] = 0xee;
-    assert_code(kith_queue_copy(queue, offset, copy + 1, size), 0);
-    assert_memory_equal(copy + 1, whole + offset, size);
-    assert_int_equal(copy[0], 0xee);
-    assert_int_equal(copy[size + 1], 0xee);
-    free(copy);
-}
-
-/** Short or long, the last of the queue or not: what is copied of a message leaves it, and the next, as it was. */
-static void parts_of_what_was_peeked_are_copied(void **state)
-{
-    (void)state;
-    static unsigned char whole[200001];
-    const size_t sizes[] = { 1, 100, 65536, 65537, sizeof whole };
-    for (size_t i = 0; i < sizeof whole; i++)
-        whole[i] = (unsigned char)(i * 7 + i / 251);
-    make(0, 0);
-    for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
-        size_t size = sizes[i / 2];
-        bool last = i % 2;
-        const void *data;
-        size_t shown;
-        assert_code(kith_queue_put(queue, whole, size, KITH_NOWAIT), 0);
-        if (!last)
-            put_numbers(1, 1);
-        for (int time = 0; time < 2; time++) {
-            assert_code(kith_queue_peek(queue, &data, &shown, KITH_NOWAIT), 0);
-            copy_part(whole, 0, size);
-            copy_part(whole, size / 3, size - size / 3);
-            copy_part(whole, size / 2, size / 4);
-            copy_part(whole, size, 0);
-            assert_int_equal(shown, size);
-            assert_memory_equal(data, whole, size);
-            assert_code(kith_queue_release(queue, time), 0);
-        }
-        if (!last)
-            assert_int_equal(get_number(KITH_NOWAIT), 1);
-        assert_code(kith_queue_empty(queue), 1);
-    }
-}
-
-static void what_is_not_peeked_is_not_copied(void **state)
-{
-    (void)state;
-    uint64_t copy = 7;
-    make(0, 0);
-    put_numbers(1, 1);
-    assert_explained(kith_queue_copy(queue, 0, &copy, 8), -EPERM);
-    assert_int_equal(peek(), 1);
-    assert_explained(kith_queue_copy(queue, 0, &copy, 9), -EINVAL);
-    assert_explained(kith_queue_copy(queue, 1, &copy, 8), -EINVAL);
-    assert_explained(kith_queue_copy(queue, 9, &copy, 0), -EINVAL);
-    assert_explained(kith_queue_copy(queue, (size_t)-1, &copy, 8), -EINVAL);
-    assert_explained(kith_queue_copy(queue, 8, &copy, (size_t)-1), -EINVAL);
-    assert_explained(kith_queue_copy(queue, 0, NULL, 8), -EINVAL);
-    assert_code(kith_queue_copy(queue, 8, NULL, 0), 0);
-    assert_int_equal(copy, 7);
-    assert_code(kith_queue_release(queue, 1), 0);
-    assert_explained(kith_queue_copy(queue, 0, &copy, 8), -EPERM);
-}
-
 static void who_has_peeked_can_not_get_otherwise(void **state)
 {
     (void)state;
@@ -468,7 +402,6 @@ static void bad_input_is_explained(void **state)
     assert_explained(kith_queue_commit(NULL, 1), -EINVAL);
     assert_explained(kith_queue_cancel(NULL), -EINVAL);
     assert_explained(kith_queue_peek(NULL, &data, &size, KITH_NOWAIT), -EINVAL);
-    assert_explained(kith_queue_copy(NULL, 0, &size, 1), -EINVAL);
     assert_explained(kith_queue_release(NULL, 1), -EINVAL);
     make(0, 64);
     assert_explained(kith_queue_reserve(queue, 1, NULL, KITH_NOWAIT), -EINVAL);
@@ -483,7 +416,6 @@ static void bad_input_is_explained(void **state)
     assert_explained(kith_queue_commit(queue, 1), KITH_ECLOSED);
     assert_explained(kith_queue_cancel(queue), KITH_ECLOSED);
     assert_explained(kith_queue_peek(queue, &data, &size, KITH_NOWAIT), KITH_ECLOSED);
-    assert_explained(kith_queue_copy(queue, 0, &size, 1), KITH_ECLOSED);
     assert_explained(kith_queue_release(queue, 0), KITH_ECLOSED);
 }
 
@@ -520,8 +452,6 @@ int main(void)
         with_board(a_reservation_grows_the_queue_like_a_put),
         with_board(a_giant_is_written_and_read_in_place),
         with_board(release_takes_or_leaves),
-        with_board(parts_of_what_was_peeked_are_copied),
-        with_board(what_is_not_peeked_is_not_copied),
         with_board(who_has_peeked_can_not_get_otherwise),
         with_board(getters_wait_for_a_peek_and_the_message_outlives_its_peeker),
         with_board(taking_what_was_peeked_makes_room),
