@@ -198,13 +198,18 @@ class Server(stock.Server):
         """Serves a proxy's connection from now on, in this thread."""
         threading.current_thread().name = name
         c.send(("#RETURN", _GREETING))
+        while c is not None:
+            c = self._serve(c)
+
+    def _serve(self, conn):
+        """Serves a connection to its end. Returns the one at which its client goes on, if there is one."""
         try:
-            self.serve_client(c)
+            self.serve_client(conn)
         except _Moved as moved:
-            near = moved.conn
-        c.close()
-        with near:
-            self.serve_client(near)
+            return moved.conn
+        finally:
+            conn.close()
+        return None
 
     def fallback_queue(self, conn, ident, obj):
         """Answers whether an object is a queue that the client may have, and hands it over before the reply."""

@@ -76,8 +76,24 @@ def leave_few_descriptors():
 
 
 class Census:
+    def __init__(self):
+        self.failures = []
+        threading.excepthook = lambda failure: self.failures.append(repr(failure.exc_value))
+
     def threads(self):
         return [thread.name for thread in threading.enumerate()]
+
+    def failed(self):
+        """What threads have failed with."""
+        return self.failures
+
+
+def await_end_of(census, name):
+    """Waits until the server has no thread of that name any more, but not for ever. Returns whether it has none."""
+    until = time.monotonic() + 30
+    while name in census.threads() and time.monotonic() < until:
+        time.sleep(0.005)
+    return name not in census.threads()
 
 
 class Counting(managers.SyncManager):
@@ -233,6 +249,14 @@ class TestCalls(unittest.TestCase):
             self.assertEqual(entries["a"], 1)
             self.assertFalse(calls_near(entries))
 
+    def test_with_xmlrpc_they_do_not(self):
+        manager = Counting(serializer="xmlrpclib")
+        manager.start()
+        with manager:
+            census = manager.Census()
+            self.assertIn("MainThread", census.threads())
+            self.assertEqual(census.failed(), [])
+
     def test_where_descriptors_are_scarce_they_do_not(self):
         manager = managers.SyncManager()
         manager.start(leave_few_descriptors)
@@ -288,10 +312,21 @@ class TestCalls(unittest.TestCase):
                 os.waitpid(pid, 0)
                 os.close(reader)
                 os.close(writer)
-            until = time.monotonic() + 30
-            while "the client" in census.threads() and time.monotonic() < until:
-                time.sleep(0.005)
-            self.assertNotIn("the client", census.threads())
+            self.assertTrue(await_end_of(census, "the client"))
+
+    def test_a_client_that_asks_for_that_again_or_goes_meanwhile(self):
+        with Counting() as manager:
+            census = manager.Census()
+            for times in range(3):
+                client = connection.Client(manager.address, authkey=manager._authkey)
+                managers.dispatch(client, None, "accept_connection", ("the client",))
+                for _ in range(times):
+                    client = managers._go_near(client)
+                self.assertEqual(managers.dispatch(client, "0", "__str__"), "None")
+                client.send(("0", "#NEAR", (), {}))
+                client.close()
+                self.assertTrue(await_end_of(census, "the client"))
+            self.assertEqual(census.failed(), [])
 
     def test_one_that_waits_raises_when_the_server_is_killed(self):
         manager = managers.SyncManager()
