@@ -377,9 +377,10 @@ typedef struct kith_listener_options {
     /** Where several processes accept at one "fd:...": a pair of sockets (socketpair with AF_UNIX and SOCK_SEQPACKET)
      *  that all of them have, and the same authkey. It stays the caller's, as the socket does. Clients that have not
      *  proved themselves yet when a process returns from kith_listener_accept (with KITH_NOWAIT: and takes one along),
-     *  or closes its listener, wait there, and go on with whichever process is in that call next. They see the end when
-     *  nobody has the pair any more, or the process dies that is in the call with them. Not with TLS. NULL: they wait
-     *  for this listener's next call */
+     *  or closes its listener, wait there, and go on with whichever process is in that call next. There is room for as
+     *  many as the first socket's SO_SNDBUF takes, by default some 90; the others wait for this listener's next call.
+     *  They see the end when nobody has the pair any more, or the process dies that is in the call with them. Not with
+     *  TLS. NULL: they all wait for this listener's next call */
     const int *lobby;
 } kith_listener_options;
 
