@@ -263,7 +263,8 @@ static int open_lobby(kith_listener *listener, const int ends[2])
         if (own < 0)
             return error_fail(own, "descriptor %d is no end of a lobby: %s", ends[i], kith_strerror(own));
     }
-    return os_events_watch(listener->events, listener->lobby[1], OS_POLL_READ, listener->lobby);
+    int code = os_events_watch(listener->events, listener->lobby[1], OS_POLL_READ, listener->lobby);
+    return code < 0 ? explain(listener, code) : 0;
 }
 
 /* Writes down where it listens, and warns when everybody on the way can listen, too. */
