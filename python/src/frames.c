@@ -173,7 +173,7 @@ int frames_write(int descriptor, const struct message *message)
 /* ---- reading ---- */
 
 /* Whether a wait must not miss a signal: its handlers run in the main thread. (That of a program which embeds Python
- * may be another one than the process's: then a signal that comes just before the wait is heeded after it.) */
+ * may be another one than the process's: then a signal that does not interrupt the wait itself is heeded after it.) */
 static int heeds_signals(void)
 {
     return PyThread_get_thread_native_id() == (unsigned long)getpid();
