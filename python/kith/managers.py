@@ -319,13 +319,20 @@ class BaseManager(stock.BaseManager):
 # ---- proxies ----
 
 def _go_near(conn):
-    """The connection at which to go on with a server of kith's: one in shared memory, or else this one."""
+    """The connection at which to go on with a server of kith's: one in shared memory, or else this one.
+
+    None, and this one is closed, when descriptors are too scarce here to have the other."""
     if not dispatch(conn, "0", "#NEAR"):
         return conn
-    with conn, _socket_of(conn) as channel:
-        descriptors = reduction.recvfds(channel, 3)
+    descriptors = ()
     try:
+        with conn, _socket_of(conn) as channel:
+            descriptors = socket.recv_fds(channel, 1, 3)[1]
+        if len(descriptors) < 3:
+            return None
         near = Connection._from_share(tuple(descriptors), True, True)
+    except OSError:
+        return None
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
@@ -341,7 +348,7 @@ class BaseProxy(stock.BaseProxy):
 
     def _connect(self):
         conn = self._meet()
-        self._tls.connection = _go_near(conn) if conn._serves_kith else conn
+        self._tls.connection = (_go_near(conn) or self._meet()) if conn._serves_kith else conn
 
     def _meet(self):
         """A new connection to the server; its _serves_kith says whether what kith's servers know may be asked for."""

@@ -1,5 +1,6 @@
 """Managers: their servers, proxies, and queues, also with the standard library at the other side."""
 
+import contextlib
 import os
 import queue
 import resource
@@ -73,6 +74,24 @@ def calls_near(proxy):
 
 def leave_few_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (40, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+
+@contextlib.contextmanager
+def few_descriptors(count):
+    """Leaves this process so many."""
+    limits, taken = resource.getrlimit(resource.RLIMIT_NOFILE), []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        for _ in range(count):
+            os.close(taken.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 class Census:
@@ -280,6 +299,19 @@ class TestCalls(unittest.TestCase):
             for thread in threads:
                 thread.join()
             self.assertIn(False, ways)
+
+    def test_where_this_process_has_few_descriptors_they_do_not(self):
+        with managers.SyncManager() as manager:
+            entries, ways = manager.dict(a=1), []
+            before = len(os.listdir("/proc/self/fd"))
+            for count in range(2, 10):
+                with few_descriptors(count):
+                    thread = threading.Thread(target=lambda: ways.append((entries["a"], calls_near(entries))))
+                    thread.start()
+                    thread.join()
+                self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+            self.assertEqual([value for value, near in ways], [1] * 8)
+            self.assertEqual((ways[0][1], ways[-1][1]), (False, True))
 
     def test_the_errors_of_a_call_are_raised(self):
         with managers.SyncManager() as manager:
