@@ -32,6 +32,7 @@ static inline PyObject *new_ref(PyObject *object)
 }
 #define Py_NewRef(object) new_ref((PyObject *)(object))
 #define Py_XNewRef(object) new_ref((PyObject *)(object))
+#define Py_IsNone(object) ((object) == Py_None)
 #endif
 
 #if PY_VERSION_HEX < 0x030C0000 /* what 3.12 brought */
