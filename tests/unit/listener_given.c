@@ -264,13 +264,37 @@ static void there_is_no_room_for_more_than_may_prove_themselves(void **state)
     expect_to_go_on(second);
 }
 
+/** Puts into the lobby what is no client, but has a descriptor. */
+static void litter(int descriptor)
+{
+    char nothing[5] = { 0 };
+    struct iovec piece = { .iov_base = nothing, .iov_len = sizeof nothing };
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof descriptor)];
+    } control = { .header = {
+                      .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof descriptor) } };
+    memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
+    assert_int_equal(sendmsg(lobby[0], &message, 0), sizeof nothing);
+}
+
 static void what_lies_in_the_lobby_and_is_no_client_is_nobody(void **state)
 {
     (void)state;
+    int ends[2];
     share();
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     assert_int_equal(send(lobby[0], "hello", 5, 0), 5);
+    litter(ends[1]);
+    close(ends[1]);
     expect_meeting();
-    assert_false(readable(lobby[1], 0));
+    while (readable(lobby[1], 0))
+        look(other);
+    assert_true(readable(ends[0], PATIENCE)); /* the end, for nobody has the other one any more */
+    close(ends[0]);
 }
 
 static void when_nobody_has_the_lobby_it_is_the_end(void **state)
