@@ -48,8 +48,13 @@ PyObject *board_ring(struct board *self, PyObject *Py_UNUSED(none))
 
 PyObject *board_tell(struct board *self, PyObject *object)
 {
-    struct report report = { .what = REPORT_READY, .desk = self->desk };
-    return board_put_report_of(self, report, object) < 0 ? NULL : Py_NewRef(Py_None);
+    struct report report = { .what = REPORT_UNFIT, .desk = self->desk };
+    if (object != Py_None && board_put_report_of(self, report, object) < 0) {
+        return NULL;
+    }
+    uint32_t begun = object == Py_None ? BEGUN_WELL : BEGUN_UNFIT;
+    atomic_store_explicit(&self->desks[self->desk].begun, begun, memory_order_release);
+    return Py_NewRef(Py_None);
 }
 
 /* ---- taking in ---- */
