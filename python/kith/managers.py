@@ -13,6 +13,7 @@ different:
 import os
 import queue
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -206,10 +207,10 @@ class Server(stock.Server):
         try:
             self.serve_client(conn)
         except _Moved as moved:
-            return moved.conn
-        finally:
-            conn.close()
-        return None
+            c.close()
+            with moved.conn as near:
+                self.serve_client(near)
+        sys.exit()  # the server stops, and no answer is owed
 
     def fallback_queue(self, conn, ident, obj):
         """Answers whether an object is a queue that the client may have, and hands it over before the reply."""
