@@ -12,6 +12,7 @@ different:
 
 import os
 import queue
+import resource
 import socket
 import sys
 import threading
@@ -341,6 +342,12 @@ def _go_near(conn):
     return near
 
 
+def _has_room(conn):
+    """Whether descriptors are plenty, of which to go on in shared memory takes eight for a moment, and then three."""
+    bound = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return bound == resource.RLIM_INFINITY or conn.fileno() < bound // 2
+
+
 class BaseProxy(stock.BaseProxy):
     """What stands for an object of a server's: its methods are done there, and their results come back."""
 
@@ -349,7 +356,7 @@ class BaseProxy(stock.BaseProxy):
 
     def _connect(self):
         conn = self._meet()
-        self._tls.connection = (_go_near(conn) or self._meet()) if conn._serves_kith else conn
+        self._tls.connection = _go_near(conn) if conn._serves_kith and _has_room(conn) else conn
 
     def _meet(self):
         """A new connection to the server; its _serves_kith says whether what kith's servers know may be asked for."""

@@ -300,18 +300,24 @@ class TestCalls(unittest.TestCase):
                 thread.join()
             self.assertIn(False, ways)
 
-    def test_where_this_process_has_few_descriptors_they_do_not(self):
+    def test_where_descriptors_of_the_client_are_scarce_they_do_not(self):
         with managers.SyncManager() as manager:
-            entries, ways = manager.dict(a=1), []
-            before = len(os.listdir("/proc/self/fd"))
-            for count in range(2, 10):
-                with few_descriptors(count):
-                    thread = threading.Thread(target=lambda: ways.append((entries["a"], calls_near(entries))))
-                    thread.start()
-                    thread.join()
-                self.assertEqual(len(os.listdir("/proc/self/fd")), before)
-            self.assertEqual([value for value, near in ways], [1] * 8)
-            self.assertEqual((ways[0][1], ways[-1][1]), (False, True))
+            entries, limits = manager.dict(), resource.getrlimit(resource.RLIMIT_NOFILE)
+            taken = [os.open(os.devnull, os.O_RDONLY)]
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 20, limits[1]))
+                with self.assertRaises(OSError):
+                    while True:
+                        taken.append(os.open(os.devnull, os.O_RDONLY))
+                for _ in range(2):
+                    os.close(taken.pop())
+                entries["a"] = 1
+                self.assertEqual(entries["a"], 1)
+                self.assertFalse(calls_near(entries))
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+                for descriptor in taken:
+                    os.close(descriptor)
 
     def test_the_errors_of_a_call_are_raised(self):
         with managers.SyncManager() as manager:
