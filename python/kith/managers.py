@@ -348,8 +348,26 @@ def _has_room(conn):
     return bound == resource.RLIM_INFINITY or conn.fileno() < bound // 2
 
 
+def _exchange(conn, request):
+    """Sends a request, and returns the answer. Until that is here, conn._owes is true."""
+    message = getattr(conn, "_dumps", _kith.dumps)(request)
+    conn._owes = True
+    try:
+        conn.send_bytes(message)
+        answer = conn.recv_bytes()
+    except (EOFError, ConnectionError):  # nothing more comes, as the next call is told, too
+        conn._owes = False
+        raise
+    conn._owes = False
+    return getattr(conn, "_loads", _kith.loads)(answer)
+
+
 class BaseProxy(stock.BaseProxy):
-    """What stands for an object of a server's: its methods are done there, and their results come back."""
+    """What stands for an object of a server's: its methods are done there, and their results come back.
+
+    When a signal's handler raises in the middle of a call, as KeyboardInterrupt, its answer is nobody's: this thread's
+    next call begins a new connection. To the server that is another thread, and an RLock of the former one's is locked.
+    """
 
     # The standard library's BaseProxy takes the client from its own table: not so here.
     _Client = property(lambda self: listener_client[self._serializer][1], lambda self, client: None)
@@ -357,6 +375,41 @@ class BaseProxy(stock.BaseProxy):
     def _connect(self):
         conn = self._meet()
         self._tls.connection = _go_near(conn) if conn._serves_kith and _has_room(conn) else conn
+
+    def _line(self):
+        """This thread's connection to the server."""
+        conn = getattr(self._tls, "connection", None)
+        if conn is not None and getattr(conn, "_owes", False):
+            conn.close()
+            conn = None
+        if conn is None:
+            self._connect()
+            conn = self._tls.connection
+        return conn
+
+    def _callmethod(self, methodname, args=(), kwds={}):
+        """Has the server do a method of the object, and returns its result."""
+        kind, result = _exchange(self._line(), (self._id, methodname, args, kwds))
+        if kind == "#RETURN":
+            return result
+        if kind == "#PROXY":
+            return self._proxy_of(*result)
+        try:
+            raise stock.convert_to_error(kind, result)
+        finally:
+            del result  # which has this frame in its traceback
+
+    def _proxy_of(self, exposed, token):
+        """A proxy of what a method has returned, of which the server holds a reference until there is ours."""
+        token.address = self._token.address  # as we reach it
+        made = self._manager._registry[token.typeid][-1](token, self._serializer, manager=self._manager,
+                                                         authkey=self._authkey, exposed=exposed)
+        conn = self._Client(token.address, authkey=self._authkey)
+        try:
+            dispatch(conn, None, "decref", (token.id,))
+        finally:
+            conn.close()
+        return made
 
     def _meet(self):
         """A new connection to the server; its _serves_kith says whether what kith's servers know may be asked for."""
@@ -399,11 +452,7 @@ class QueueProxy(BaseProxy):
 
     def _find(self):
         """This thread's connection to the server, and the near queue or None."""
-        try:
-            conn = self._tls.connection
-        except AttributeError:
-            self._connect()
-            conn = self._tls.connection
+        conn = self._line()
         if self._near_queue is False:
             self._near_queue = self._ask() if conn._serves_kith else None
         return conn, self._near_queue

@@ -319,6 +319,34 @@ class TestCalls(unittest.TestCase):
                 for descriptor in taken:
                     os.close(descriptor)
 
+    def test_no_call_takes_the_answer_of_one_that_a_signal_ended(self):
+        def fail(number, frame):
+            raise TimeoutError("the signal")
+
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, fail))
+        for address in (None, ("127.0.0.1", 0)):
+            with self.subTest(address=address), managers.SyncManager(address) as manager:
+                event, entries, items = manager.Event(), manager.dict(a=1), manager.Queue()
+                self.assertFalse(event.is_set())
+                threading.Timer(0.1, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1)).start()
+                with self.assertRaises(TimeoutError):
+                    event.wait(30)
+                self.assertEqual(entries["a"], 1)
+                items.put("item")
+                self.assertEqual(items.get(), "item")
+                event.set()
+                self.assertEqual(entries["a"], 1)
+
+    def test_what_cannot_be_sent_leaves_the_connection(self):
+        with managers.SyncManager() as manager:
+            entries, lock = manager.dict(), manager.RLock()
+            with lock:
+                with self.assertRaises(Exception):
+                    entries["lock"] = threading.Lock()
+                with self.assertRaises(KeyError):
+                    entries["none"]
+                entries["a"] = 1
+
     def test_the_errors_of_a_call_are_raised(self):
         with managers.SyncManager() as manager:
             entries = manager.dict()
