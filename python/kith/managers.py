@@ -133,6 +133,16 @@ def _is_near(conn):
     return int.from_bytes(credentials[4:8], "little") == os.geteuid()
 
 
+def _are_few(descriptor):
+    """Whether few descriptors are in use, now that this one is taken, the lowest that was free.
+
+    To go on in shared memory takes eight for a moment, and then three. From a quarter of the bound on all stay at their
+    sockets, so that there are enough for many more.
+    """
+    bound = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return bound == resource.RLIM_INFINITY or descriptor < bound // 4
+
+
 # ---- the server ----
 
 class _Moved(BaseException):
@@ -231,7 +241,7 @@ class Server(stock.Server):
             return False
         with theirs:
             descriptors = theirs._share()
-            if -1 in descriptors:  # of plain sockets, as descriptors are scarce: nothing would be won
+            if -1 in descriptors or not _are_few(max(descriptors)):  # with -1, it is of plain sockets
                 ours.close()
                 return False
             conn.send(("#RETURN", True))
@@ -342,12 +352,6 @@ def _go_near(conn):
     return near
 
 
-def _has_room(conn):
-    """Whether descriptors are plenty, of which to go on in shared memory takes eight for a moment, and then three."""
-    bound = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return bound == resource.RLIM_INFINITY or conn.fileno() < bound // 2
-
-
 def _exchange(conn, request):
     """Sends a request, and returns the answer. Until that is here, conn._owes is true."""
     message = getattr(conn, "_dumps", _kith.dumps)(request)
@@ -374,7 +378,7 @@ class BaseProxy(stock.BaseProxy):
 
     def _connect(self):
         conn = self._meet()
-        self._tls.connection = _go_near(conn) if conn._serves_kith and _has_room(conn) else conn
+        self._tls.connection = _go_near(conn) if conn._serves_kith and _are_few(conn.fileno()) else conn
 
     def _line(self):
         """This thread's connection to the server."""

@@ -72,8 +72,11 @@ def calls_near(proxy):
     return -1 not in proxy._tls.connection._share()
 
 
+FEW = 240
+
+
 def leave_few_descriptors():
-    resource.setrlimit(resource.RLIMIT_NOFILE, (40, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FEW, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
 
 @contextlib.contextmanager
@@ -268,21 +271,13 @@ class TestCalls(unittest.TestCase):
             self.assertEqual(entries["a"], 1)
             self.assertFalse(calls_near(entries))
 
-    def test_with_xmlrpc_they_do_not(self):
-        manager = Counting(serializer="xmlrpclib")
-        manager.start()
-        with manager:
-            census = manager.Census()
-            self.assertIn("MainThread", census.threads())
-            self.assertEqual(census.failed(), [])
-
-    def test_where_descriptors_are_scarce_they_do_not(self):
+    def test_where_descriptors_are_scarce_they_do_not_and_leave_enough_for_many(self):
         manager = managers.SyncManager()
         manager.start(leave_few_descriptors)
         with manager:
             entries = manager.dict()
-            ways, threads = [], []
-            go, ready = threading.Event(), threading.Barrier(9)
+            ways, threads, clients = [], [], FEW * 7 // 10
+            go, ready = threading.Event(), threading.Barrier(clients + 1)
 
             def call(number):
                 entries[number] = number
@@ -290,11 +285,11 @@ class TestCalls(unittest.TestCase):
                 ready.wait(30)
                 go.wait(30)
 
-            for number in range(8):
+            for number in range(clients):
                 threads.append(threading.Thread(target=call, args=(number,)))
                 threads[-1].start()
             ready.wait(30)
-            self.assertEqual(dict(entries), {number: number for number in range(8)})
+            self.assertEqual(dict(entries), {number: number for number in range(clients)})
             go.set()
             for thread in threads:
                 thread.join()
