@@ -165,7 +165,7 @@ class Queue(_Base, _kith.Queue, _stock.Queue):
 
     _stock = _stock.Queue
     _has_error_hook = False
-    _watching = None  # an event loop, and the executor that waits for room for it
+    _watching = None  # an event loop, the executor that waits for room for it, and a lock for those who wait
 
     def __init_subclass__(cls, **keywords):
         super().__init_subclass__(**keywords)
@@ -230,23 +230,26 @@ class Queue(_Base, _kith.Queue, _stock.Queue):
     async def aput(self, obj):
         """Puts an object, without holding up the event loop. When it is cancelled, nothing was put.
 
-        While the queue is full, a thread waits for room."""
-        try:
-            return self.put_nowait(obj)
-        except Full:
-            message = _kith.dumps(obj, True)  # once, and not each time that it looks
+        While the queue is full, a thread waits for room. Who waits in an event loop puts in the order of the calls."""
+        if not (self._watching and self._watching[2].locked()):
+            with contextlib.suppress(Full):
+                return self.put_nowait(obj)
+        message = _kith.dumps(obj, True)  # once, and not each time that it looks
         loop = asyncio.get_running_loop()
-        while True:
-            # That puts nothing, so it may be left alone when this is cancelled. The end of the program waits for it.
-            if await loop.run_in_executor(self._watcher(loop), self._wait_for_room, len(message), 0.1):
-                with contextlib.suppress(Full):
-                    return self.put_bytes(message, False)
+        executor, turns = self._watchers(loop)
+        async with turns:
+            while True:
+                # That puts nothing, so it may be left alone when this is cancelled. The program's end waits for it.
+                if await loop.run_in_executor(executor, self._wait_for_room, len(message), 0.1):
+                    with contextlib.suppress(Full):
+                        return self.put_bytes(message, False)
 
-    def _watcher(self, loop):
-        """An executor with a thread for this queue alone: those of the loop's own may all be waiting for others."""
+    def _watchers(self, loop):
+        """An executor with a thread for this queue alone, as those of the loop's own may all be waiting for others; and
+        a lock, which is whose turn it is to wait."""
         if self._watching is None or self._watching[0] is not loop:  # it is not the parent's either
-            self._watching = loop, concurrent.futures.ThreadPoolExecutor(1, "kith-room")
-        return self._watching[1]
+            self._watching = loop, concurrent.futures.ThreadPoolExecutor(1, "kith-room"), asyncio.Lock()
+        return self._watching[1:]
 
 
 class JoinableQueue(Queue, _stock.JoinableQueue):

@@ -791,6 +791,19 @@ class Asyncio(Case):
             queue.put(0)
             queue.tries = 0
 
+    def test_who_waits_for_room_puts_in_the_order_of_the_calls(self):
+        queue = new(1)
+        queue.put(0)
+
+        async def main():
+            putting = [asyncio.ensure_future(queue.aput(i)) for i in range(1, 6)]
+            await asyncio.sleep(0.25)  # longer than the thread waits at a time
+            putting.pop(2).cancel()
+            got = [await queue.aget() for _ in range(5)]
+            await asyncio.gather(*putting)
+            return got
+        self.assertEqual(self.run_async(main()), [0, 1, 2, 4, 5])
+
     def test_who_waits_for_room_hears_of_the_end(self):
         queue = new(1)
         queue.put(0)
