@@ -23,7 +23,7 @@ __all__ = ()
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
-DONE, FAILED, AGAIN, UNFIT, RING = range(5)  # what a report says; see board.c
+DONE, FAILED, AGAIN, UNFIT, RING = range(5)  # what a report says; see board.h
 NOT_YET, WELL = range(2)  # what a worker has told of its beginning
 
 LINE_WORKERS = 100  # a line may have KITH_QUEUE_GETTERS_MAX getters

@@ -212,16 +212,17 @@ class Server(stock.Server):
         c.send(("#RETURN", _GREETING))
         while c is not None:
             c = self._serve(c)
+        sys.exit()  # the server stops, and no answer is owed
 
     def _serve(self, conn):
         """Serves a connection to its end. Returns the one at which its client goes on, if there is one."""
         try:
             self.serve_client(conn)
         except _Moved as moved:
-            c.close()
-            with moved.conn as near:
-                self.serve_client(near)
-        sys.exit()  # the server stops, and no answer is owed
+            return moved.conn
+        finally:
+            conn.close()
+        return None
 
     def fallback_queue(self, conn, ident, obj):
         """Answers whether an object is a queue that the client may have, and hands it over before the reply."""
@@ -378,7 +379,8 @@ class BaseProxy(stock.BaseProxy):
 
     def _connect(self):
         conn = self._meet()
-        self._tls.connection = _go_near(conn) if conn._serves_kith and _are_few(conn.fileno()) else conn
+        near = conn._serves_kith and _are_few(conn.fileno())
+        self._tls.connection = (_go_near(conn) or self._meet()) if near else conn
 
     def _line(self):
         """This thread's connection to the server."""

@@ -36,14 +36,21 @@ enum {
     REPORT_DONE,   /* what the function returned */
     REPORT_FAILED, /* what it raised */
     REPORT_AGAIN,  /* somebody had this task before, and did not finish it: he is dead */
-    REPORT_READY,  /* a worker is at its desk: None; or the initializer's exception */
+    REPORT_UNFIT,  /* of no task: what the initializer raised; its worker ends */
     REPORT_RING,   /* nothing: who takes in is to look around */
 };
 
 /* Written by the worker that sits there, but for DOOMED (board_desk.c), and by the parent when the worker is dead. */
 struct desk {
-    _Alignas(64) _Atomic(uint64_t) number; /* the task that the worker is at; 0: none */
-    _Atomic(int64_t) since;                /* CLOCK_MONOTONIC, ns; written before number */
+    _Alignas(64) _Atomic uint64_t number; /* the task that the worker is at; 0: none */
+    _Atomic int64_t since;                /* CLOCK_MONOTONIC, ns; written before number */
+    _Atomic uint32_t begun;               /* one of those below */
+};
+
+enum {
+    BEGUN_NOT_YET,
+    BEGUN_WELL,  /* the worker takes tasks from now on */
+    BEGUN_UNFIT, /* its initializer failed, and a report says how */
 };
 
 #define LINES_MAX 64U
@@ -97,6 +104,7 @@ PyObject *board_tell(struct board *self, PyObject *object);
 PyObject *board_look(struct board *self, PyObject *argument);
 PyObject *board_doom(struct board *self, PyObject *arguments);
 PyObject *board_clear_desk(struct board *self, PyObject *argument);
+PyObject *board_begun(struct board *self, PyObject *argument);
 PyObject *board_next_item(struct board *self, PyObject *none);
 PyObject *board_sit(struct board *self, PyObject *arguments);
 PyObject *board_take(struct board *self, PyObject *none);

@@ -71,7 +71,16 @@ PyObject *board_clear_desk(struct board *self, PyObject *argument)
         return NULL;
     }
     atomic_store(&desk->number, 0);
+    atomic_store(&desk->begun, BEGUN_NOT_YET);
     return Py_NewRef(Py_None);
+}
+
+PyObject *board_begun(struct board *self, PyObject *argument)
+{
+    unsigned long number = PyLong_AsUnsignedLong(argument);
+    struct desk *desk = PyErr_Occurred() ? NULL : board_desk_at(self, (unsigned)number);
+    /* Pairs with the release in board_tell: the report of an initializer that failed is in the queue. */
+    return desk ? PyLong_FromUnsignedLong(atomic_load_explicit(&desk->begun, memory_order_acquire)) : NULL;
 }
 
 /* ---- the worker ---- */

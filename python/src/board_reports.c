@@ -46,6 +46,7 @@ PyObject *board_ring(struct board *self, PyObject *Py_UNUSED(none))
     return board_put_report(self, (struct report){ .what = REPORT_RING }, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+/* That a worker has begun well is worth no report: nobody waits for it, and a pool begins sooner without. */
 PyObject *board_tell(struct board *self, PyObject *object)
 {
     struct report report = { .what = REPORT_UNFIT, .desk = self->desk };

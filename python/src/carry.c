@@ -103,8 +103,8 @@ int batch_put(struct state *state, struct batch *batch, const struct memory *mem
 static int batch_get_call(void *context, kith_timeout timeout)
 {
     struct getting *getting = context;
-    return kith_queue_get_many(getting->queue, getting->memory->data, getting->memory->capacity, getting->sizes,
-                               getting->most, timeout);
+    return kith_queue_get_many(getting->queue, getting->memory->data, getting->room, getting->sizes, getting->most,
+                               timeout);
 }
 
 int batch_get(struct state *state, struct getting *getting)
@@ -113,8 +113,10 @@ int batch_get(struct state *state, struct getting *getting)
         return -1;
     }
     for (;;) {
+        getting->room = AT_ONCE_MAX;
         int got = batch_get_call(getting, KITH_AT_ONCE);
-        if (got == KITH_EEMPTY || got == -EAGAIN) {
+        if (got == KITH_EEMPTY || got == -EAGAIN || got == -EMSGSIZE) {
+            getting->room = getting->memory->capacity;
             got = wait_for(batch_get_call, getting, KITH_FOREVER);
         }
         if (got >= 0) {

@@ -47,6 +47,7 @@ int batch_put(struct state *state, struct batch *batch, const struct memory *mem
 struct getting {
     kith_queue *queue;
     struct memory *memory; /* where they are got to */
+    size_t room;           /* so much of it may be used in a call */
     size_t sizes[BATCH];
     unsigned most;
 };

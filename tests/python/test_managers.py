@@ -1,6 +1,5 @@
 """Managers: their servers, proxies, and queues, also with the standard library at the other side."""
 
-import contextlib
 import os
 import queue
 import resource
@@ -77,24 +76,6 @@ FEW = 240
 
 def leave_few_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (FEW, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-
-
-@contextlib.contextmanager
-def few_descriptors(count):
-    """Leaves this process so many."""
-    limits, taken = resource.getrlimit(resource.RLIMIT_NOFILE), []
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
-    try:
-        with contextlib.suppress(OSError):
-            while True:
-                taken.append(os.dup(0))
-        for _ in range(count):
-            os.close(taken.pop())
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        for descriptor in taken:
-            os.close(descriptor)
 
 
 class Census:
@@ -270,6 +251,14 @@ class TestCalls(unittest.TestCase):
             entries = manager.dict(a=1)
             self.assertEqual(entries["a"], 1)
             self.assertFalse(calls_near(entries))
+
+    def test_with_xmlrpc_they_do_not(self):
+        manager = Counting(serializer="xmlrpclib")
+        manager.start()
+        with manager:
+            census = manager.Census()
+            self.assertIn("MainThread", census.threads())
+            self.assertEqual(census.failed(), [])
 
     def test_where_descriptors_are_scarce_they_do_not_and_leave_enough_for_many(self):
         manager = managers.SyncManager()
