@@ -104,6 +104,7 @@ def all_tests(suite):
 
 def inside(method, journal, words, part, parts):
     """Runs those of the tests that nobody has begun before, and that the words choose."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs in the background
     name = "suite_with_" + method
     module = importlib.import_module(name)
     journal = Journal(journal)
